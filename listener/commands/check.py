@@ -1,0 +1,63 @@
+"""check: what `start` would do, and whether it could."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from listener.commands.shared import Config, emit, note, settings
+
+if TYPE_CHECKING:
+    from listener.config import Settings
+
+
+def check(
+    context: typer.Context,
+    config: Config = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask the platform whether app id and secret are right.")
+    ] = False,
+) -> None:
+    """Check the settings, and say what `start` would do with them. 检查配置。"""
+    from listener.settings.values import format_duration, format_size
+
+    wanted = settings(context, config)
+    wanted.feishu.app_secret.read()
+    feishu, journal = wanted.feishu, wanted.journal
+    emit(f"settings   {wanted.origin}")
+    emit(f"app        {feishu.app_id} at {feishu.domain}")
+    emit(f"secret     {feishu.app_secret.describe()}")
+    emit(f"proxy      {feishu.proxy or 'as HTTPS_PROXY and NO_PROXY say'}")
+    emit(f"events     {', '.join(feishu.events)}")
+    keep, size = format_duration(journal.keep), format_size(journal.max_size)
+    emit(f"journal    {journal.path} ({_writable(journal.path)}; keeps {keep}, at most {size})")
+    for sink in wanted.sinks:
+        path = getattr(sink, "path", None)
+        place = f" → {path} ({_writable(path)})" if path else ""
+        emit(f"sink       {sink.name}: {sink.type}, {sink.format}{place}")
+    for warning in wanted.warnings:
+        note(f"warning: {warning}")
+    if online:
+        _ask_platform(wanted)
+    emit("ok")
+
+
+def _writable(path: Path) -> str:
+    """In words, without making anything: the file, or the nearest directory above it that is there."""
+    if path.exists():
+        return f"{_mode(path)}, exists" if os.access(path, os.W_OK) else "exists, NOT writable by this user"
+    above = next(parent for parent in path.parents if parent.exists())
+    return "will be made" if os.access(above, os.W_OK | os.X_OK) else f"can NOT be made: {above} is not writable"
+
+
+def _mode(path: Path) -> str:
+    return f"{path.stat().st_mode & 0o7777:04o}"
+
+
+def _ask_platform(wanted: "Settings") -> None:
+    """The endpoint call alone: it checks the credentials and takes no connection."""
+    from listener.feishu.probe import ask_endpoint
+
+    ask_endpoint(wanted.feishu)
+    emit("online     app id and secret are accepted")

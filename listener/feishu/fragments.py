@@ -1,0 +1,60 @@
+"""Puts events that the platform split into several frames together again. Pure: the caller brings the clock.
+
+Bounded in parts, bytes and open messages; the SDK's own is not, and it forgets a straggler after 5 s.
+"""
+
+from dataclasses import dataclass, field
+
+MAX_PARTS = 256
+MAX_BYTES = 16 * 2**20  # all open messages together
+MAX_OPEN = 64  # messages
+LIFETIME = 60.0  # seconds
+
+
+class BadFragment(ValueError):
+    """A part that can't belong to any message; it is dropped."""
+
+
+@dataclass
+class _Open:
+    total: int
+    since: float
+    parts: dict[int, bytes] = field(default_factory=dict)
+
+
+class Fragments:
+    """The open messages of one connection."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, _Open] = {}
+        self._bytes = 0
+
+    def add(self, message_id: str, total: int, index: int, part: bytes, now: float) -> bytes | None:
+        """The whole payload once its last part is here; `now` in seconds. Raises BadFragment."""
+        if not (0 < total <= MAX_PARTS and 0 <= index < total):
+            raise BadFragment(f"part {index} of {total}")
+        self._expire(now)
+        message = self._open.setdefault(message_id, _Open(total, now))
+        if message.total != total:
+            raise BadFragment(f"part of {total}, where {message.total} were announced")
+        if index not in message.parts:
+            message.parts[index] = part
+            self._bytes += len(part)
+            self._bound()
+        if len(message.parts) < total:
+            return None
+        self._drop(message_id)
+        return b"".join(message.parts[i] for i in range(total))
+
+    def _expire(self, now: float) -> None:
+        for message_id in [m for m, o in self._open.items() if now - o.since > LIFETIME]:
+            self._drop(message_id)
+
+    def _bound(self) -> None:
+        """The oldest give way: the platform pushes what got no ack again."""
+        while len(self._open) > MAX_OPEN or self._bytes > MAX_BYTES:
+            self._drop(next(iter(self._open)))
+
+    def _drop(self, message_id: str) -> None:
+        if message := self._open.pop(message_id, None):
+            self._bytes -= sum(map(len, message.parts.values()))

@@ -1,0 +1,90 @@
+"""The official SDK's ws client, in a private copy that loads without the SDK's 60 API packages.
+
+`import lark_oapi` takes 1.3–2.3 s and 168 MB, because its `__init__` and `event.dispatcher_handler` import every
+API. Both are stood in for while `lark_oapi.ws.client` is imported, then all of it leaves `sys.modules` again: a plain
+`import lark_oapi` elsewhere in the process gets its own, whole SDK, and what is replaced here is seen by nobody else.
+
+Private names of lark-oapi that this project touches (tests/contract holds the SDK to them):
+  ws.client         loop, requests, websockets, Frame, ExpiringCache, LogLevel, _ws_connect_kwargs,
+                    _new_ping_frame, _parse_ws_conn_exception
+  ws.client.Client  _get_conn_url, _connect, _receive_message_loop, _handle_control_frame, _configure,
+                    _conn, _conn_id, _service_id, _event_handler
+  ws.client.Frame   DESCRIPTOR.file.serialized_pb
+  an event handler's `_do_without_validation(payload)`
+"""
+
+import importlib
+import importlib.util
+import logging
+import sys
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from listener.redact import redact
+
+_PACKAGE = "lark_oapi"
+_DISPATCHER = "lark_oapi.event.dispatcher_handler"
+log = logging.getLogger(__name__)
+
+
+@cache
+def ws_client() -> ModuleType:
+    """The private copy of `lark_oapi.ws.client`. Call it inside a running loop: the module looks for one."""
+    try:
+        module = _private_copy(_stand_ins())
+    except Exception:
+        log.warning("the SDK's layout has changed: loading all of it (slower, 130 MB more)", exc_info=True)
+        module = _private_copy({})
+    module.Frame = _c_frame(module.Frame)
+    _tame(logging.getLogger("Lark"))
+    return module
+
+
+def _stand_ins() -> dict[str, ModuleType]:
+    """Empty modules for the two whose import would load every API."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.submodule_search_locations is None:
+        raise ImportError(f"{_PACKAGE} is not a package")
+    package, dispatcher = ModuleType(_PACKAGE), ModuleType(_DISPATCHER)
+    package.__path__ = list(spec.submodule_search_locations)
+    dispatcher.EventDispatcherHandler = object  # type: ignore[attr-defined]  # named in an annotation only
+    return {_PACKAGE: package, _DISPATCHER: dispatcher}
+
+
+def _private_copy(stand_ins: dict[str, ModuleType]) -> ModuleType:
+    others = _take_out()
+    sys.modules.update(stand_ins)
+    try:
+        return importlib.import_module(f"{_PACKAGE}.ws.client")
+    finally:
+        _take_out()
+        sys.modules.update(others)
+
+
+def _take_out() -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name == _PACKAGE or name.startswith(_PACKAGE + ".")]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def _c_frame(frame: Any) -> Any:
+    """The SDK's own frame schema, compiled for protobuf's C parser (its vendored one is pure Python)."""
+    schema = descriptor_pb2.FileDescriptorProto.FromString(frame.DESCRIPTOR.file.serialized_pb)
+    del schema.dependency[:]  # gogo.proto: options for Go's generator only
+    schema.ClearField("options")
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(schema)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{schema.package}.Frame"))
+
+
+def _tame(logger: logging.Logger) -> None:
+    """The SDK logs to stdout, and its INFO and DEBUG lines hold the connection's secrets."""
+    logger.handlers.clear()
+    logger.addFilter(_redacted)
+
+
+def _redacted(record: logging.LogRecord) -> bool:
+    record.msg, record.args = redact(record.getMessage()), None
+    return True

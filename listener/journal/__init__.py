@@ -1,0 +1,31 @@
+"""The journal: what the platform was told 200 for, on disk, until every sink has it.
+
+Invariants
+  1. An event is acked 200 only after the transaction that holds it is synced (`synchronous=FULL`).
+  2. `events.event_id` is unique for at least 24 h more than `keep` (and than 24 h): the same event is kept once.
+  3. `seq` grows by one per kept event and is never used again; it is the order of delivery.
+  4. A sink's cursor says: everything up to this seq is delivered or a dead letter. It is written after the sink's own
+     sync, and may lag behind it; what it says is never ahead of the truth.
+  5. Nothing undelivered is removed. A dead letter keeps its event.
+
+Layout (one SQLite database in WAL mode, application_id "HDL1", the schema's version in user_version)
+  events        seq, event_id, event_type, received_ms, payload (exact bytes; NULL once only the id is needed)
+  cursors       one row a sink: seq, and where the sink stands in its own terms (a file's inode and offset)
+  dead_letters  what a sink rejected or gave up: sink, seq, reason, attempts, time
+  aside         payloads that can't be read, with the reason
+  orders        replays and retries that a command asked for; the sink's worker carries them out
+
+Threads
+  One writer (writer.py) owns all writing and commits what has queued up meanwhile together: a sync a batch, not a sync
+  an event. Cursors ride in the next commit. Each reader has a connection of its own and holds no transaction between
+  calls. What was just committed is handed on from memory (tail.py); who lags reads the database.
+
+Recovery
+  A crash leaves either a commit whole or nothing of it: SQLite's WAL sees to that. Sinks then find their way from the
+  cursor (sinks/file.py). A damaged file is moved aside and what can be read of it is salvaged (recovery.py).
+"""
+
+from listener.journal.journal import Journal
+from listener.journal.model import Cursor, Pending
+
+__all__ = ["Cursor", "Journal", "Pending"]

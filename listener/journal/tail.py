@@ -1,0 +1,52 @@
+"""The newest events in memory, for sinks that keep up. Bounded; who is further behind reads the database."""
+
+import threading
+
+from listener.event import Received
+
+MAX_EVENTS = 4096
+MAX_BYTES = 8 * 2**20
+
+
+class Tail:
+    """A run of events with consecutive seqs, and the place to wait for the next."""
+
+    def __init__(self, last_seq: int) -> None:
+        self._events: list[Received] = []
+        self._bytes = 0
+        self._grown = threading.Condition()
+        self.last_seq = last_seq
+
+    def extend(self, events: list[Received]) -> None:
+        with self._grown:
+            self._events += events
+            self._bytes += sum(len(e.payload) for e in events)
+            self.last_seq = events[-1].seq
+            self._trim()
+            self._grown.notify_all()
+
+    def wake(self) -> None:
+        """Lets every waiter look around."""
+        with self._grown:
+            self._grown.notify_all()
+
+    def wait(self, after: int, timeout: float) -> bool:
+        """Until there is an event after `after`, or `wake`, at most `timeout` seconds; says whether there is one."""
+        with self._grown:
+            if self.last_seq <= after:
+                self._grown.wait(timeout)
+            return self.last_seq > after
+
+    def read(self, after: int, limit: int) -> list[Received] | None:
+        """The events after `after`; None where they are no longer, or not yet, all in memory."""
+        with self._grown:
+            if not self._events or after + 1 < self._events[0].seq:
+                return None
+            start = after + 1 - self._events[0].seq
+            return self._events[start : start + limit]
+
+    def _trim(self) -> None:
+        """Halves what is too much, so that the list moves seldom."""
+        while len(self._events) > MAX_EVENTS or (self._bytes > MAX_BYTES and len(self._events) > 1):
+            dropped, self._events = self._events[: len(self._events) // 2], self._events[len(self._events) // 2 :]
+            self._bytes -= sum(len(e.payload) for e in dropped)

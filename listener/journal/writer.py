@@ -1,0 +1,204 @@
+"""The one thread that writes: group commit, cursors, jobs from other threads, housekeeping when idle."""
+
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from listener.event import Received
+from listener.journal.checkpoint import CAP, checkpoint, wal_state
+from listener.journal.database import connect, transaction
+from listener.journal.model import KEPT, REFUSED, Cursor, Pending
+from listener.journal.retention import Retention
+from listener.journal.tail import Tail
+from listener.logs import get_logger
+
+MAX_BATCH = 2048  # events a commit
+CURSOR_DELAY = 0.2  # seconds that a cursor waits for an event to ride with
+IDLE = 5.0  # seconds between looks at retention when nothing comes
+SET_CURSOR = (
+    "INSERT INTO cursors VALUES (?,?,?,?) ON CONFLICT (sink) DO UPDATE"
+    " SET seq=excluded.seq, position=excluded.position, updated_ms=excluded.updated_ms"
+)
+Job = Callable[[sqlite3.Connection], Any]
+Task = tuple[Job, "Future[Any]"]
+T = TypeVar("T")
+log = get_logger(__name__)
+
+
+class Writer:
+    """`put` events, `submit` jobs, `advance` cursors from any thread; `on_settled` gets each batch after its commit."""
+
+    def __init__(self, path: Path, tail: Tail, retention: Retention) -> None:
+        self._connection = connect(path)
+        self._connection.execute("PRAGMA wal_autocheckpoint=0")  # checkpoint.py does it, beside the commits
+        self._connection.execute("PRAGMA journal_size_limit=16777216")
+        self._path = path
+        self._tail, self._retention = tail, retention
+        self._queue: queue.SimpleQueue[Pending | Task | None] = queue.SimpleQueue()
+        self._cursors: dict[str, Cursor] = {}
+        self._guard = threading.Lock()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+        self.on_settled: Callable[[list[Pending]], None] = lambda batch: None
+        self.on_broken: Callable[[BaseException], None] = lambda error: None
+        self.failing: str | None = None  # why the last commit failed; None when it did not
+        self.answered = time.monotonic()  # when the thread was last seen at work, for the watchdog
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, pending: Pending) -> None:
+        self._queue.put(pending)
+
+    def submit(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+        """Runs `job` inside the next transaction; its result, or the error, is in the future after the commit."""
+        future: Future[T] = Future()
+        self._queue.put((job, future))
+        return future
+
+    def advance(self, sink: str, cursor: Cursor) -> None:
+        with self._guard:
+            first = not self._cursors
+            self._cursors[sink] = cursor
+        if first:
+            self._queue.put(None)
+
+    def backlog(self) -> int:
+        """Items that wait for a commit."""
+        return self._queue.qsize()
+
+    def stop(self, timeout: float) -> bool:
+        """Writes what is queued, then ends; says whether it did so in time."""
+        self._stopping = True
+        self._queue.put(None)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not (self._stopping and self._queue.empty() and not self._cursors):
+                self._turn()
+            self._connection.close()
+        except BaseException as e:
+            self.on_broken(e)
+
+    def _turn(self) -> None:
+        events, tasks = self._take()
+        self.answered = time.monotonic()
+        if events or tasks or self._cursors:
+            self._commit(events, tasks)
+            if wal_state(self._path)[0] > CAP:
+                checkpoint(self._connection)
+        self._retention.turn(self._connection, busy=len(events) > 0)
+
+    def _take(self) -> tuple[list[Pending], list[Task]]:
+        """What has queued up: waits for the first, never for more. Cursors alone wait a little for company."""
+        items = self._drain(CURSOR_DELAY if self._cursors else IDLE)
+        if items == [None] and not self._stopping:
+            items += self._drain(CURSOR_DELAY)
+        return [i for i in items if isinstance(i, Pending)], [i for i in items if isinstance(i, tuple)]
+
+    def _drain(self, timeout: float) -> list[Pending | Task | None]:
+        items: list[Pending | Task | None] = []
+        try:
+            items.append(self._queue.get(timeout=timeout))
+            while len(items) < MAX_BATCH:
+                items.append(self._queue.get_nowait())
+        except queue.Empty:
+            pass
+        return items
+
+    def _commit(self, events: list[Pending], tasks: list[Task]) -> None:
+        with self._guard:
+            cursors, self._cursors = self._cursors, {}
+        try:
+            kept, done = self._transaction(events, tasks, cursors)
+        except sqlite3.Error as e:
+            self._failed(e, events, tasks, cursors)
+        else:
+            self.failing = None
+            if kept:
+                self._tail.extend(kept)
+            for future, result in done:
+                future.set_result(result)
+        if events:
+            self.on_settled(events)
+
+    def _transaction(
+        self, events: list[Pending], tasks: list[Task], cursors: dict[str, Cursor]
+    ) -> tuple[list[Received], list[tuple["Future[Any]", Any]]]:
+        connection = self._connection
+        with transaction(connection):
+            kept = self._insert(events) if events else []
+            now = time.time_ns() // 1_000_000
+            connection.executemany(SET_CURSOR, [(sink, c.seq, c.position, now) for sink, c in cursors.items()])
+            return kept, [(future, job(connection)) for job, future in tasks]
+
+    def _failed(
+        self,
+        error: sqlite3.Error,
+        events: list[Pending],
+        tasks: list[Task],
+        cursors: dict[str, Cursor],
+    ) -> None:
+        """Nothing of the batch is on disk: the platform pushes again, cursors wait for the next commit."""
+        if self.failing != str(error):
+            log.error("the journal can't be written: events are refused", because=str(error), refused=len(events))
+        self.failing = str(error)
+        for pending in events:
+            pending.code = REFUSED
+        for _, future in tasks:
+            future.set_exception(error)
+        with self._guard:
+            self._cursors = cursors | self._cursors
+        if not events:
+            time.sleep(CURSOR_DELAY)  # only cursors: no busy loop on a full disk
+
+    def _insert(self, batch: list[Pending]) -> list[Received]:
+        """Keeps each event once; sets `code` and `duplicate` of all. A full journal still knows its duplicates."""
+        connection = self._connection
+        if self._retention.full(connection):
+            self._fresh(batch)
+            for pending in batch:
+                pending.code = KEPT if pending.duplicate else REFUSED
+            return []
+        aside = [p for p in batch if p.unreadable]
+        if aside:
+            rows = [(p.received_ms, p.unreadable, p.payload) for p in aside]
+            connection.executemany("INSERT INTO aside (received_ms, reason, payload) VALUES (?,?,?)", rows)
+            batch = [p for p in batch if not p.unreadable]
+        connection.execute("SAVEPOINT fresh")
+        kept = self._number(batch)
+        if self._store(kept) != len(kept):  # a duplicate among them, which is rare: sort them out
+            connection.execute("ROLLBACK TO fresh")
+            kept = self._number(self._fresh(batch))
+            self._store(kept)
+        connection.execute("RELEASE fresh")
+        for pending in (*batch, *aside):
+            pending.code = KEPT
+        return kept
+
+    def _number(self, batch: list[Pending]) -> list[Received]:
+        first = self._tail.last_seq + 1
+        return [Received(s, p.event_id, p.event_type, p.received_ms, p.payload) for s, p in enumerate(batch, first)]
+
+    def _store(self, events: list[Received]) -> int:
+        before = self._connection.total_changes
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO events VALUES (?,?,?,?,?)",
+            [(e.seq, e.event_id, e.event_type, e.received_ms, e.payload) for e in events],
+        )
+        return self._connection.total_changes - before
+
+    def _fresh(self, batch: list[Pending]) -> list[Pending]:
+        seen: set[str] = set()
+        for pending in batch:
+            known = self._connection.execute("SELECT 1 FROM events WHERE event_id=?", (pending.event_id,)).fetchone()
+            pending.duplicate = known is not None or pending.event_id in seen
+            seen.add(pending.event_id)
+        return [p for p in batch if not p.duplicate]

@@ -1,0 +1,118 @@
+"""Payload bytes to the envelope that they hold, pure.
+
+msgspec reads what is JSON; what is only almost JSON is repaired first, the rest is Unparsable.
+"""
+
+import json
+import math
+from typing import Any, Final
+
+import msgspec
+
+MAX_DEPTH: Final = 100
+"""Deepest nesting that is forwarded. Documented events have 5 levels; common readers of JSON stop at 128."""
+TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
+
+
+class Unparsable(ValueError):
+    """A payload that can't be read; `reason` says why and quotes none of it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Header(msgspec.Struct, gc=False):
+    event_id: str
+    event_type: str = ""
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    header: _Header
+
+
+_decode_header = msgspec.json.Decoder(_Envelope).decode
+_decode = msgspec.json.Decoder().decode
+
+
+def identify(payload: bytes) -> tuple[str, str]:
+    """(event_id, event_type) of a payload, decoding no more of it than that; the type is "" if there is none.
+
+    Raises Unparsable, and nothing else whatever the bytes. Events are not validated beyond their header, so
+    `parse` may still refuse one.
+    """
+    try:
+        header = _decode_header(payload).header
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors; `load` repairs or says why not
+        header = None
+    if header and header.event_id:
+        return header.event_id, header.event_type
+    return identity(load(payload)["header"])
+
+
+def load(payload: bytes) -> dict[str, Any]:
+    """The envelope as a dict of its own, repaired where needed, with a header that has an identity."""
+    envelope = _read(payload)
+    if type(envelope) is not dict:
+        raise Unparsable("not a JSON object")
+    # Where the parsers give up depends on the caller's stack; a record must not.
+    if payload.count(b"[") + payload.count(b"{") > MAX_DEPTH and _too_deep(envelope):
+        raise Unparsable(TOO_DEEP)
+    if type(envelope.get("header")) is not dict:
+        raise Unparsable("no header object")
+    identity(envelope["header"])
+    return envelope
+
+
+def _read(payload: bytes) -> object:
+    try:
+        try:
+            return _decode(payload)
+        except ValueError:
+            return _decode(_repair(payload))
+    except RecursionError:
+        raise Unparsable(TOO_DEEP) from None
+    except ValueError as error:
+        raise Unparsable(f"not JSON: {error}") from None
+
+
+def _too_deep(envelope: dict[str, Any]) -> bool:
+    level: list[Any] = [envelope]
+    for _ in range(MAX_DEPTH):
+        children = (child for node in level for child in (node.values() if type(node) is dict else node))
+        level = [child for child in children if type(child) in (dict, list)]
+    return bool(level)
+
+
+def _repair(payload: bytes) -> bytes:
+    """Strict JSON from what the standard library's forgiving parser reads; its ValueError from the rest."""
+    value = json.loads(
+        payload.decode("utf-8-sig", "replace"),
+        strict=False,
+        parse_int=_int_or_text,
+        parse_float=_float_or_text,
+        parse_constant=str,
+    )
+    text = json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _int_or_text(text: str) -> int | str:
+    return int(text) if len(text) <= 4300 else text  # CPython's and msgspec's bound
+
+
+def _float_or_text(text: str) -> float | str:
+    return value if math.isfinite(value := float(text)) else text
+
+
+def identity(header: dict[str, Any]) -> tuple[str, str]:
+    """(event_id, event_type) of a decoded header. A float is no identity: two ids may round to one."""
+    event_id = header.get("event_id")
+    if type(event_id) not in (str, int) or event_id == "":
+        raise Unparsable("no event_id in the header")
+    return str(event_id), text_of(header.get("event_type"))
+
+
+def text_of(value: object) -> str:
+    """A string, or a number's text, or ""."""
+    return str(value) if type(value) in (str, int, float) else ""

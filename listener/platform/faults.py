@@ -1,0 +1,113 @@
+"""What can be made to go wrong at the stand-in: scripted answers and moods, changeable at any moment.
+
+`Answer`s are consumed one by one, each instead of one normal service:
+
+    platform.faults.endpoint += [http(500), HTML_PAGE, RESET, code(1, "busy")]   # then it serves again
+    platform.faults.handshake += [refused(403, "forbidden")]
+    platform.faults.api["/open-apis/helpdesk/v1/events/subscribe"] = [throttled(2)]
+    platform.faults.connected = "silent"
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+ENDPOINT_PATH = "/callback/ws/endpoint"
+SOCKET_PATH = "/ws/v2"
+
+EXCEED_CONN_LIMIT = 1000040350  # the only Handshake-Autherrcode with a meaning of its own
+
+Mood = Literal["serve", "no_pong", "deaf", "silent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One reply to an HTTP request.
+
+    `raw` replaces status, headers and body by these very bytes. `end` is what follows the last byte: "fin",
+    "reset", or "hang" (nothing, the connection stays open). `drip` sends one byte every so many seconds.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+    end: Literal["fin", "reset", "hang"] = "fin"
+    drip: float = 0.0
+
+
+def reply(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """`data` as JSON."""
+    return Answer(status, json.dumps(data, ensure_ascii=False).encode(), headers or {})
+
+
+def code(number: int, msg: str = "", status: int = 200) -> Answer:
+    """The platform's own error: HTTP 200 (or another status) with a code in the body."""
+    return reply({"code": number, "msg": msg}, status)
+
+
+def http(status: int, body: bytes = b"") -> Answer:
+    """A bare HTTP status."""
+    return Answer(status, body)
+
+
+def redirect(url: str, status: int = 307) -> Answer:
+    """Elsewhere; 307 asks for the same method and body again."""
+    return Answer(status, headers={"Location": url})
+
+
+def raw(data: bytes) -> Answer:
+    """These bytes, whatever they are, then FIN."""
+    return Answer(raw=data)
+
+
+def refused(status: int, msg: str, autherrcode: int | None = None) -> Answer:
+    """A refused handshake, in the three headers that the platform uses for it."""
+    headers = {"Handshake-Status": str(status), "Handshake-Msg": msg}
+    if autherrcode is not None:
+        headers["Handshake-Autherrcode"] = str(autherrcode)
+    return Answer(status, headers=headers)
+
+
+def throttled(reset: int = 1) -> Answer:
+    """Too many requests; `reset` is the seconds to wait."""
+    body = {"code": 99991400, "msg": "request trigger frequency limit"}
+    return reply(body, 429, {"x-ogw-ratelimit-reset": str(reset)})
+
+
+HANG = Answer(raw=b"", end="hang")
+RESET = Answer(raw=b"", end="reset")
+EMPTY = Answer()
+HTML_PAGE = Answer(body=b"<html><body>Sign in to the network</body></html>", headers={"Content-Type": "text/html"})
+HUGE = Answer(body=b"x" * 10_000_000)
+NO_URL = reply({"code": 0, "msg": "ok", "data": {}})
+BUSY = code(1, "system busy")
+INTERNAL_ERROR = code(1000040343, "internal error")
+NO_CREDENTIAL = code(1000040344, "no credential")
+REFUSED_CREDENTIAL = code(1000040345, "app_id or app_secret is invalid")
+CONNECTION_LIMIT = refused(514, "the number of connections exceeded the limit", EXCEED_CONN_LIMIT)
+
+
+@dataclass(slots=True)
+class Faults:
+    """The stand-in's settings for misbehaviour; all off at first.
+
+    connected: what an open connection does, read anew at each message:
+        "serve" behaves; "no_pong" ignores application pings but keeps the websocket's keepalive;
+        "deaf" pushes events and hears nothing (acks, pings, close frames go unnoticed);
+        "silent" is half-open: nothing is read or sent any more, no FIN; a silenced connection stays so.
+    clock_skew: seconds added to the Date of HTTP answers.
+    """
+
+    endpoint: list[Answer] = field(default_factory=list)
+    handshake: list[Answer] = field(default_factory=list)
+    api: dict[str, list[Answer]] = field(default_factory=dict)
+    connected: Mood = "serve"
+    clock_skew: float = 0.0
+
+    def scripted(self, path: str) -> Answer | None:
+        """Takes the next scripted answer for that path, if there is one."""
+        own = {ENDPOINT_PATH: self.endpoint, SOCKET_PATH: self.handshake}
+        queue = own.get(path) or self.api.get(path)
+        return queue.pop(0) if queue else None

@@ -1,0 +1,37 @@
+"""Waiting for a condition over something's state, inside one event loop."""
+
+import asyncio
+from collections.abc import Callable
+
+TIMEOUT = 10.0  # s
+
+
+class Watch:
+    """`changed()` is called by whoever changes the state; `until()` by those who wait for it."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def changed(self) -> None:
+        """Has every waiter look again."""
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def until(self, predicate: Callable[[], object], what: str, within: float = TIMEOUT) -> None:
+        """Returns once the predicate holds.
+
+        Raises:
+            TimeoutError: not within `within` seconds; the message says what was waited for.
+        """
+        try:
+            async with asyncio.timeout(within):
+                while not predicate():
+                    future = asyncio.get_running_loop().create_future()
+                    self._waiting.append(future)
+                    await future
+        except TimeoutError:
+            raise TimeoutError(f"after {within:g} s still not: {what}") from None

@@ -1,0 +1,149 @@
+"""Secrets: where one comes from, how it is read, and that it is shown nowhere.
+
+A source is read again at each use, so that a rotated file needs no restart. The environment and the
+configuration's text are held as they were when the settings were loaded.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+
+import msgspec
+
+from listener.errors import ConfigError
+from listener.redact import remember
+
+LIMIT = 4096  # bytes; a longer file is not a secret but a mistaken path
+
+
+class Secret:
+    """A text that no log, repr or error may show; `shown` stands in for it. Not serialisable, by intent."""
+
+    __slots__ = ("_text", "shown")
+
+    def __init__(self, text: str, shown: str = "***") -> None:
+        self._text = text
+        self.shown = shown
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether there is something to hide; a proxy's URL without a password is no secret."""
+        return self.shown != self._text
+
+    def __repr__(self) -> str:
+        return self.shown
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+class SecretKind(Enum):
+    """Where a secret comes from, the first that is there."""
+
+    ENV = "environment"
+    CREDENTIAL = "credential"  # systemd's; a snapshot that only a restart refreshes
+    FILE = "file"
+    INLINE = "inline"
+
+
+_CURES = {
+    SecretKind.ENV: "set the variable to the secret alone, or unset it",
+    SecretKind.CREDENTIAL: "mend the file that the unit's LoadCredential names, then restart the service",
+    SecretKind.FILE: "write the secret, and nothing else, into that file, mode 0600",
+    SecretKind.INLINE: "write the secret, and nothing else, between the quotes",
+}
+
+
+class SecretSource(msgspec.Struct, frozen=True):
+    """Where one secret is. `where` is a variable, a path or a setting; `held` the text if there is no file."""
+
+    kind: SecretKind
+    where: str
+    held: Secret | None = None
+
+    def read(self) -> str:
+        """The secret as it is now, without surrounding blanks; ConfigError says what is wrong with it."""
+        try:
+            secret = _clean(self._text())
+        except FileNotFoundError:
+            problem = "does not exist"
+        except OSError as error:
+            problem = f"can't be read: {error.strerror}"
+        except UnicodeDecodeError:
+            problem = "is not text in UTF-8"
+        except ValueError as error:
+            problem = str(error)
+        else:
+            remember(secret)
+            return secret
+        # Raised outside the handlers: a UnicodeDecodeError as context would carry the secret's bytes.
+        raise ConfigError(f"{self._place()} {problem}", hint=_CURES[self.kind])
+
+    def describe(self) -> str:
+        """The source for people, with a file's mode: "file /etc/x/app_secret (0600)"."""
+        return f"{self._place()} ({_mode(self.where)})" if self.kind is SecretKind.FILE else self._place()
+
+    def _text(self) -> str:
+        return self.held.reveal() if self.held else _read_regular(self.where).decode()
+
+    def _place(self) -> str:
+        match self.kind:
+            case SecretKind.ENV | SecretKind.FILE:
+                return f"{self.kind.value} {self.where}"
+            case SecretKind.CREDENTIAL:
+                return f"systemd credential {Path(self.where).name}"
+        return self.where
+
+
+def outside_source(name: str, variable: str, env: Mapping[str, str]) -> SecretSource | None:
+    """What beats the configuration file: the environment's `variable`, else the systemd credential `name`."""
+    if text := env.get(variable):
+        return SecretSource(SecretKind.ENV, variable, Secret(text))
+    credential = Path(env.get("CREDENTIALS_DIRECTORY") or os.devnull, name)
+    return SecretSource(SecretKind.CREDENTIAL, str(credential)) if os.path.lexists(credential) else None
+
+
+def exposure(path: str | Path) -> str:
+    """A warning if others than the owner and a group that may only read get at the file, else ""."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ""
+    if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 in (0, 0o040):
+        return ""
+    return f"{path} holds a secret and is open to others (mode {_mode(path)}): chmod 600 {path}"
+
+
+def _read_regular(path: str) -> bytes:
+    # Nonblocking, since opening a pipe that nobody writes to would wait for ever.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(None, "not a regular file")
+        return file.read(LIMIT + 1)
+
+
+def _clean(text: str) -> str:
+    secret = text.strip().removeprefix("\ufeff")
+    if not secret:
+        raise ValueError("is empty")
+    if len(text.encode(errors="replace")) > LIMIT:
+        raise ValueError(f"is longer than {LIMIT} bytes, which no secret is")
+    if not secret.isprintable() or " " in secret:
+        raise ValueError("holds more than a secret: blanks, several lines or control characters")
+    return secret
+
+
+def _mode(path: str | Path) -> str:
+    try:
+        return f"{stat.S_IMODE(os.stat(path).st_mode):04o}"
+    except OSError as error:
+        return (error.strerror or "unreadable").lower()

@@ -1,0 +1,48 @@
+"""All signal handling. SIGTERM and SIGINT stop, and a second one ends the process at once; SIGHUP reloads.
+
+With a controlling terminal SIGHUP stops too: a closed ssh window must not leave an orphan that takes events.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from listener.logs import get_logger
+
+log = get_logger(__name__)
+
+
+@contextmanager
+def handled(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[None]:
+    """Inside a running loop; both callbacks are called in it."""
+    loop = asyncio.get_running_loop()
+
+    def first_stop(name: str) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        log.info("stopping", signal=name)
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, first_stop, number.name)
+    if has_terminal():
+        loop.add_signal_handler(signal.SIGHUP, first_stop, "SIGHUP")
+    else:
+        loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+def has_terminal() -> bool:
+    """Whether the process has a controlling terminal; asked at the start, since a closed one can't be opened."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

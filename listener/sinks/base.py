@@ -1,0 +1,105 @@
+"""What every sink is configured with, what it is asked to do, and what may come of it."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from listener.event import Received
+from listener.settings.rules import Duration, Text
+
+DAY = 86_400.0  # seconds
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a sink that fails is tried again; both in seconds."""
+
+    max_delay: Annotated[float, Duration("10ms", "1d")] = 60.0
+    give_up_after: Annotated[float | None, Duration("1s", "3650d", never=True)] = DAY
+
+
+NEVER_GIVE_UP = Retry(give_up_after=None)
+
+
+class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that all types share. A sink's place in the journal hangs on its name."""
+
+    name: Annotated[
+        str,
+        Text(r"(?!-$)[A-Za-z0-9_.-]{1,64}", "a unique name of 1 to 64 letters, digits, _ . and -, other than -"),
+    ]
+    type: str
+    format: Literal["record", "raw", "cloudevents"] = "record"
+    start: Literal["now", "earliest"] = "now"
+    retry: Retry = Retry()
+
+
+class Line(NamedTuple):
+    """An event in the sink's format; `data` has no newline."""
+
+    event: Received
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The first `count` lines are where they belong, synced as far as the sink promises; `position` is after them.
+
+    `keep_now`: the sink can't find its way from an older position, so this one must be on disk before it goes on.
+    """
+
+    count: int
+    position: str = ""
+    keep_now: bool = False
+
+
+@dataclass(frozen=True)
+class TryAgain:
+    """None of the lines is delivered, and a later attempt may mend that."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The lines before `index` are delivered; the one there never will be."""
+
+    index: int
+    reason: str
+    position: str = ""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The other end is gone for good, after `count` lines."""
+
+    count: int = 0
+
+
+Outcome = Delivered | TryAgain | Rejected | Closed
+
+
+class Sink(Protocol):
+    """Runs in a thread of its own. What it raises counts as TryAgain."""
+
+    def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
+        """Finds the way from `position`; the count says how many of the `upcoming` lines are there already."""
+        ...
+
+    def deliver(self, lines: Sequence[Line]) -> Outcome: ...
+
+    def idle(self) -> Closed | None:
+        """Called now and then while there is nothing to deliver."""
+        ...
+
+    def reopen(self) -> None:
+        """From another thread: the next delivery opens what it writes to anew (SIGHUP)."""
+        ...
+
+    def close(self) -> None: ...
+
+
+Stopping = threading.Event
+"""Set when waiting no longer makes sense; a sink that waits for a reader looks at it."""

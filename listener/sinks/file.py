@@ -1,0 +1,170 @@
+"""Records appended to a file, a line each: none torn, none twice, none missing, across kill -9 and power loss.
+
+The cursor in the journal may lag behind the file, so at the start the bytes past its offset are compared with what the
+journal would write there (resume.py). A file that was renamed or deleted meanwhile is left, and a new one begun.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from listener.logs import get_logger
+from listener.settings.paths import Place
+from listener.settings.rules import Count, Duration, Size
+from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping, TryAgain
+from listener.sinks.resume import Position, find, resume
+from listener.sinks.rotation import Rotation
+
+log = get_logger(__name__)
+
+
+class Rotate(msgspec.Struct, frozen=True, kw_only=True):
+    """When a new file is begun: at `size` bytes, `every` so many seconds, or whichever comes first."""
+
+    size: Annotated[int | None, Size("1KiB", "16TiB")] = None
+    every: Annotated[float | None, Duration("1m", "3650d")] = None
+    keep: Annotated[int | None, Count(1, 100_000)] = None  # files; None: all
+    compress: bool = False  # gzip
+
+    def __post_init__(self) -> None:
+        if self.size is None and self.every is None:
+            raise ValueError("says when to rotate: set size, every or both")
+
+
+class FileConfig(SinkConfig, frozen=True, kw_only=True):
+    """`fsync` "batch" holds through a power loss, "never" through kill -9 only."""
+
+    type: Literal["file"] = "file"
+    path: Annotated[Path, Place.LOGS]
+    fsync: Literal["batch", "never"] = "batch"
+    rotate: Rotate | None = None
+    retry: Retry = NEVER_GIVE_UP
+
+
+class FileSink:
+    def __init__(self, config: FileConfig, stopping: Stopping) -> None:
+        self._path = config.path
+        self._sync = os.fdatasync if config.fsync == "batch" else _no_sync
+        rotate = config.rotate
+        self._rotation = (
+            Rotation(config.path, rotate.size, rotate.every, rotate.keep, rotate.compress) if rotate else None
+        )
+        self._fd = -1
+        self._inode = 0
+        self._offset = 0
+        self._written_at = 0.0  # Unix seconds
+        self._reopen = self._torn = False
+
+    def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
+        """The file that the cursor knows is brought to a whole line first, then `path` is opened for more."""
+        found = 0
+        known = Position.decode(position)
+        if known is not None:
+            last = find(self._path, known.inode)
+            if last is None:
+                log.warning("the file that was written last is gone", path=str(self._path))
+            else:
+                found = resume(last, known.offset, upcoming, torn=Path(f"{self._path}.torn"))
+        self._open()
+        return Delivered(found, self._position(), keep_now=True)
+
+    def deliver(self, lines: Sequence[Line]) -> Outcome:
+        if self._moved() or (self._rotation and self._rotation.due(self._offset, self._written_at)):
+            return self._begin_anew()
+        self.idle()
+        data = b"".join([line.data + b"\n" for line in lines])
+        try:
+            _write(self._fd, data)
+            self._sync(self._fd)
+        except OSError as e:
+            self._take_back()
+            return TryAgain(f"{self._path}: {e.strerror}")
+        self._offset += len(data)
+        self._written_at = time.time()
+        return Delivered(len(lines), self._position())
+
+    def idle(self) -> Closed | None:
+        if self._rotation:
+            self._rotation.tidy()
+        return None
+
+    def reopen(self) -> None:
+        self._reopen = True
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _begin_anew(self) -> Delivered:
+        """A new file at `path`; the position there must be kept before its first line."""
+        if not self._moved() and self._rotation:
+            self._rotation.move_away()
+        self._open()
+        return Delivered(0, self._position(), keep_now=True)
+
+    def _moved(self) -> bool:
+        """Whether `path` no longer names the file that is open: renamed, deleted, or SIGHUP says so."""
+        if self._fd < 0 or self._reopen:
+            return True
+        try:
+            return os.stat(self._path).st_ino != self._inode
+        except OSError:
+            return True
+
+    def _open(self) -> None:
+        self.close()
+        self._reopen = False
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        is_new = not self._path.exists()
+        flags = os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
+        self._fd = os.open(self._path, flags, 0o640)
+        state = os.fstat(self._fd)
+        if not stat.S_ISREG(state.st_mode):
+            self.close()
+            raise OSError(f"{self._path} is not a regular file")
+        if self._torn and state.st_ino == self._inode:
+            os.ftruncate(self._fd, self._offset)
+        else:
+            self._inode, self._offset = state.st_ino, state.st_size
+        self._torn, self._written_at = False, state.st_mtime
+        if is_new:
+            os.fchmod(self._fd, 0o640)  # whatever the umask
+            _sync_directory(self._path.parent)
+        elif self._offset and os.pread(self._fd, 1, self._offset - 1) != b"\n":
+            _write(self._fd, b"\n")  # somebody else's last line stays theirs
+            self._offset += 1
+
+    def _take_back(self) -> None:
+        """A write that failed half-way must not leave half a line; if not now, then before the next one."""
+        try:
+            os.ftruncate(self._fd, self._offset)
+        except OSError:
+            self._torn = self._reopen = True
+
+    def _position(self) -> str:
+        return Position(self._inode, self._offset).encode()
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _no_sync(_fd: int) -> None:
+    """The page cache outlives the process, not the power."""
+
+
+def _sync_directory(path: Path) -> None:
+    """A new name survives a power loss only once its directory is synced (fsync(2))."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,42 @@
+"""Records as entries of the daemon's own log, on standard error or in the journal of systemd."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import msgspec
+
+from listener.logs import get_logger
+from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping
+
+
+class LogConfig(SinkConfig, frozen=True, kw_only=True):
+    """`level`: the one that each record is logged at."""
+
+    type: Literal["log"] = "log"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    retry: Retry = NEVER_GIVE_UP
+
+
+class LogSink:
+    def __init__(self, config: LogConfig, stopping: Stopping) -> None:
+        self._tell = getattr(get_logger(__name__), config.level)
+        self._sink = config.name
+
+    def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
+        return Delivered(0)
+
+    def deliver(self, lines: Sequence[Line]) -> Outcome:
+        for line in lines:
+            self._tell(
+                line.event.event_type, sink=self._sink, seq=line.event.seq, record=msgspec.json.decode(line.data)
+            )
+        return Delivered(len(lines))
+
+    def idle(self) -> Closed | None:
+        return None
+
+    def reopen(self) -> None:
+        """Nothing to open."""
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,94 @@
+"""config.example.toml names every setting, at its default, and nothing else."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from listener.config import Feishu, Journal, Log, Settings, load, template
+from listener.settings.convert import unwrap
+from listener.settings.reader import settings_of
+from listener.sinks import TYPES
+
+ROOT = Path(__file__).parents[2]
+TABLES: dict[str, type[msgspec.Struct]] = {"feishu": Feishu, "journal": Journal, "log": Log}
+# Of a sink, what all types share is described once.
+SINKS = {f"sinks.{name}": sink for name, sink in TYPES.items()}
+
+
+def uncommented(text: str) -> str:
+    """The example with every setting in force."""
+    return re.sub(r"^#(?=[a-z\[])", "", text, flags=re.MULTILINE)
+
+
+def settings(cls: type[msgspec.Struct], key: str) -> Iterator[str]:
+    for field in msgspec.structs.fields(cls):
+        hint, _ = unwrap(field.type)
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct) and len(settings_of(field)) == 1:
+            yield from settings(hint, f"{key}.{field.name}")
+        else:
+            yield from (f"{key}.{name}" for name in settings_of(field))
+
+
+def keys(table: dict[str, Any], key: str) -> Iterator[str]:
+    for name, value in table.items():
+        yield from keys(value, f"{key}.{name}") if isinstance(value, dict) else [f"{key}.{name}"]
+
+
+def documented() -> dict[str, Any]:
+    tables = tomllib.loads(uncommented(template()))
+    sinks = tables.pop("sinks")
+    return tables | {f"sinks.{sink['type']}": sink for sink in sinks}
+
+
+def test_the_example_is_what_init_writes() -> None:
+    assert template() == (ROOT / "config.example.toml").read_text(), "cp listener/config.example.toml ."
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_setting_is_documented(name: str) -> None:
+    assert set(settings(TABLES[name], name)) == set(keys(documented()[name], name))
+
+
+def test_every_sink_setting_is_documented() -> None:
+    known = {
+        key.rpartition(f"sinks.{name}.")[2] for name, sink in TYPES.items() for key in settings(sink, f"sinks.{name}")
+    }
+    found = {
+        key.rpartition(f"sinks.{name}.")[2]
+        for name in TYPES
+        for key in keys(documented()[f"sinks.{name}"], f"sinks.{name}")
+    }
+    assert known == found
+    for name, sink in TYPES.items():
+        own = set(settings(sink, "")) - set(settings(TYPES["stdout"], ""))
+        assert own <= set(keys(documented()[f"sinks.{name}"], "")), name
+
+
+def load_example(tmp_path: Path, text: str) -> Settings:
+    (tmp_path / "config.toml").write_text(text)
+    (tmp_path / "config.toml").chmod(0o600)
+    return load(tmp_path / "config.toml", {"HOME": "/home/me", "FEISHU_APP_ID": "cli_a", "FEISHU_APP_SECRET": "x"})
+
+
+def test_commented_settings_are_the_defaults(tmp_path: Path) -> None:
+    bare = load_example(tmp_path, "")
+    full = load_example(tmp_path, uncommented(template()))
+    assert (bare.journal, bare.log) == (full.journal, full.log)
+    assert bare.feishu == msgspec.structs.replace(full.feishu, proxy=None, ca_file=None)
+    assert bare.sinks[0] == full.sinks[0]
+    for sink in full.sinks:
+        example = msgspec.structs.asdict(sink)
+        default = msgspec.structs.asdict(
+            type(sink)(**{k: example[k] for k in example if k in ("name", "path", "rotate")})
+        )
+        assert default == example
+
+
+def test_the_example_needs_only_credentials(tmp_path: Path) -> None:
+    example = load_example(tmp_path, template())
+    assert load_example(tmp_path, "") == example
