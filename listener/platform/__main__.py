@@ -37,14 +37,14 @@ async def _run(arguments: argparse.Namespace) -> None:
     platform = Platform(scale=arguments.scale)
     async with await platform.start(arguments.host, arguments.port):
         platform.gateway.client_config["PingInterval"] = arguments.ping_interval
-        app_id, secret = next(iter(DEMO_CREDENTIALS.items()))
-        _say(f"FEISHU_DOMAIN={platform.url} FEISHU_APP_ID={app_id} FEISHU_APP_SECRET={secret}")
         work = asyncio.create_task(_work(platform, arguments))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+        app_id, secret = next(iter(DEMO_CREDENTIALS.items()))
+        _say(f"FEISHU_DOMAIN={platform.url} FEISHU_APP_ID={app_id} FEISHU_APP_SECRET={secret}")
         with suppress(asyncio.CancelledError):
             await work
-        _say(json.dumps(platform.counts | platform.dispatcher.counts))
+        _say(json.dumps({**platform.counts, **platform.dispatcher.counts}))
 
 
 async def _work(platform: Platform, arguments: argparse.Namespace) -> None:
@@ -72,7 +72,7 @@ def _report(result: FloodResult) -> None:
         "p50_ms": round(result.percentile(50) * 1000, 3),
         "p99_ms": round(result.percentile(99) * 1000, 3),
         "bounced": result.bounced,
-        "given_up": result.given_up,
+        "given_up": len(result.given_up),
     }
     sys.stdout.write(json.dumps(figures) + "\n")
     sys.stdout.flush()

@@ -108,7 +108,7 @@ def now_ms() -> int:
 def conversation(seed: int | None = None, clock: Callable[[], int] = now_ms) -> Iterator[Event]:
     """Payloads without end, each as of the moment that it is asked for; seed and clock decide them all.
 
-    The first is the document's example with a fresh `header.event_id` and `create_time`.
+    The first is the document's example under a fresh header.
     """
     random = Random(seed)
     example = deepcopy(EXAMPLE)

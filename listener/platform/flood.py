@@ -31,18 +31,22 @@ _MARK = "flood-000000000000"
 
 @dataclass(frozen=True, slots=True)
 class FloodResult:
-    """Latencies are seconds from push to ack, of events acked on their first push, in order of the acks."""
+    """How a flood went.
+
+    latencies: seconds from push to ack, of the events acked on their first push, in order of the acks.
+    bounced: how many events' first push failed. given_up: the payloads of those that were never acked.
+    """
 
     count: int
     seconds: float
     latencies: list[float] = field(repr=False)
-    bounced: int = 0  # events whose first push failed
-    given_up: int = 0
+    bounced: int = 0
+    given_up: list[bytes] = field(default_factory=list, repr=False)
 
     @property
     def rate(self) -> float:
         """Acked events a second."""
-        return (self.count - self.given_up) / self.seconds
+        return (self.count - len(self.given_up)) / self.seconds
 
     def percentile(self, percent: float) -> float:
         """The latency that so many percent of the events stay within, in seconds."""
@@ -70,7 +74,8 @@ class Flood:
         self._in_flight: dict[bytes, _Push] = {}
         self._bounced: set[Delivery] = set()
         self._latencies: list[float] = []
-        self._bounces = self._given_up = self._settled = 0
+        self._given_up: list[bytes] = []
+        self._bounces = self._settled = 0
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stamp = _stamp()
 
@@ -146,7 +151,8 @@ class Flood:
 
     def _settle(self, delivery: Delivery) -> None:
         self._bounced.discard(delivery)
-        self._given_up += delivery.state == "given_up"
+        if delivery.state == "given_up":
+            self._given_up.append(delivery.payload)
         self._settled += 1
         self.refill()
 

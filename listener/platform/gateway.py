@@ -40,12 +40,12 @@ class Gateway:
     secrets: the issued access keys and tickets, which must turn up in no log.
     """
 
-    credentials: dict[str, str] = field(default_factory=lambda: dict(DEMO_CREDENTIALS))
+    credentials: dict[str, str] = field(default_factory=lambda: dict(DEMO_CREDENTIALS), repr=False)
     client_config: Any = field(default_factory=lambda: dict(CLIENT_CONFIG))
     url: str | None = None
     max_connections: int = MAX_CONNECTIONS
-    secrets: deque[str] = field(default_factory=lambda: deque(maxlen=2 * TICKETS))
-    _tickets: dict[str, str] = field(default_factory=dict)  # ticket: app id
+    secrets: deque[str] = field(default_factory=lambda: deque(maxlen=2 * TICKETS), repr=False)
+    _tickets: dict[str, str] = field(default_factory=dict, repr=False)  # ticket: app id
 
     def endpoint(self, request: Request, *, tls: bool) -> Answer:
         """The answer to `POST /callback/ws/endpoint`."""

@@ -14,6 +14,7 @@ TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105 -- 
 ONLINE_PATH = "/open-apis/event/v1/connection"
 SUBSCRIBE_PATH = "/open-apis/helpdesk/v1/events/subscribe"
 UNSUBSCRIBE_PATH = "/open-apis/helpdesk/v1/events/unsubscribe"
+TICKETS_PATH = "/open-apis/helpdesk/v1/tickets"
 
 SCOPE = "helpdesk:all:readonly"
 DEMO_HELPDESK = {"6626871355780366331": "ht-demo-token"}
@@ -80,6 +81,14 @@ class OpenApi:
             return None
         return helpdesk_id if token and self.helpdesks.get(helpdesk_id) == token else None
 
+    def refusal(self, request: Request) -> Answer | None:
+        """Why a helpdesk API does not let it in; None if it does."""
+        if not self.authorized(request):
+            return INVALID_TOKEN
+        if SCOPE not in self.scopes:
+            return NO_ACCESS
+        return UNAUTHORIZED if self.helpdesk(request) is None else None
+
 
 @route("POST", TOKEN_PATH)
 def _tenant_token(api: OpenApi, request: Request) -> Answer:
@@ -110,16 +119,18 @@ def _unsubscribe(api: OpenApi, request: Request) -> Answer:
     return _change_subscriptions(api, request, set.difference_update)
 
 
+@route("GET", TICKETS_PATH)
+def _tickets(api: OpenApi, request: Request) -> Answer:
+    """As of a helpdesk that has none."""
+    return api.refusal(request) or reply({"code": 0, "msg": "success", "data": {"total": 0, "tickets": []}})
+
+
 def _change_subscriptions(api: OpenApi, request: Request, change: Callable[[set[Any], set[Any]], None]) -> Answer:
-    if not api.authorized(request):
-        return INVALID_TOKEN
-    if SCOPE not in api.scopes:
-        return NO_ACCESS
-    if (helpdesk := api.helpdesk(request)) is None:
-        return UNAUTHORIZED
+    if refusal := api.refusal(request):
+        return refusal
     if isinstance(events := _events(request.json()), Answer):
         return events
-    change(api.subscriptions.setdefault(helpdesk, set()), events)
+    change(api.subscriptions.setdefault(api.helpdesk(request) or "", set()), events)
     return reply({"code": 0, "msg": "success", "data": {}})
 
 

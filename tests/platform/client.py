@@ -37,7 +37,7 @@ async def connected(platform: Platform, domain: str = "") -> AsyncIterator[Clien
     """An open websocket; no keepalive, no timeouts of its own."""
     before = len(platform.connections)
     url = await socket_url(domain or platform.url)
-    async with connect(url, ping_interval=None, max_queue=None, proxy=None) as socket:
+    async with connect(url, ping_interval=None, max_queue=None, close_timeout=0.2, proxy=None) as socket:
         await platform.connected(before + 1)
         yield socket
 

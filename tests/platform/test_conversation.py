@@ -1,7 +1,7 @@
 """The demo's conversation: believable, endless, repeatable, and in every shape that is seen in the wild."""
 
 import json
-from itertools import count, islice
+from itertools import count, islice, pairwise
 from typing import Any
 
 import pytest
@@ -81,7 +81,7 @@ def test_every_ticket_ends_closed_and_stays_silent_then() -> None:
 
 def test_several_tickets_talk_at_a_time() -> None:
     ids = [ticket["ticket_id"] for ticket in _tickets(take(20))]
-    assert sum(one != other for one, other in zip(ids, ids[1:], strict=False)) > len(set(ids))
+    assert sum(one != other for one, other in pairwise(ids)) > len(set(ids))
 
 
 def test_the_upper_half_of_a_message_id_is_its_time() -> None:

@@ -31,7 +31,6 @@ def test_silence_is_taken_for_a_refusal_and_a_late_ack_changes_nothing() -> None
             delivery = platform.push(b"{}")
             first, second = await receive(socket), await receive(socket)
             assert first == second
-            await platform.watch.until(lambda: True, "")
             await delivery.watch.until(lambda: delivery.state == "bounced", "the second timeout")
             await answer(socket, second)
             await delivery.answered()

@@ -11,7 +11,7 @@ from listener.platform.frames import DATA, Frame, decode, encode, varint
 
 U64 = st.integers(0, (1 << 64) - 1)
 I32 = st.integers(-(1 << 31), (1 << 31) - 1)
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 FRAMES = st.builds(
     Frame,
     seq_id=U64,
@@ -59,15 +59,15 @@ def _as_protobuf(frame: Frame) -> Any:
     message = ProtobufFrame(SeqID=frame.seq_id, LogID=frame.log_id, service=frame.service, method=frame.method)
     for key, value in frame.headers:
         message.headers.add(key=key, value=value)
-    optional = {
+    optional: dict[str, str | bytes] = {
         "payload_encoding": frame.payload_encoding,
         "payload_type": frame.payload_type,
         "payload": frame.payload,
         "LogIDNew": frame.log_id_new,
     }
-    for name, value in optional.items():
-        if value:
-            setattr(message, name, value)
+    for name, content in optional.items():
+        if content:
+            setattr(message, name, content)
     return message
 
 

@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
 
 import pytest
 from websockets.asyncio.client import connect
@@ -154,10 +155,10 @@ def test_the_clients_close_is_recorded_and_answered() -> None:
 
 
 @pytest.mark.parametrize(("how", "code"), [("reset", 1006), ("fin", 1006), ("close", 4001)])
-def test_a_cut_reaches_the_client(how: str, code: int) -> None:
+def test_a_cut_reaches_the_client(how: Literal["reset", "fin", "close"], code: int) -> None:
     async def main() -> int:
         async with Platform() as platform, connected(platform) as socket:
-            await platform.cut(how=how, code=4001)  # type: ignore[arg-type] -- parametrize knows no Literal
+            await platform.cut(how=how, code=4001)
             with pytest.raises(ConnectionClosed):
                 await socket.recv()
             return socket.close_code or 0
@@ -239,5 +240,5 @@ def test_a_thread_serves_callers_that_are_not_asynchronous() -> None:
     assert threads == threading.active_count()
 
 
-def _run(client: "Callable[[], object]") -> None:
-    asyncio.run(client())  # type: ignore[arg-type] -- a coroutine
+def _run(client: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(client())

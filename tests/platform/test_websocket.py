@@ -1,5 +1,7 @@
 """The server's half of RFC 6455, held against the websockets library's client frames."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,9 +32,7 @@ def test_messages_come_out_whole_however_the_stream_is_cut(payloads: list[bytes]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     reader = FrameReader()
     edges = [0, *cuts, len(stream)]
-    found = [
-        message for start, end in zip(edges, edges[1:], strict=False) for message in reader.feed(stream[start:end])
-    ]
+    found = [message for start, end in pairwise(edges) for message in reader.feed(stream[start:end])]
     assert [Message(BINARY, payload) for payload in payloads] == found
 
 
@@ -59,6 +59,7 @@ def test_fragments_are_joined_and_control_frames_pass_between_them() -> None:
         (b"\xc2" + client_frame(OP_BINARY, b"")[1:], 1002),
         (b"\x82\xff" + (1 << 40).to_bytes(8, "big") + b"mask", 1009),
     ],
+    ids=["unmasked", "unmasked long", "stray", "interrupted", "reserved", "huge"],
 )
 def test_violations_name_the_close_code(stream: bytes, code: int) -> None:
     with pytest.raises(ProtocolViolation) as caught:
