@@ -7,7 +7,7 @@ schema still says what was promised: no number's text where a number could be, n
 from collections.abc import Mapping
 from typing import Any
 
-from listener.fields import EVENTS, NUMBER_TEXT, TICKET_MESSAGE, UNKNOWN, Field, Fields
+from listener.fields import EVENTS, NUMBER_TEXT, UNKNOWN, Field, Fields
 
 Schema = dict[str, Any]
 
@@ -15,23 +15,22 @@ Schema = dict[str, Any]
 def record_schema() -> dict[str, object]:
     """The schema of one record; `$defs` holds the objects inside `event`, by the name of their field."""
     defs: dict[str, Schema] = {name: dict(schema) for name, schema in _AS_IT_CAME.items()}
-    event = _object("The event's object under its documented names.", EVENTS[TICKET_MESSAGE], defs)
-    siblings = [_sibling(name, fields, defs) for name, fields in EVENTS.items() if name != TICKET_MESSAGE]
+    events = [_event(event_type, fields, defs) for event_type, fields in EVENTS.items()]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "helpdesk-listen record",
         "description": "One helpdesk event. Fields that no document names are kept at their place, as they came.",
         "type": "object",
         "required": ["event_id", "received_at", "seq"],
-        "properties": _ENVELOPE | {"event": event},
+        "properties": _ENVELOPE,
         "additionalProperties": {"description": "A field of header or envelope that no document names."},
-        "allOf": siblings,
+        "allOf": events,
         "$defs": defs,
     }
 
 
-def _sibling(event_type: str, fields: Fields, defs: dict[str, Schema]) -> Schema:
-    about = f"The object of {event_type}."
+def _event(event_type: str, fields: Fields, defs: dict[str, Schema]) -> Schema:
+    about = f"The object of {event_type} under its documented names."
     this_type = {"event_type": {"description": "Type of the event.", "const": event_type}}
     return {
         "if": {"required": ["event_type"], "properties": this_type},
@@ -104,6 +103,7 @@ _ENVELOPE: Schema = {
     "app_id": {"description": "Id of the app that received the event."} | _KINDS["id"],
     "tenant_key": {"description": "Key of the tenant."} | _KINDS["text"],
     "schema": {"description": "Version of the platform's envelope, 2.0."} | _KINDS["text"],
+    "event": {"description": "The event's object; its fields depend on event_type."},
     "seq": {"description": "Number of the event in the journal, rising, with gaps.", "type": "integer"},
     "extra": {
         "description": "Fields of header or envelope that no document names and whose name the record uses.",
