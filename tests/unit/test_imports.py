@@ -1,0 +1,104 @@
+"""The architecture, held by a test: imports point down, and each foreign thing has one importer."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import listener
+
+ROOT = Path(listener.__file__).parent
+
+# From the bottom up; a module imports only from layers below its own, or from its own package.
+LAYERS = (
+    ("errors", "redact", "fields", "payload", "threads", "clock", "settings.values", "systemd", "status"),
+    ("event", "logs", "schema", "settings"),
+    ("sinks", "status_view"),
+    ("config", "journal"),
+    ("formatting", "attempts", "feishu", "measure", "control", "http", "clients"),
+    ("delivery", "receive", "supervisor", "signals", "metrics"),
+    ("webhook", "workers", "inquiry", "reload"),
+    ("facts",),
+    ("pulse",),
+    ("observer",),
+    ("service",),
+    ("demo", "doctor", "install"),
+    ("commands",),
+    ("cli",),
+    ("__main__",),
+)
+ONE_IMPORTER = {
+    "lark_oapi": {"feishu"},
+    "structlog": {"logs"},
+    "sqlite3": {"journal"},
+    "typer": {"commands", "cli"},
+    "websockets": {"feishu"},
+    "requests": {"feishu"},
+    "prometheus_client": {"metrics"},
+    "tenacity": {"supervisor", "attempts"},
+}
+
+
+def _modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if not name.startswith("platform"):
+            yield name, path
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _layer(module: str) -> int:
+    """The highest layer that names the module or a package of it."""
+    found = [i for i, layer in enumerate(LAYERS) for name in layer if module == name or module.startswith(name + ".")]
+    return max(found, default=-1)
+
+
+MODULES = dict(_modules())
+
+
+def test_every_module_has_its_layer() -> None:
+    homeless = [name for name in MODULES if name not in ("", "__init__") and _layer(name) < 0]
+    assert [] == homeless
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("", "__init__")])
+def test_imports_point_down(module: str) -> None:
+    package = module.split(".")[0]
+    for imported in _imports(MODULES[module]):
+        if not imported.startswith("listener."):
+            continue
+        name = imported.removeprefix("listener.")
+        if name.split(".")[0] == package or _layer(name) < 0:
+            continue
+        assert _layer(name) < _layer(module), f"{module} imports {name}, which is not below it"
+
+
+def test_the_stand_in_knows_nothing_of_the_listener() -> None:
+    for path in (ROOT / "platform").glob("*.py"):
+        foreign = {i for i in _imports(path) if i.startswith("listener") and not i.startswith("listener.platform")}
+        assert set() == foreign, path.name
+
+
+@pytest.mark.parametrize("library", ONE_IMPORTER)
+def test_one_module_per_foreign_thing(library: str) -> None:
+    importers = {
+        name.split(".")[0]
+        for name, path in MODULES.items()
+        if any(i == library or i.startswith(library + ".") for i in _imports(path))
+    }
+    assert importers <= ONE_IMPORTER[library]
+
+
+def test_no_file_is_longer_than_300_lines() -> None:
+    everything = [*ROOT.rglob("*.py"), *Path(__file__).parents[1].rglob("*.py")]
+    long = {path.name: n for path in everything if (n := len(path.read_text(encoding="utf-8").splitlines())) > 300}
+    assert {} == long
