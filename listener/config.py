@@ -13,7 +13,7 @@ import msgspec
 from listener.settings.convert import shown
 from listener.settings.paths import Place
 from listener.settings.reader import Reader
-from listener.settings.rules import Duration, Env, Origin, Proxy, Size, Text
+from listener.settings.rules import Address, Count, Duration, Env, Origin, Proxy, Size, Text
 from listener.settings.secrets import Secret, SecretSource
 from listener.settings.toml import read_toml
 from listener.sinks import TYPES
@@ -57,7 +57,28 @@ class Feishu(msgspec.Struct, frozen=True, kw_only=True):
     proxy: Annotated[Secret | None, Proxy()] = None
     ca_file: Annotated[Path | None, Place.CONFIG] = None
     events: tuple[EventType, ...] = ("helpdesk.ticket_message.created_v1",)
+    helpdesk_id: Annotated[
+        str | None,
+        Env("FEISHU_HELPDESK_ID"),
+        Text(r"[0-9A-Za-z_-]{1,64}", 'the helpdesk\'s id, such as "6626871355780366331" (helpdesk admin, API 凭证)'),
+    ] = None
+    helpdesk_token: Annotated[SecretSource | None, Env("FEISHU_HELPDESK_TOKEN")] = None
+    expected_clients: Annotated[int, Count(1, 50)] = 1
     slow_retry: SlowRetry = SlowRetry()
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """How events come in. The rest is for the webhook: where it listens, and how it knows the platform."""
+
+    type: Literal["long-connection", "webhook"] = "long-connection"
+    listen: Annotated[str, Address()] = "127.0.0.1:8080"
+    path: Annotated[str, Text(r"/[A-Za-z0-9/_.~-]{0,200}", 'a path such as "/webhook/event"')] = "/webhook/event"
+    verification_token: Annotated[SecretSource | None, Env("FEISHU_VERIFICATION_TOKEN")] = None
+    encrypt_key: Annotated[SecretSource | None, Env("FEISHU_ENCRYPT_KEY")] = None
+
+    def __post_init__(self) -> None:
+        if self.type == "webhook" and self.verification_token is None and self.encrypt_key is None:
+            raise ValueError("a webhook needs verification_token or encrypt_key, better both: anyone could post events")
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +87,12 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     path: Annotated[Path, Place.STATE] = Path("helpdesk.db")
     keep: Annotated[float, Duration("1m", "3650d")] = 7 * DAY
     max_size: Annotated[int, Size("1MiB", "16TiB")] = 2**30
+
+
+class Http(msgspec.Struct, frozen=True, kw_only=True):
+    """Where /healthz, /readyz and /metrics are served; None: nowhere."""
+
+    listen: Annotated[str | None, Address()] = None
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +108,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     feishu: Feishu
     journal: Journal
     sinks: tuple[SinkConfig, ...] = DEFAULT_SINKS
+    source: Source = Source()
+    http: Http = Http()
     log: Log = Log()
     origin: str = "environment"
     warnings: tuple[str, ...] = ()
@@ -115,20 +144,24 @@ def _exists(file: str | Path) -> bool:
 
 
 def _settings(reader: Reader, root: dict[str, object]) -> Settings:
-    reader.refuse_unknown(root, ("feishu", "journal", "sinks", "log"))
+    reader.refuse_unknown(root, ("feishu", "source", "journal", "sinks", "http", "log"))
     feishu = reader.table(Feishu, root.get("feishu", {}), "feishu")
+    source = reader.table(Source, root.get("source", {}), "source")
     journal = reader.table(Journal, root.get("journal", {}), "journal")
+    http = reader.table(Http, root.get("http", {}), "http")
     log = reader.table(Log, root.get("log", {}), "log")
     sinks = _sinks(reader, root.get("sinks", []))
     _refuse_twins(reader, [(f"{key}.name", sink.name) for key, sink in sinks])
     _refuse_twins(reader, _files(journal, sinks))
     reader.warn_if_exposed()
-    if not feishu or not journal or not log or reader.problems:
+    if not feishu or not source or not journal or not http or not log or reader.problems:
         raise reader.error()
     return Settings(
         feishu=feishu,
+        source=source,
         journal=journal,
         sinks=tuple(sink for _, sink in sinks) or DEFAULT_SINKS,
+        http=http,
         log=log,
         origin=reader.origin,
         warnings=tuple(reader.warnings),

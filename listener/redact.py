@@ -4,7 +4,7 @@ import re
 
 _WS_QUERY = re.compile(r"(wss?://[^\s?'\"]+)\?[^\s'\"]*")
 _PARAMETER = re.compile(r"\b(access_key|ticket|token|secret)=[^&\s'\"]+")
-_USERINFO = re.compile(r"(\bhttps?://)[^\s/@'\"]+@")
+_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@'\"]+@", re.IGNORECASE)
 _known: set[str] = set()
 
 
@@ -16,7 +16,7 @@ def remember(secret: str) -> None:
 
 def redact(text: str) -> str:
     """`text` without connection queries, passwords in URLs and remembered secrets."""
-    for secret in _known:
+    for secret in tuple(_known):  # another thread may remember one meanwhile
         if secret in text:
             text = text.replace(secret, "***")
     if "=" in text or "@" in text:

@@ -6,6 +6,7 @@ With a controlling terminal SIGHUP stops too: a closed ssh window must not leave
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -14,17 +15,23 @@ from listener.logs import get_logger
 log = get_logger(__name__)
 
 
+def stoppable_at_once() -> None:
+    """For the time before `handled`: a stop while starting is a stop, with 0."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+
+
 @contextmanager
 def handled(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[None]:
     """Inside a running loop; both callbacks are called in it."""
     loop = asyncio.get_running_loop()
 
     def first_stop(name: str) -> None:
+        stop()  # before all else: a log on a closed terminal fails
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
         log.info("stopping", signal=name)
-        stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, first_stop, number.name)

@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 from tenacity.wait import wait_base
 
 from listener.errors import CredentialsRefused, Pace, RestartNeeded, SessionError
-from listener.logs import get_logger
+from listener.logs import RateLimit, get_logger
 
 log = get_logger(__name__)
 
@@ -29,7 +29,11 @@ class Session(Protocol):
     @property
     def connection_id(self) -> str: ...
     @property
-    def events(self) -> int: ...
+    def delivered(self) -> int: ...
+    @property
+    def fresh(self) -> bool: ...
+    @property
+    def round_trip(self) -> float | None: ...
     async def open(self) -> None: ...
     async def listen(self) -> NoReturn: ...
     async def close(self) -> None: ...
@@ -72,7 +76,9 @@ class ConnectionState:
     progress: float = field(default_factory=time.monotonic)  # monotonic; when the supervisor last did something
 
     def enter(self, phase: str) -> None:
-        self.phase, self.since, self.progress = phase, time.time(), time.monotonic()
+        now = time.time()
+        self.connected_since = now if phase == "connected" else None
+        self.phase, self.since, self.progress = phase, now, time.monotonic()
 
 
 class Supervisor:
@@ -87,83 +93,97 @@ class Supervisor:
         on_change: Callable[[ConnectionState], None] = lambda state: None,
     ) -> None:
         self.state = ConnectionState()
+        self.session: Session | None = None  # the one that is open
         self._new_session = new_session
         self._backoff = backoff or Backoff()
         self._strategies = self._backoff.strategies()
         self._secret_is_snapshot = secret_is_snapshot
-        self._on_change = on_change
+        self.on_change = on_change
         self._streak: tuple[Pace, int] = (Pace.SOON, 0)
         self._refused_since: float | None = None
-        self._logged_at = 0.0
+        self._limits: dict[str, RateLimit] = {}  # by cause, since the last connection
 
     async def run(self) -> NoReturn:
-        while True:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception(self._may_pass), wait=self._wait, sleep=self._sleep, reraise=True
-            ):
-                with attempt:
-                    await self._one_session()
-            self._streak = (Pace.SOON, 0)
+        try:
+            while True:
+                async for attempt in AsyncRetrying(
+                    retry=retry_if_exception(self._may_pass), wait=self._wait, sleep=self._sleep, reraise=True
+                ):
+                    with attempt:
+                        await self._one_session()
+                self._streak = (Pace.SOON, 0)
+        finally:
+            self._enter("stopped")
 
     async def _one_session(self) -> None:
         """Returns once a connection that had proved itself is lost; raises what kept one from coming so far."""
-        session: Session | None = None
         self.state.attempts += 1
+        self.state.next_attempt_at = None
         self._enter("connecting")
+        opened = time.monotonic()
+        session: Session | None = None
         try:
             session = self._new_session()
             await session.open()
+            opened = time.monotonic()
             self._connected(session)
             await session.listen()
         except SessionError as e:
+            proved = self.session is not None and self._proved(self.session, opened)
             self._lost(e)
-            if session is None or not self._proved(session):
+            if session is None or not proved:
                 raise
-            await self._sleep(random.uniform(0, min(session.reconnect_nonce, self._backoff.first_attempt_max)))
         finally:
+            self.session = None
             if session is not None:
                 await session.close()
+        await self._sleep(random.uniform(0, min(session.reconnect_nonce, self._backoff.first_attempt_max)))
 
-    def _proved(self, session: Session) -> bool:
-        since = self.state.connected_since
-        lived = time.time() - since if since is not None else 0.0
-        return since is not None and (lived >= self._backoff.proven_after or session.events > 0)
+    def _proved(self, session: Session, opened: float) -> bool:
+        return time.monotonic() - opened >= self._backoff.proven_after or session.delivered > 0
 
     def _connected(self, session: Session) -> None:
         log.info("connected: ready", connection=session.connection_id, attempts=self.state.attempts)
+        self.session = session
         self.state.connections += 1
-        self.state.attempts, self.state.connected_since = 0, time.time()
-        self.state.next_attempt_at, self._refused_since = None, None
+        self.state.attempts = 0
+        self._refused_since = None
+        self._limits.clear()
         self._enter("connected")
 
     def _lost(self, error: SessionError) -> None:
-        was_connected = self.state.phase == "connected"
         self.state.losses[error.cause] = self.state.losses.get(error.cause, 0) + 1
         self.state.lost_because = str(error)
-        if was_connected or self.state.lost_at is None:
+        if self.session is not None or self.state.lost_at is None:
             self.state.lost_at = time.time()
+        self._tell(error)
         self._watch_refusals(error)
-        now = time.monotonic()
-        if was_connected or self.state.attempts == 1 or now - self._logged_at >= self._backoff.log_every:
-            self._logged_at = now
-            tell = log.error if error.pace is not Pace.SOON else log.warning
-            what = "connection lost" if was_connected else "cannot connect"
-            tell(what, because=str(error), cause=error.cause, attempts=self.state.attempts, hint=error.hint)
-        if not was_connected:
-            self.state.connected_since = None
+
+    def _tell(self, error: SessionError) -> None:
+        """One line for each new reason, then one a minute while it lasts."""
+        limit = self._limits.setdefault(error.cause, RateLimit(1, self._backoff.log_every))
+        if limit.take() is None:
+            return
+        tell = log.error if error.pace is not Pace.SOON else log.warning
+        what = "connection lost" if self.session is not None else "cannot connect"
+        tell(what, because=str(error), cause=error.cause, attempts=self.state.attempts, hint=error.hint)
 
     def _watch_refusals(self, error: SessionError) -> None:
         """systemd's copy of a credential is refreshed by a restart only."""
         if not isinstance(error, CredentialsRefused):
-            self._refused_since = None
             return
         self._refused_since = self._refused_since or time.monotonic()
-        refused_for = time.monotonic() - self._refused_since
-        if self._secret_is_snapshot and refused_for >= self._backoff.stale_secret_after:
+        if self._secret_is_snapshot and self._until_stale() <= 0:
             raise RestartNeeded(
-                f"the platform has refused the secret for {refused_for:.0f} s, and it is systemd's copy",
+                f"the platform has refused the secret for {self._backoff.stale_secret_after:.0f} s, "
+                "and it is systemd's copy",
                 hint="a restart reads the credential's source again",
             )
+
+    def _until_stale(self) -> float:
+        """Seconds until a systemd credential that is refused counts as stale."""
+        since = self._refused_since if self._refused_since is not None else time.monotonic()
+        return since + self._backoff.stale_secret_after - time.monotonic()
 
     def _may_pass(self, error: BaseException) -> bool:
         if not isinstance(error, SessionError):
@@ -176,7 +196,8 @@ class Supervisor:
         self._streak = (pace, self._streak[1] + 1 if self._streak[0] is pace else 1)
         counted = copy.copy(retry_state)
         counted.attempt_number = self._streak[1]  # an old streak at another pace does not count
-        return self._strategies[pace](counted)
+        seconds = self._strategies[pace](counted)
+        return min(seconds, max(0.0, self._until_stale())) if self._secret_is_snapshot else seconds
 
     async def _sleep(self, seconds: float) -> None:
         self.state.next_attempt_at = time.time() + seconds
@@ -185,4 +206,4 @@ class Supervisor:
 
     def _enter(self, phase: str) -> None:
         self.state.enter(phase)
-        self._on_change(self.state)
+        self.on_change(self.state)

@@ -6,31 +6,29 @@
 | `_connect`              | runs, with a proxy, bounded; no redirects                                         |
 | `_handle_control_frame` | runs                                                                              |
 | `_configure`            | overridden: the server's timings inside sane limits                               |
-| `_receive_message_loop` | overridden: frames come by callback, and the end of a connection is the caller's   |
-| `_handle_data_frame`    | overridden in session.py: its ack would leave before the commit                   |
+| `_receive_message_loop` | overridden: frames come by callback, and the end of a connection is the caller's  |
+| `_handle_data_frame`    | replaced in session.py: its ack would leave before the commit                     |
 | `_reconnect`, `start`   | never called: the supervisor decides                                              |
 """
 
 import asyncio
-from collections.abc import Callable
+import math
+import re
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import cache
+from typing import Any, TypeGuard
 from urllib.parse import parse_qs, urlsplit
 
-import websockets
-from websockets.asyncio.client import ClientConnection
-from websockets.frames import DATA_OPCODES, Opcode
-from websockets.frames import Frame as WebSocketFrame
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHandshake
 
-from listener.errors import SessionError, Unreachable
+from listener.errors import ListenError, SessionError, Unreachable
 from listener.feishu.codes import endpoint_error, handshake_error
+from listener.feishu.connection import OnMessage, Websockets
 from listener.feishu.network import BoundedRequests, Network, is_loopback
 from listener.feishu.sdk import ws_client
 
-MAX_MESSAGE = 4 * 2**20  # bytes
-CLOSE_TIMEOUT = 1.0  # seconds for the closing handshake
-OnMessage = Callable[["FrameConnection", bytes, bool], None]
-"""(connection, message, whether it came as text)"""
+MAX_SERVICE_ID = 2**31 - 1  # the ping frame's field is an int32
 
 
 @dataclass
@@ -42,36 +40,14 @@ class Timings:
 
     def obey(self, ping_interval: object, reconnect_nonce: object) -> None:
         """Takes over what makes sense; ClientConfig comes partial, zero, negative and absurd."""
-        if isinstance(ping_interval, int | float) and ping_interval > 0:
-            self.ping_interval = min(max(float(ping_interval), 1.0), 300.0)
-        if isinstance(reconnect_nonce, int | float):
-            self.reconnect_nonce = min(max(float(reconnect_nonce), 0.0), 5.0)
+        if _is_number(ping_interval) and ping_interval > 0:
+            self.ping_interval = float(min(max(ping_interval, 1), 300))
+        if _is_number(reconnect_nonce):
+            self.reconnect_nonce = float(min(max(reconnect_nonce, 0), 5))
 
 
-class FrameConnection(ClientConnection):
-    """Hands each whole message to `on_message` at once: no queue, no task, no wake-up in between."""
-
-    def __init__(self, *args: Any, on_message: OnMessage, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._on_message = on_message
-        self._parts: list[WebSocketFrame] = []
-
-    def process_event(self, event: Any) -> None:
-        if type(event) is not WebSocketFrame or event.opcode not in DATA_OPCODES:
-            super().process_event(event)
-        elif event.fin and not self._parts:
-            self._on_message(self, bytes(event.data), event.opcode is Opcode.TEXT)
-        else:
-            self._parts.append(event)  # the protocol bounds their sum by max_size
-            if event.fin:
-                parts, self._parts = self._parts, []
-                whole = b"".join(bytes(part.data) for part in parts)
-                self._on_message(self, whole, parts[0].opcode is Opcode.TEXT)
-
-
-class _Connect(websockets.connect):
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc  # never followed: the URL's query is a credential
+def _is_number(value: object) -> TypeGuard[float]:
+    return type(value) is int or (type(value) is float and not math.isnan(value))
 
 
 class OneConnection:
@@ -81,10 +57,10 @@ class OneConnection:
     url: str
 
     def fetch_url(self) -> str:
-        """The endpoint call; blocks. Raises SessionError."""
+        """The endpoint call; blocks. Raises SessionError, and ConfigError where the secret would go out unprotected."""
         try:
             url = super()._get_conn_url()  # type: ignore[misc]  # the SDK's Client comes next in the bases
-        except SessionError:
+        except ListenError:
             raise
         except Exception as e:
             raise _endpoint_failed(e) from None
@@ -107,45 +83,31 @@ def new_client(app_id: str, secret: str, domain: str, network: Network, on_messa
     sdk.loop = asyncio.get_running_loop()
     sdk.requests = BoundedRequests(network)
     sdk.ExpiringCache = lambda **_: None  # its clean-up task would outlive the connection
-    sdk.websockets = _Websockets(network, on_message)
+    sdk.websockets = Websockets(network, on_message)
     sdk._ws_connect_kwargs = lambda _headers: {}
-    sdk._parse_ws_conn_exception = _raise_refused
-    cls = type("OneConnectionClient", (OneConnection, sdk.Client), {})
-    client = cls(app_id, secret, domain=domain, log_level=sdk.LogLevel.WARNING)
+    sdk._parse_ws_conn_exception = raise_refused
+    client = _client_class()(app_id, secret, domain=domain, log_level=sdk.LogLevel.WARNING)
     client.timings, client.url = Timings(), ""
     return client
 
 
-class _Websockets:
-    """Stands where the SDK expects the `websockets` module."""
-
-    def __init__(self, network: Network, on_message: OnMessage) -> None:
-        self._network, self._on_message = network, on_message
-
-    def connect(self, url: str) -> Any:
-        tls: dict[str, Any] = {"ssl": self._network.tls()} if url.startswith("wss:") else {}
-        return _Connect(
-            url,
-            proxy=self._network.proxy_for(url),
-            create_connection=cast("type[ClientConnection]", self._connection),
-            compression=None,  # events are small; a peer can't make us inflate a bomb
-            close_timeout=CLOSE_TIMEOUT,
-            max_size=MAX_MESSAGE,
-            **tls,
-        )
-
-    def _connection(self, *args: Any, **kwargs: Any) -> FrameConnection:
-        return FrameConnection(*args, on_message=self._on_message, **kwargs)
+@cache
+def _client_class() -> Any:
+    return type("OneConnectionClient", (OneConnection, ws_client().Client), {})
 
 
 def checked_url(url: object) -> str:
     """The connection URL: wss, or ws to loopback, with the ids that the SDK reads. Raises Unreachable."""
-    parts = urlsplit(url if isinstance(url, str) else "")
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        query = parse_qs(parts.query)
+    except ValueError:
+        raise Unreachable("the endpoint gave a connection URL that is none", cause="endpoint") from None
     if parts.scheme != "wss" and not (parts.scheme == "ws" and is_loopback(parts.hostname)):
-        where = f"{parts.scheme}://{parts.netloc}" if parts.scheme else "none"
-        raise Unreachable(f"the endpoint gave a connection URL that is not wss: {where}", cause="endpoint")
-    query = parse_qs(parts.query)
-    if not query.get("device_id") or not query.get("service_id", [""])[0].isdecimal():
+        where = f"{parts.scheme}://{parts.hostname}" if parts.scheme else "none"
+        raise Unreachable(f"the endpoint gave a connection URL that is not wss: {where[:200]}", cause="endpoint")
+    service_id = query.get("service_id", [""])[0]
+    if not query.get("device_id") or not re.fullmatch(r"[0-9]{1,10}", service_id) or int(service_id) > MAX_SERVICE_ID:
         raise Unreachable("the endpoint gave a connection URL without device_id or service_id", cause="endpoint")
     return str(url)
 
@@ -162,11 +124,15 @@ def _endpoint_failed(error: Exception) -> SessionError:
             return Unreachable(f"the endpoint's answer is not the documented one ({kind})", cause="endpoint")
 
 
-def _raise_refused(refusal: websockets.exceptions.InvalidHandshake) -> None:
-    headers = getattr(getattr(refusal, "response", None), "headers", {})
-    status = headers.get("Handshake-Status", "")
-    if not status.isdecimal():
+def raise_refused(refusal: InvalidHandshake) -> None:
+    """What a refused handshake's headers say; the refusal itself where they say nothing."""
+    headers = getattr(getattr(refusal, "response", None), "headers", None) or Headers()
+    status, auth_code = _number(headers, "Handshake-Status"), _number(headers, "Handshake-Autherrcode")
+    if status is None:
         raise refusal
-    auth_code = headers.get("Handshake-Autherrcode", "")
-    known = int(auth_code) if auth_code.isdecimal() else None
-    raise handshake_error(int(status), headers.get("Handshake-Msg", ""), known) from None
+    raise handshake_error(status, ", ".join(headers.get_all("Handshake-Msg")), auth_code) from None
+
+
+def _number(headers: Headers, name: str) -> int | None:
+    values = headers.get_all(name)
+    return int(values[0]) if values and re.fullmatch(r"[0-9]{1,18}", values[0]) else None

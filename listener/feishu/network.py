@@ -1,23 +1,29 @@
-"""How both legs, the endpoint call and the socket, reach the platform: proxies, CAs, limits.
+"""How both legs, the endpoint call and the socket, reach the platform: proxies, authorities, limits.
 
 The SDK's own calls have no timeout, follow redirects with the secret, and differ in their view of proxies.
 """
 
 import ipaddress
 import os
+import socket
 import ssl
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import certifi
 import requests
+from requests.adapters import HTTPAdapter
 
 from listener.config import Feishu
 from listener.errors import ConfigError, Unreachable
+from listener.redact import remember
 
-ENDPOINT_LIMIT = 64 * 1024  # bytes; a real answer has about 600
+ANSWER_LIMIT = 64 * 1024  # bytes; a real answer has about 600
+TLS_HINT = "a network that inspects TLS needs feishu.ca_file"
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -33,18 +39,19 @@ def is_loopback(host: str | None) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """The way out. `proxy` None: HTTPS_PROXY of the environment; NO_PROXY holds for either."""
+    """The way out. `proxy` None: HTTPS_PROXY of the environment; NO_PROXY holds for either. Times in seconds."""
 
     proxy: str | None = field(default=None, repr=False)
     ca_file: str | None = None
-    timeout: float = 4.0  # seconds, for connecting and for each read
+    connect_timeout: float = 2.5  # for each address of a host: a blackholed IPv6 must leave time for IPv4
+    read_timeout: float = 4.0
+    total_timeout: float = 9.0  # however slowly the answer drips in
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy for this URL. Plain text never leaves the machine, so not for it unless the proxy is local."""
-        proxy = self.proxy or next((os.environ[v] for v in _PROXY_VARIABLES if os.environ.get(v)), None)
+        proxy = self._wanted_proxy()[1]
         if proxy is None or requests.utils.should_bypass_proxies(_as_http(url), no_proxy=None):
             return None
-        proxy = proxy if "://" in proxy else f"http://{proxy}"
         plain = urlsplit(url).scheme in ("http", "ws")
         return None if plain and not is_loopback(urlsplit(proxy).hostname) else proxy
 
@@ -53,23 +60,46 @@ class Network:
         return self.ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where()
 
     def tls(self) -> ssl.SSLContext:
-        """Raises ConfigError where the CA file can't be used."""
+        """Reads the authorities anew. Raises OSError."""
+        return ssl.create_default_context(cafile=self.ca_bundle())
+
+    def check(self) -> None:
+        """Raises ConfigError where CA file or proxy can't be used; the proxy's password is shown in no log from now."""
         try:
-            return ssl.create_default_context(cafile=self.ca_bundle())
-        except (OSError, ssl.SSLError) as e:
-            raise ConfigError(
-                f"CA file {self.ca_bundle()}: {e}",
-                hint="feishu.ca_file (or SSL_CERT_FILE) must name a readable PEM file",
-            ) from e
+            self.tls()
+        except OSError as e:
+            hint = "feishu.ca_file (or SSL_CERT_FILE) must name a readable PEM file"
+            raise ConfigError(f"CA file {self.ca_bundle()}: {e}", hint=hint) from e
+        self._check_proxy()
+
+    def _check_proxy(self) -> None:
+        where, proxy = self._wanted_proxy()
+        if proxy is None:
+            return
+        try:
+            url = urlsplit(proxy)
+            usable = url.scheme in ("http", "https") and url.hostname is not None and url.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ConfigError(f"{where} is not a proxy that can be used", hint="http://[user:password@]host:port")
+        for secret in {url.password or "", unquote(url.password or "")}:
+            remember(secret)
+
+    def _wanted_proxy(self) -> tuple[str, str | None]:
+        """(the setting's name, the proxy); a bare host:port is taken for http, as curl does."""
+        found = [("feishu.proxy", self.proxy), *((name, os.environ.get(name)) for name in _PROXY_VARIABLES)]
+        where, proxy = next(((name, value) for name, value in found if value), ("", None))
+        return where, proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def network_of(feishu: Feishu) -> Network:
-    """As the settings say. Raises ConfigError where the CA file can't be used."""
+    """As the settings say. Raises ConfigError where CA file or proxy can't be used."""
     network = Network(
         proxy=feishu.proxy.reveal() if feishu.proxy else None,
         ca_file=str(feishu.ca_file) if feishu.ca_file else None,
     )
-    network.tls()
+    network.check()
     return network
 
 
@@ -83,45 +113,99 @@ class Answer:
 
 
 class BoundedRequests:
-    """Stands where the SDK's ws client expects the `requests` module: one POST, bounded in every way."""
+    """Stands where the SDK expects the `requests` module: bounded in time and size, and it stays where it was sent."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
 
     def post(self, url: str, **kwargs: Any) -> Answer:
-        """Raises Unreachable; never follows a redirect, which would hand the secret to another host."""
+        """`request` with POST."""
         return self.request("POST", url, **kwargs)
 
     def request(self, method: str, url: str, **kwargs: Any) -> Answer:
-        proxy = self._network.proxy_for(url)
-        timeout = self._network.timeout
+        """Raises Unreachable, and ConfigError where a secret would go out in plain text."""
+        if urlsplit(url).scheme != "https" and not is_loopback(urlsplit(url).hostname):
+            raise ConfigError(f"{url} is not https", hint="the secret goes out over https only, or to this machine")
+        call = _Call()
+        end = threading.Timer(self._network.total_timeout, call.end)
+        end.daemon = True
+        end.start()
         try:
-            with requests.Session() as session:
-                session.trust_env = False  # no netrc, and the proxy is chosen above, for both legs alike
-                settled: dict[str, Any] = {"timeout": timeout, "allow_redirects": False, "stream": True}
-                settled |= {"proxies": {"http": proxy, "https": proxy}, "verify": self._network.ca_bundle()}
-                return _read(session.request(method, url, **(kwargs | settled)))
-        except (requests.RequestException, OSError) as e:
-            raise _translated(e, url) from None  # the chain's texts may hold a proxy's password
+            return self._send(call, method, url, kwargs)
+        except (requests.RequestException, OSError, ValueError) as e:
+            raise _translated(e, url, timed_out=call.ended) from None  # the chain's texts may hold a proxy's password
+        finally:
+            end.cancel()
+
+    def _send(self, call: "_Call", method: str, url: str, kwargs: dict[str, Any]) -> Answer:
+        """Never follows a redirect, which would hand the secret to another host."""
+        wanted, proxy = self._network, self._network.proxy_for(url)
+        settled: dict[str, Any] = {"timeout": (wanted.connect_timeout, wanted.read_timeout), "allow_redirects": False}
+        settled |= {"stream": True, "proxies": {"http": proxy, "https": proxy}, "verify": wanted.ca_bundle()}
+        with requests.Session() as session:
+            session.trust_env = False  # no netrc, and the proxy is chosen above, for both legs alike
+            session.mount("http://", call)
+            session.mount("https://", call)
+            with session.request(method, url, **(kwargs | settled)) as response:
+                return Answer(response.status_code, _content(response), response.headers)
 
 
-def _read(response: requests.Response) -> Answer:
+class _Call(HTTPAdapter):
+    """One call that another thread can end: timeouts bound each read, but not how many there are."""
+
+    ended = False
+    _twin: socket.socket | None = None  # a second descriptor of the connection; TLS takes the first one over
+
+    def end(self) -> None:
+        """The thread that waits in the call gets an error."""
+        self.ended = True
+        if self._twin is not None:
+            with suppress(OSError):
+                self._twin.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        super().close()
+        if self._twin is not None:
+            self._twin.close()
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        connection_class = pool.ConnectionCls
+
+        def watched(**kwargs: Any) -> Any:
+            connection = connection_class(**kwargs)
+            connect = connection._new_conn
+            connection._new_conn = lambda: self._watch(connect())
+            return connection
+
+        pool.ConnectionCls = watched
+        return pool
+
+    def _watch(self, sock: socket.socket) -> socket.socket:
+        self._twin = sock.dup()
+        if self.ended:
+            sock.close()
+            raise TimeoutError
+        return sock
+
+
+def _content(response: requests.Response) -> bytes:
     content = bytearray()
     for chunk in response.iter_content(16 * 1024):
         content += chunk
-        if len(content) > ENDPOINT_LIMIT:
-            raise Unreachable(f"the answer is longer than {ENDPOINT_LIMIT} bytes", cause="endpoint")
-    return Answer(response.status_code, bytes(content), response.headers)
+        if len(content) > ANSWER_LIMIT:
+            raise Unreachable(f"the answer is longer than {ANSWER_LIMIT} bytes", cause="endpoint")
+    return bytes(content)
 
 
-def _translated(error: Exception, url: str) -> Unreachable:
+def _translated(error: Exception, url: str, *, timed_out: bool) -> Unreachable:
     host = urlsplit(url).netloc
     match error:
         case requests.exceptions.ProxyError():
-            why, hint = "the proxy refused or can't be reached", "feishu.proxy, HTTPS_PROXY, NO_PROXY"
-        case requests.exceptions.SSLError():
-            why, hint = f"TLS: {_innermost(error)}", "a network that inspects TLS needs feishu.ca_file"
-        case requests.exceptions.Timeout():
+            why, hint = f"the proxy: {_innermost(error)}", "feishu.proxy, else HTTPS_PROXY and NO_PROXY, say which"
+        case requests.exceptions.SSLError() if not timed_out:
+            why, hint = f"TLS: {_innermost(error)}", TLS_HINT
+        case _ if timed_out or isinstance(error, requests.exceptions.Timeout):
             why, hint = "no answer in time", ""
         case _:
             why, hint = _innermost(error), ""

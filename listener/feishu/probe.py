@@ -1,23 +1,67 @@
-"""One endpoint call and nothing more: whether the platform accepts the app id and the secret."""
+"""The long connection's two legs, tried once each: whether the platform accepts the app, and whether it answers."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 from listener.config import Feishu
+from listener.errors import Unreachable
 from listener.feishu.client import new_client
-from listener.feishu.network import Network, network_of
+from listener.feishu.network import network_of
+from listener.feishu.session import Session
 from listener.threads import DaemonExecutor
 
 SECONDS = 10.0
+LOOK = 0.02  # seconds between two looks for the pong
 
 
 def ask_endpoint(feishu: Feishu) -> None:
-    """Blocks for at most SECONDS. Raises SessionError with what the platform answered."""
-    asyncio.run(_ask(feishu, network_of(feishu)))
+    """The endpoint call alone, which takes no connection. Blocks up to SECONDS. Raises SessionError or ConfigError."""
+    asyncio.run(_bounded(_ask(feishu), "the endpoint"))
 
 
-async def _ask(feishu: Feishu, network: Network) -> None:
-    loop = asyncio.get_running_loop()
-    loop.set_default_executor(DaemonExecutor())
+def shake_hands(feishu: Feishu) -> float:
+    """Opens a connection, pings, closes it: seconds to the pong. Raises SessionError or ConfigError."""
+    return float(asyncio.run(_bounded(_shake(feishu), "the connection")))
+
+
+async def _ask(feishu: Feishu) -> None:
+    network = network_of(feishu)
     client = new_client(feishu.app_id, feishu.app_secret.read(), feishu.domain, network, lambda *_: None)
-    async with asyncio.timeout(SECONDS):
-        await loop.run_in_executor(None, client.fetch_url)
+    await asyncio.get_running_loop().run_in_executor(None, client.fetch_url)
+
+
+async def _shake(feishu: Feishu) -> float:
+    session = Session(feishu.app_id, feishu.app_secret.read(), feishu.domain, _Refuser(), network=network_of(feishu))
+    try:
+        await session.open()
+        listening = asyncio.ensure_future(session.listen())
+        while session.round_trip is None:
+            await asyncio.wait({listening}, timeout=LOOK)
+            if listening.done():
+                listening.result()
+        listening.cancel()
+    finally:
+        await session.close()
+    return session.round_trip
+
+
+async def _bounded(step: Any, what: str) -> Any:
+    asyncio.get_running_loop().set_default_executor(DaemonExecutor())
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await step
+    except TimeoutError:
+        raise Unreachable(f"{what}: no answer within {SECONDS:g} s", cause="endpoint") from None
+
+
+class _Refuser:
+    """Refuses what is pushed meanwhile: this probe keeps nothing, and the platform pushes it again in 15 s."""
+
+    def __init__(self) -> None:
+        self.reply: Callable[[int], None] = lambda code: None
+
+    def _do_without_validation(self, payload: bytes) -> "_Refuser":
+        verdict = _Refuser()
+        asyncio.get_running_loop().call_soon(lambda: verdict.reply(500))
+        return verdict

@@ -1,7 +1,7 @@
-"""The official SDK's ws client, in a private copy that loads without the SDK's 60 API packages.
+"""The official SDK, in a private copy that loads without the SDK's 60 API packages.
 
 `import lark_oapi` takes 1.3–2.3 s and 168 MB, because its `__init__` and `event.dispatcher_handler` import every
-API. Both are stood in for while `lark_oapi.ws.client` is imported, then all of it leaves `sys.modules` again: a plain
+API. Both are stood in for while a module is imported, then all of it leaves `sys.modules` again: a plain
 `import lark_oapi` elsewhere in the process gets its own, whole SDK, and what is replaced here is seen by nobody else.
 
 Private names of lark-oapi that this project touches (tests/contract holds the SDK to them):
@@ -11,15 +11,18 @@ Private names of lark-oapi that this project touches (tests/contract holds the S
                     _conn, _conn_id, _service_id, _event_handler
   ws.client.Frame   DESCRIPTOR.file.serialized_pb
   an event handler's `_do_without_validation(payload)`
+  core.http.transport  requests
+  core.token.manager   TokenManager.cache
 """
 
 import importlib
 import importlib.util
 import logging
 import sys
+import threading
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
@@ -27,45 +30,61 @@ from listener.redact import redact
 
 _PACKAGE = "lark_oapi"
 _DISPATCHER = "lark_oapi.event.dispatcher_handler"
+_NAMESPACES = "pkg_resources"  # asked by the vendored protobuf for a namespace that it does not need: 6 MB
+_HELPDESK = "lark_oapi.api.helpdesk.v1"
+_LEAN = (_PACKAGE, _HELPDESK, f"{_HELPDESK}.resource", f"{_HELPDESK}.model")  # loaded without their __init__
+_copy: dict[str, ModuleType] = {}  # what the private copy has loaded so far
+_importing = threading.Lock()
 log = logging.getLogger(__name__)
 
 
 @cache
 def ws_client() -> ModuleType:
     """The private copy of `lark_oapi.ws.client`. Call it inside a running loop: the module looks for one."""
-    try:
-        module = _private_copy(_stand_ins())
-    except Exception:
-        log.warning("the SDK's layout has changed: loading all of it (slower, 130 MB more)", exc_info=True)
-        module = _private_copy({})
+    module = private("ws.client")
     module.Frame = _c_frame(module.Frame)
+    return cast("ModuleType", module)
+
+
+def private(name: str) -> Any:
+    """The private copy of `lark_oapi.{name}`, such as "core.http.transport"; blocks."""
+    with _importing:
+        try:
+            module = _import(f"{_PACKAGE}.{name}", _stand_ins())
+        except Exception:
+            log.warning("the SDK's layout has changed: loading all of it (slower, 130 MB more)", exc_info=True)
+            _copy.clear()
+            module = _import(f"{_PACKAGE}.{name}", {})
     _tame(logging.getLogger("Lark"))
     return module
 
 
 def _stand_ins() -> dict[str, ModuleType]:
-    """Empty modules for the two whose import would load every API."""
+    """Empty modules for those whose import would load every API, and more."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.submodule_search_locations is None:
         raise ImportError(f"{_PACKAGE} is not a package")
-    package, dispatcher = ModuleType(_PACKAGE), ModuleType(_DISPATCHER)
-    package.__path__ = list(spec.submodule_search_locations)
-    dispatcher.EventDispatcherHandler = object  # type: ignore[attr-defined]  # named in an annotation only
-    return {_PACKAGE: package, _DISPATCHER: dispatcher}
+    root = spec.submodule_search_locations[0]
+    modules = {name: ModuleType(name) for name in (*_LEAN, _DISPATCHER, _NAMESPACES)}
+    for name in _LEAN:
+        modules[name].__path__ = [root + name.removeprefix(_PACKAGE).replace(".", "/")]
+    modules[_DISPATCHER].EventDispatcherHandler = object  # type: ignore[attr-defined]  # named in an annotation only
+    modules[_NAMESPACES].declare_namespace = lambda name: None  # type: ignore[attr-defined]
+    return modules
 
 
-def _private_copy(stand_ins: dict[str, ModuleType]) -> ModuleType:
+def _import(name: str, stand_ins: dict[str, ModuleType]) -> ModuleType:
     others = _take_out()
-    sys.modules.update(stand_ins)
+    sys.modules.update(stand_ins | _copy)
     try:
-        return importlib.import_module(f"{_PACKAGE}.ws.client")
+        return importlib.import_module(name)
     finally:
-        _take_out()
+        _copy.update(_take_out())
         sys.modules.update(others)
 
 
 def _take_out() -> dict[str, ModuleType]:
-    names = [name for name in sys.modules if name == _PACKAGE or name.startswith(_PACKAGE + ".")]
+    names = [name for name in list(sys.modules) if name.partition(".")[0] in (_PACKAGE, _NAMESPACES)]
     return {name: sys.modules.pop(name) for name in names}
 
 

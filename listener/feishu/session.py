@@ -5,35 +5,37 @@ commit sets free leave in one write.
 """
 
 import asyncio
-import logging
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn, Protocol
 
-from websockets.exceptions import InvalidHandshake, InvalidStatus, ProxyError, WebSocketException
-from websockets.protocol import State
+from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
 
-from listener.errors import Lost, SessionError, Unreachable
-from listener.feishu.client import FrameConnection, Timings, new_client
+from listener.errors import ListenError, Lost, Unreachable
+from listener.feishu.client import Timings, new_client
+from listener.feishu.connection import FrameConnection
 from listener.feishu.fragments import BadFragment, Fragments
-from listener.feishu.network import Network
+from listener.feishu.network import TLS_HINT, Network
 from listener.feishu.sdk import ws_client
+from listener.logs import RateLimit, get_logger
 
 CONTROL, DATA = 0, 1
-MAX_UNSENT = 8 * 2**20  # bytes of acks that the peer does not read
-log = logging.getLogger(__name__)
+KEPT = 200
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """Bounds of every wait, in seconds."""
 
-    endpoint: float = 8.0
-    handshake: float = 8.0
+    endpoint: float = 10.0
+    handshake: float = 10.0
     pong: float = 10.0
-    close: float = 2.0
+    close: float = 1.0
 
 
 class Verdict(Protocol):
@@ -48,6 +50,21 @@ class Handler(Protocol):
     def _do_without_validation(self, payload: bytes) -> Any: ...
 
 
+class BadFrame(ValueError):
+    """A frame that makes no sense; it is dropped and the connection lives on."""
+
+
+class BadFrames:
+    """Tells of dropped frames, a few a minute at most, however many there are."""
+
+    def __init__(self) -> None:
+        self._limit = RateLimit()
+
+    def __call__(self, reason: str) -> None:
+        if (kept_back := self._limit.take()) is not None:
+            log.warning("frame dropped", because=reason, more_since_last=kept_back or None)
+
+
 class Session:
     """`open()`, then `listen()` until it raises SessionError, then `close()`, which may come at any time."""
 
@@ -60,19 +77,17 @@ class Session:
         *,
         network: Network | None = None,
         limits: Limits | None = None,
-        bad_frame: Callable[[str], None] = lambda reason: log.warning("frame dropped: %s", reason),
+        bad_frame: Callable[[str], None] | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._client = new_client(app_id, secret, domain, network or Network(), self._on_message)
         self._client._event_handler = handler
-        self._bad_frame = bad_frame
+        self._bad_frame = bad_frame or BadFrames()
         self._fragments = Fragments()
-        self._outbox: list[bytes] = []
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.last_frame = 0.0  # monotonic seconds
+        self._pinged = self._last_frame = 0.0  # loop's clock
         self.round_trip: float | None = None  # seconds from the last ping to the next frame
-        self.events = 0
+        self.delivered = 0  # frames answered with 200
 
     @property
     def timings(self) -> Timings:
@@ -90,138 +105,132 @@ class Session:
         """The platform's name for this connection."""
         return str(self._client._conn_id)
 
+    @property
+    def fresh(self) -> bool:
+        """Whether the platform has been heard since the last ping, or still has time to answer it."""
+        return self._last_frame >= self._pinged or self._loop.time() - self._pinged < self._limits.pong
+
     async def open(self) -> None:
-        """The endpoint call and the handshake. Raises SessionError."""
-        await self._bounded(self._fetch_url(), self._limits.endpoint, "endpoint")
+        """The endpoint call and the handshake. Raises SessionError, or ConfigError for an unprotected secret."""
+        url = self._loop.run_in_executor(None, self._client.fetch_url)
+        await self._bounded(url, self._limits.endpoint, "endpoint")
         await self._bounded(self._client._connect(), self._limits.handshake, "handshake")
-        self.last_frame = self._loop.time()
 
     async def listen(self) -> NoReturn:
         """Answers frames until the connection ends, then says why. Raises Lost."""
-        closed = asyncio.ensure_future(self._client._conn.wait_closed())
-        heart = asyncio.ensure_future(self._heartbeat())
+        connection: FrameConnection = self._client._conn
+        closed = asyncio.ensure_future(connection.wait_closed())
+        heart = asyncio.ensure_future(self._heartbeat(connection))
         try:
             await asyncio.wait({closed, heart}, return_when=asyncio.FIRST_COMPLETED)
-            if heart.done() and (error := heart.exception()):
-                raise error
-            raise _closed(self._client._conn)
         finally:
             heart.cancel()
             closed.cancel()
+        connection.transport.abort()  # nobody is there to say goodbye to
+        raise (heart.exception() if heart.done() else None) or _closed(connection)
 
     async def close(self) -> None:
         """Sends a close frame where there is a connection, and waits at most `limits.close` for the answer."""
-        connection = self._client._conn
+        connection: FrameConnection | None = self._client._conn
         if connection is None:
             return
         try:
-            async with asyncio.timeout(self._limits.close):
-                await connection.close()
-        except (TimeoutError, OSError, WebSocketException):
+            with suppress(TimeoutError, OSError, WebSocketException):
+                async with asyncio.timeout(self._limits.close):
+                    await connection.close()
+        finally:
             connection.transport.abort()
 
-    async def _fetch_url(self) -> None:
-        await self._loop.run_in_executor(None, self._client.fetch_url)
-
-    async def _bounded(self, step: Any, seconds: float, cause: str) -> None:
+    async def _bounded(self, step: Awaitable[Any], seconds: float, cause: str) -> None:
+        """Whatever a peer can provoke, in the libraries too, is Unreachable; texts that may hold URLs aren't shown."""
         try:
             async with asyncio.timeout(seconds):
                 await step
-        except SessionError:
+        except ListenError:
             raise
         except TimeoutError:
             raise Unreachable(f"{cause}: no answer within {seconds:g} s", cause=cause) from None
-        except (OSError, WebSocketException, ValueError) as e:
-            raise Unreachable(f"{cause}: {_in_words(e)}", cause=cause) from None  # texts may hold the URL
+        except Exception as e:
+            hint = TLS_HINT if isinstance(e, ssl.SSLError) else ""
+            raise Unreachable(f"{cause}: {_in_words(e)}", cause=cause, hint=hint) from None
 
-    async def _heartbeat(self) -> None:
+    async def _heartbeat(self, connection: FrameConnection) -> None:
         """Application pings: after each some frame must come, whatever the websocket's own keepalive says."""
+        ping = ws_client()._new_ping_frame(int(self._client._service_id)).SerializeToString()
         while True:
-            sent = self._loop.time()
-            self._send(ws_client()._new_ping_frame(int(self._client._service_id)).SerializeToString())
-            await asyncio.sleep(min(self._limits.pong, self.timings.ping_interval))
-            while self.last_frame < sent:
-                if self._loop.time() - sent >= self._limits.pong:
-                    raise Lost(f"no frame within {self._limits.pong:g} s of a ping", cause="silent")
-                await asyncio.sleep(0.1)
-            await asyncio.sleep(max(0.0, sent + self.timings.ping_interval - self._loop.time()))
+            self._pinged = self._loop.time()
+            connection.post(ping)
+            await self._until(self._pinged + min(self._limits.pong, self.timings.ping_interval))
+            if self._last_frame < self._pinged:
+                await self._until(self._pinged + self._limits.pong)
+            if self._last_frame < self._pinged:
+                raise Lost(f"no frame within {self._limits.pong:g} s of a ping", cause="silent")
+            await self._until(self._pinged + self.timings.ping_interval)
+
+    async def _until(self, moment: float) -> None:
+        await asyncio.sleep(moment - self._loop.time())
 
     def _on_message(self, connection: FrameConnection, data: bytes, text: bool) -> None:
-        self.last_frame = self._loop.time()
+        self._heard()
         try:
             if text:
-                raise ValueError("a text message")  # noqa: TRY301 one place turns every bad frame into a line
-            frame = ws_client().Frame.FromString(bytes(data))
-            if frame.method == DATA:
-                self._on_data(connection, frame)
-            elif frame.method == CONTROL:
-                self._spawn(self._client._handle_control_frame(frame))
-            else:
-                raise ValueError(f"unknown method {frame.method}")  # noqa: TRY301
+                raise BadFrame("a text message")  # noqa: TRY301 one place turns every bad frame into a line
+            self._dispatch(connection, ws_client().Frame.FromString(data))
         except Exception as e:
             self._bad_frame(f"{type(e).__name__}: {str(e)[:200]} ({len(data)} bytes)")
 
+    def _heard(self) -> None:
+        now = self._loop.time()
+        if self._last_frame < self._pinged:
+            self.round_trip = now - self._pinged
+        self._last_frame = now
+
+    def _dispatch(self, connection: FrameConnection, frame: Any) -> None:
+        if frame.method == DATA:
+            self._on_data(connection, frame)
+        elif frame.method == CONTROL:
+            _run(self._client._handle_control_frame(frame))
+        else:
+            raise BadFrame(f"unknown method {frame.method}")
+
     def _on_data(self, connection: FrameConnection, frame: Any) -> None:
         started = time.monotonic()
-        headers = {header.key: header.value for header in frame.headers}
-        kind = headers["type"]
-        payload = frame.payload
+        headers = {header.key: header.value for header in reversed(frame.headers)}  # the first of a name counts
+        kind, payload = headers["type"], frame.payload
         if headers.get("sum", "1") != "1":
-            whole = self._joined(headers, payload)
-            if whole is None:
-                return
-            payload = whole
+            payload = self._joined(headers, payload)
         reply = partial(self._ack, connection, frame, started)
-        if kind != "event":  # cards and what is yet to come: not ours, and no reason to be pushed again
-            self._bad_frame(f"a data frame of type {kind[:64]!r}, acked and dropped")
-            reply(200)
-        else:
-            self.events += 1
+        if payload is None:
+            return
+        if kind == "event":
             self._client._event_handler._do_without_validation(payload).reply = reply
+        else:  # cards and what is yet to come: not ours, and no reason to be pushed again
+            reply(KEPT)
+            raise BadFrame(f"its type is {kind[:64]!r}; acked all the same")
 
     def _joined(self, headers: dict[str, str], part: bytes) -> bytes | None:
         try:
             total, index = int(headers["sum"]), int(headers.get("seq", "0"))
         except ValueError:
             raise BadFragment("sum or seq is not a number") from None
-        if total == 0:
-            return part
-        return self._fragments.add(headers["message_id"], total, index, part, self._loop.time())
+        return part if total == 0 else self._fragments.add(headers["message_id"], total, index, part, self._loop.time())
 
     def _ack(self, connection: FrameConnection, frame: Any, started: float, code: int) -> None:
         """The frame echoed, so that headers nobody knows route the answer; source: the SDK's client."""
-        if connection.protocol.state is not State.OPEN:
-            return
+        self.delivered += code == KEPT
         frame.headers.add(key="biz_rt", value=str(round((time.monotonic() - started) * 1000)))
         frame.payload = b'{"code": %d}' % code
-        self._send(frame.SerializeToString())
+        connection.post(frame.SerializeToString())
 
-    def _send(self, data: bytes) -> None:
-        if not self._outbox:
-            self._loop.call_soon(self._flush)
-        self._outbox.append(data)
 
-    def _flush(self) -> None:
-        connection, unsent, self._outbox = self._client._conn, self._outbox, []
-        if connection is None or connection.protocol.state is not State.OPEN:
-            return
-        for data in unsent:
-            connection.protocol.send_binary(data)
-        connection.transport.write(b"".join(connection.protocol.data_to_send()))
-        if connection.transport.get_write_buffer_size() > MAX_UNSENT:
-            connection.transport.abort()
-
-    def _spawn(self, step: Any) -> None:
-        """The SDK's control handler is a coroutine that never waits."""
-        task = self._loop.create_task(self._guarded(step))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _guarded(self, step: Any) -> None:
-        try:
-            await step
-        except Exception as e:
-            self._bad_frame(f"control frame: {type(e).__name__}: {str(e)[:200]}")
+def _run(step: Any) -> None:
+    """The SDK's control handler is a coroutine that never waits: no task for it."""
+    try:
+        step.send(None)
+    except StopIteration:
+        return
+    step.close()
+    raise BadFrame("the control frame's handler waits")
 
 
 def _closed(connection: FrameConnection) -> Lost:
@@ -236,10 +245,8 @@ def _in_words(error: Exception) -> str:
     match error:
         case InvalidStatus():
             return f"HTTP {error.response.status_code}"
-        case ProxyError():
-            return "the proxy refused or can't be reached"
         case InvalidHandshake():
-            return type(error).__name__
+            return f"the answer is no websocket handshake ({type(error).__name__})"
         case OSError():
             return str(error)
         case _:

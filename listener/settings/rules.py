@@ -13,9 +13,10 @@ import msgspec
 from listener.settings.secrets import Secret
 from listener.settings.values import parse_duration, parse_size
 
-_HOST = r"(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/*"
-_ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST}", re.IGNORECASE)
-_PROXY = re.compile(rf"(?P<scheme>https?)://(?:(?P<user>[^\s/?#]*)@)?{_HOST}", re.IGNORECASE)
+_HOST = r"(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+_ADDRESS = re.compile(_HOST, re.IGNORECASE)
+_ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST}/*", re.IGNORECASE)
+_PROXY = re.compile(rf"(?P<scheme>https?)://(?:(?P<user>[^\s/?#]*)@)?{_HOST}/*", re.IGNORECASE)
 
 
 class Rule(Protocol):
@@ -119,6 +120,17 @@ class Proxy(msgspec.Struct, frozen=True):
         match = _match(_PROXY, raw)
         url, user = match[0].rstrip("/"), match["user"]
         return Secret(url, shown=url if user is None else url.replace(f"{user}@", "***@", 1))
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a server listens: "host:port", the host a name or an address."""
+
+    right: str = 'an address such as "127.0.0.1:8080", "[::1]:8080" or "0.0.0.0:8080"'
+
+    def __call__(self, raw: object) -> str:
+        match = _match(_ADDRESS, raw)
+        _check(match["port"] is not None)
+        return match[0]
 
 
 def _text(raw: object) -> str:

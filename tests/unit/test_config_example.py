@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from listener.config import Feishu, Journal, Log, Settings, load, template
+from listener.config import Feishu, Journal, Log, Settings, Source, load, template
 from listener.settings.convert import unwrap
 from listener.settings.reader import settings_of
 from listener.sinks import TYPES
 
 ROOT = Path(__file__).parents[2]
-TABLES: dict[str, type[msgspec.Struct]] = {"feishu": Feishu, "journal": Journal, "log": Log}
+TABLES: dict[str, type[msgspec.Struct]] = {"feishu": Feishu, "source": Source, "journal": Journal, "log": Log}
 # Of a sink, what all types share is described once.
 SINKS = {f"sinks.{name}": sink for name, sink in TYPES.items()}
 
@@ -79,7 +79,9 @@ def test_commented_settings_are_the_defaults(tmp_path: Path) -> None:
     bare = load_example(tmp_path, "")
     full = load_example(tmp_path, uncommented(template()))
     assert (bare.journal, bare.log) == (full.journal, full.log)
-    assert bare.feishu == msgspec.structs.replace(full.feishu, proxy=None, ca_file=None)
+    examples = dict.fromkeys(("proxy", "ca_file", "helpdesk_id", "helpdesk_token"))
+    assert bare.feishu == msgspec.structs.replace(full.feishu, **examples)
+    assert bare.source == msgspec.structs.replace(full.source, verification_token=None, encrypt_key=None)
     assert bare.sinks[0] == full.sinks[0]
     for sink in full.sinks:
         example = msgspec.structs.asdict(sink)

@@ -35,6 +35,7 @@ ONE_IMPORTER = {
     "typer": {"commands", "cli"},
     "websockets": {"feishu"},
     "requests": {"feishu"},
+    "aiohttp": {"webhook"},
     "prometheus_client": {"metrics"},
     "tenacity": {"supervisor", "attempts"},
 }

@@ -1,0 +1,53 @@
+"""What one examination is about, and what its steps learn on the way."""
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from listener.config import Settings
+from listener.feishu.api import Api, Helpdesk, helpdesk_of
+from listener.feishu.network import Answer, Network, network_of
+
+
+@dataclass
+class Case:
+    """`helpdesks`: those of the options, in the place of the configured one."""
+
+    settings: Settings
+    helpdesks: list[Helpdesk] = field(default_factory=list)
+    answer: Answer | None = None  # of the platform's address, to a request for its front page
+
+    @cached_property
+    def network(self) -> Network:
+        """Raises ConfigError."""
+        return network_of(self.settings.feishu)
+
+    @cached_property
+    def api(self) -> Api:
+        """Doesn't wait, even if the platform asks for it. Raises ConfigError."""
+        return Api(self.settings.feishu, self.network, patience=0)
+
+    @property
+    def domain(self) -> str:
+        return self.settings.feishu.domain
+
+    @property
+    def socket_url(self) -> str:
+        """Where the long connection most likely goes: the endpoint's answer decides, for each one anew."""
+        address = urlsplit(self.domain)
+        if address.scheme == "http":
+            return f"ws://{address.netloc}"
+        return f"wss://msg-frontier.{(address.hostname or '').removeprefix('open.')}"
+
+    def wanted_helpdesks(self) -> list[Helpdesk]:
+        """Raises ConfigError where one is configured by half."""
+        feishu = self.settings.feishu
+        if self.helpdesks or (feishu.helpdesk_id is None and feishu.helpdesk_token is None):
+            return self.helpdesks
+        return [helpdesk_of(feishu)]
+
+
+def as_root() -> str:
+    """What root may do says little of what the service's own user may."""
+    return " (seen as root: the service's user may not)" if os.geteuid() == 0 else ""

@@ -1,0 +1,81 @@
+"""The proof of it all: a real event. Whoever sends a message in the helpdesk now sees it arrive."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from listener.config import Settings
+from listener.doctor.report import Step
+from listener.errors import JournalError, ListenError
+from listener.journal import Journal
+from listener.journal.inspect import holder, look
+from listener.service import Bounds, Service
+from listener.threads import DaemonExecutor
+
+LOOK = 0.25  # seconds
+NAME = "event"
+MEND = (
+    "the app may not be subscribed (helpdesk-listen subscribe), the event not added or the version not published "
+    "(事件与回调 / Events & Callbacks), or another client takes the events; 日志检索 / Log Search shows what was pushed"
+)
+
+
+def wait_for_event(settings: Settings, seconds: float, tell: Callable[[str], None]) -> Step:
+    """Blocks until an event is in the journal, or for `seconds`.
+
+    Where the service runs, it receives and forwards as ever, and its journal is watched. Where none does, one listens
+    meanwhile that forwards nothing: what comes is kept, and the next `start` hands it to the sinks.
+    """
+    running = holder(settings.journal.path) is not None
+    tell("send a message in the helpdesk now / 现在请在服务台里发一条消息 …")
+    try:
+        came = _watched(settings, seconds, threading.Event()) if running else _listened(settings, seconds)
+    except ListenError as e:
+        return Step(NAME, "failed", str(e), e.hint)
+    if came is None:
+        return Step(NAME, "failed", f"no event within {seconds:g} s", MEND)
+    where = "the service has it" if running else "it is in the journal; the next `start` hands it to the sinks"
+    return Step(NAME, "ok", f"arrived after {came:.1f} s: {where}")
+
+
+def _watched(settings: Settings, seconds: float, stop: threading.Event) -> float | None:
+    """Seconds until the journal has one event more; None: none came, or `stop` was set."""
+    began = time.monotonic()
+    before = _last_seq(settings)
+    while time.monotonic() - began < seconds:
+        if stop.wait(LOOK):
+            break
+        if _last_seq(settings) > before:
+            return time.monotonic() - began
+    return None
+
+
+def _last_seq(settings: Settings) -> int:
+    try:
+        return look(settings.journal.path).last_seq
+    except JournalError:
+        if settings.journal.path.exists():
+            raise
+        return 0
+
+
+def _listened(settings: Settings, seconds: float) -> float | None:
+    """The daemon itself without its sinks, which get their place in the journal before: nothing passes them by."""
+    journal = Journal(settings.journal.path, keep_s=settings.journal.keep, max_size=settings.journal.max_size)
+    journal.start()
+    try:
+        journal.attach((sink.name, sink.start == "earliest") for sink in settings.sinks)
+    finally:
+        journal.close()
+    service = Service(msgspec.structs.replace(settings, sinks=()), Bounds(seconds=seconds))
+    stop = threading.Event()
+    watching = DaemonExecutor().submit(_watched, settings, seconds, stop)
+    watching.add_done_callback(lambda _: service.stop())
+    try:
+        service.run()
+    finally:
+        stop.set()
+    came: float | None = watching.result(2 * LOOK)
+    return came

@@ -1,0 +1,89 @@
+"""Runs checks one after the other, bounded in time; what hangs on a broken step is skipped and says on which."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from listener.errors import ListenError
+from listener.redact import redact
+from listener.threads import DaemonExecutor
+
+BUDGET = 30.0  # seconds for all checks together
+State = Literal["ok", "warning", "failed", "skipped"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a check saw, and how to mend it."""
+
+    state: State
+    fact: str
+    mend: str = ""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A finding with the name of the link in the chain."""
+
+    name: str
+    state: State
+    fact: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """`look` returns what it found; a ListenError is a failure. `needs` names the steps that must not have failed."""
+
+    name: str
+    look: Callable[[], Finding]
+    needs: tuple[str, ...] = ()
+    seconds: float = 5.0
+
+
+def ok(fact: str) -> Finding:
+    """As it should be."""
+    return Finding("ok", fact)
+
+
+def examine(checks: Iterable[Check], *, budget: float = BUDGET) -> Iterator[Step]:
+    """A step for each check, as they are done; `budget` seconds for all of them."""
+    until = time.monotonic() + budget
+    broken: set[str] = set()
+    for check in checks:
+        because = [name for name in check.needs if name in broken]
+        left = min(check.seconds, until - time.monotonic())
+        if because:
+            finding = Finding("skipped", f"needs {because[0]}")
+        elif left <= 0:
+            finding = Finding("skipped", f"the {budget:g} s for all steps are over")
+        else:
+            finding = _bounded(check, left)
+        if finding.state in ("failed", "skipped"):
+            broken.add(check.name)
+        yield Step(check.name, finding.state, redact(finding.fact), redact(finding.mend))
+
+
+def found_wrong(steps: Iterable[Step]) -> bool:
+    """Whether a link of the chain is broken."""
+    return any(step.state == "failed" for step in steps)
+
+
+def line(step: Step) -> str:
+    """For people, with the mend below it where there is one."""
+    mark = step.state.upper() if step.state == "failed" else step.state
+    mend = f"\n{'':22}→ {step.mend}" if step.mend else ""
+    fact = step.fact.replace("\n", f"\n{'':22}")
+    return f"{mark:<8} {step.name:<12} {fact}{mend}"
+
+
+def _bounded(check: Check, seconds: float) -> Finding:
+    pending = DaemonExecutor().submit(check.look)
+    try:
+        finding: Finding = pending.result(seconds)
+    except TimeoutError:
+        return Finding("failed", f"no answer within {seconds:.0f} s")
+    except ListenError as e:
+        return Finding("failed", str(e), e.hint)
+    return finding

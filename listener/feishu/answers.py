@@ -1,0 +1,108 @@
+"""What an API's answer says. Pure. Sources: the helpdesk API's error table, the open platform's common error codes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from listener.errors import ConfigError, ListenError, Unavailable
+from listener.redact import redact
+
+THROTTLED = 99991400
+BAD_TOKENS = {99991661, 99991663, 99991668, 99991671}
+DEFAULT_WAIT = 5.0  # seconds, where it does not say how long
+_SAID = 300  # characters of the platform's own words that are repeated
+
+CREDENTIALS = "check feishu.app_id and the app secret in the console: 凭证与基础信息 / Credentials & Basic Info"
+HELPDESK = (
+    "check feishu.helpdesk_id and the helpdesk token: 服务台管理后台 / helpdesk admin → 设置中心 → API 凭证. "
+    "A reset ends the old token, and app and helpdesk must be of one tenant"
+)
+SCOPE = (
+    "add the scope helpdesk:all:readonly (获取服务台资源详情) in the console: 权限管理 / Permissions & Scopes; "
+    "then create and publish a version: 版本管理与发布 / Version Management & Release"
+)
+EVENTS = (
+    "add the event in the console: 事件与回调 / Events & Callbacks → 添加事件 / Add Events; "
+    "then create and publish a version: 版本管理与发布 / Version Management & Release"
+)
+PUBLISH = "publish a version of the app (版本管理与发布 / Version Management & Release), and have the admin enable it"
+NETWORK = "the network may ask for a sign-in, or a proxy may have answered: try `helpdesk-listen doctor`"
+_MENDS = {
+    10003: CREDENTIALS,
+    10012: CREDENTIALS,
+    10014: CREDENTIALS,
+    10015: CREDENTIALS,
+    154000: EVENTS,
+    154001: HELPDESK,
+    154003: SCOPE,
+    99991401: "this machine's address is not allowed: 安全设置 / Security Settings → IP 白名单 / IP allowlist",
+    99991662: PUBLISH,
+    99991672: SCOPE,
+    99991673: PUBLISH,
+    99992402: EVENTS,
+} | dict.fromkeys(BAD_TOKENS, CREDENTIALS)
+
+
+def read(status: int, content: bytes, *, hide: str = "") -> dict[str, Any]:
+    """The decoded answer. Raises ConfigError for what only a person can mend, Unavailable for what time may.
+
+    `hide` is a secret of the request that an error must not repeat.
+    """
+    try:
+        answer = msgspec.json.decode(content.replace(hide.encode(), b"***") if hide else content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = None
+    if isinstance(answer, dict) and type(answer.get("code")) is int:
+        if answer["code"] != 0:
+            raise _refusal(status, answer)
+        return answer
+    if status >= 500:
+        raise Unavailable(f"the platform answered HTTP {status}", hint="its own trouble: try again in a while")
+    raise Unavailable(f"the answer (HTTP {status}, {len(content)} bytes) is not the platform's", hint=NETWORK)
+
+
+def wait_of(status: int, headers: Mapping[str, str], content: bytes) -> float | None:
+    """Seconds that the platform asks to wait, None where it does not."""
+    if status != 429 and not (status == 400 and str(THROTTLED).encode() in content):
+        return None
+    told = headers.get("x-ogw-ratelimit-reset", "")
+    return float(told) if told.isdecimal() and 0 < int(told) < 10**6 else DEFAULT_WAIT
+
+
+def _refusal(status: int, answer: dict[str, Any]) -> ListenError:
+    number = answer["code"]
+    said = f"the platform answered code {number}: {_words(answer)}"
+    if mend := _MENDS.get(number):
+        return ConfigError(said, hint=_link(answer) or mend)
+    if status >= 500 or number in (1, THROTTLED) or 155000 <= number < 156000:
+        return Unavailable(said, hint="its own trouble: try again in a while")
+    return ConfigError(said, hint=_link(answer) or "look the code up in the open platform's list of error codes")
+
+
+def _words(answer: dict[str, Any]) -> str:
+    """The message, with the fields that a gateway complains of, and the log id that its support asks for."""
+    error = answer.get("error")
+    error = error if isinstance(error, dict) else {}
+    fields = [_violation(item) for item in _list(error.get("field_violations"))]
+    log_id = [f"log id {error['log_id']}"] if isinstance(error.get("log_id"), str) else []
+    words = "; ".join(filter(None, [str(answer.get("msg", "")), *fields, *log_id]))
+    printable = "".join(char if char.isprintable() else " " for char in words)
+    return redact(printable)[:_SAID]
+
+
+def _violation(item: object) -> str:
+    return f"{item.get('field')}: {item.get('description')}" if isinstance(item, dict) else ""
+
+
+def _link(answer: dict[str, Any]) -> str:
+    """The page where a missing scope is granted by one click; the platform names it."""
+    error = answer.get("error")
+    helps = _list(error.get("helps")) if isinstance(error, dict) else []
+    urls = [str(item.get("url")) for item in helps if isinstance(item, dict)]
+    ours = [url for url in urls if url.startswith("https://open.") and url.isascii() and url.isprintable()]
+    return f"grant it at {ours[0][:_SAID]}, then publish a version of the app" if ours else ""
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,176 @@
+"""The open platform's HTTP APIs, called through the SDK's client, every call bounded in time and size.
+
+What of the SDK runs: its requests, builders, token manager and transport. What is replaced: the `requests` under its
+transport, which would wait up to 30 s, follow redirects with the secret, and read answers of any size; and its token
+cache, which outlives a changed secret. An answer is judged where it comes in, before the SDK parses it.
+"""
+
+import base64
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from listener.config import Feishu
+from listener.errors import ConfigError, ListenError, Unavailable
+from listener.feishu import answers
+from listener.feishu.network import Answer, BoundedRequests, Network
+from listener.feishu.sdk import private
+from listener.redact import remember
+from listener.threads import DaemonExecutor
+
+ONLINE_PATH = "/open-apis/event/v1/connection"
+TICKETS_PATH = "/open-apis/helpdesk/v1/tickets"
+HELPDESK_HEADER = "X-Lark-Helpdesk-Authorization"
+REQUEST_SECONDS = 10.0  # for one request, however slowly the answer drips in
+PATIENCE = 60.0  # seconds of waiting that the platform may ask for
+
+
+@dataclass(frozen=True)
+class Helpdesk:
+    """Whose events; the token is of the helpdesk's own admin page."""
+
+    id: str
+    token: str = field(repr=False)
+
+    @property
+    def header(self) -> dict[str, str]:
+        """base64(id:token), as the helpdesk APIs want it."""
+        credential = base64.b64encode(f"{self.id}:{self.token}".encode()).decode()
+        remember(credential)
+        return {HELPDESK_HEADER: credential}
+
+
+def helpdesk_of(feishu: Feishu) -> Helpdesk:
+    """The configured helpdesk. Raises ConfigError where id or token are missing."""
+    if feishu.helpdesk_id is None or feishu.helpdesk_token is None:
+        missing = "helpdesk_id" if feishu.helpdesk_id is None else "helpdesk_token"
+        raise ConfigError(
+            f"feishu.{missing} is not set",
+            hint="both are in the helpdesk's admin page: 服务台管理后台 / helpdesk admin → 设置中心 → API 凭证",
+        )
+    return Helpdesk(feishu.helpdesk_id, feishu.helpdesk_token.read())
+
+
+class Api:
+    """One app's calls; they block. Raise ConfigError, Unavailable or Unreachable. One at a time in a process."""
+
+    def __init__(
+        self,
+        feishu: Feishu,
+        network: Network,
+        *,
+        patience: float = PATIENCE,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        model = private("core.model")
+        self._config = model.Config()
+        self._config.app_id, self._config.app_secret = feishu.app_id, feishu.app_secret.read()
+        self._config.domain = feishu.domain
+        private("core.token.manager").TokenManager.cache = private("core.cache.local_cache").LocalCache()
+        private("core.http.transport").requests = _Requests(network, patience, tell)
+
+    def tenant_token(self) -> None:
+        """Asks for a tenant access token: whether app id and secret open the APIs."""
+        with _documented():
+            private("core.token.manager").TokenManager.get_self_tenant_token(self._config)
+
+    def online_clients(self) -> int:
+        """How many long connections of the app are open, ours among them."""
+        data = self._get(ONLINE_PATH).get("data")
+        count = data.get("online_instance_cnt") if isinstance(data, dict) else None
+        if type(count) is not int:
+            raise Unavailable("the answer does not say how many clients are online", hint=answers.NETWORK)
+        return count
+
+    def check_helpdesk(self, helpdesk: Helpdesk) -> None:
+        """Reads one ticket: whether scope, helpdesk id and token are right. Changes nothing."""
+        self._get(TICKETS_PATH, helpdesk, page_size=1)
+
+    def subscribe(self, helpdesk: Helpdesk, events: Collection[str]) -> None:
+        """Has the helpdesk's events of these types sent to the app; again is no error."""
+        self._change("subscribe", helpdesk, events)
+
+    def unsubscribe(self, helpdesk: Helpdesk, events: Collection[str]) -> None:
+        """Ends `subscribe`; again is no error."""
+        self._change("unsubscribe", helpdesk, events)
+
+    def _change(self, verb: str, helpdesk: Helpdesk, events: Collection[str]) -> None:
+        model = f"api.helpdesk.v1.model.{verb}_event_request"
+        title = verb.capitalize()
+        pairs = [_pair(event) for event in events]
+        body = getattr(private(f"{model}_body"), f"{title}EventRequestBody").builder().events(pairs).build()
+        request = getattr(private(model), f"{title}EventRequest").builder().request_body(body).build()
+        event = private("api.helpdesk.v1.resource.event").Event(self._config)
+        with _documented():
+            getattr(event, verb)(request, _option(helpdesk))
+
+    def _get(self, path: str, helpdesk: Helpdesk | None = None, **query: Any) -> dict[str, Any]:
+        """An API whose class in the SDK is not worth loading, over the same client."""
+        enum = private("core.enum")
+        request = private("core.model").BaseRequest()
+        request.http_method, request.uri = enum.HttpMethod.GET, path
+        request.token_types = {enum.AccessTokenType.TENANT}
+        request.queries = [(name, str(value)) for name, value in query.items()]
+        option = _option(helpdesk)
+        with _documented():
+            private("core.token").verify(self._config, request, option)
+            response = private("core.http.transport").Transport.execute(self._config, request, option)
+        return answers.read(response.status_code, response.content)
+
+
+@contextmanager
+def _documented() -> Iterator[None]:
+    """What the SDK raises on an answer that is no error and still not as documented, such as one without a token."""
+    try:
+        yield
+    except ListenError:
+        raise
+    except Exception as e:
+        raise Unavailable(f"the answer is not the documented one ({type(e).__name__})", hint=answers.NETWORK) from None
+
+
+def _option(helpdesk: Helpdesk | None) -> Any:
+    """A fresh one for each call: the SDK writes into it."""
+    return private("core.model").RequestOption.builder().headers(helpdesk.header if helpdesk else {}).build()
+
+
+def _pair(event: str) -> Any:
+    """ "helpdesk.ticket_message.created_v1" as the API names it: helpdesk.ticket_message, ticket_message.created_v1."""
+    model = private("api.helpdesk.v1.model.event").Event
+    return model.builder().type(event.rpartition(".")[0]).subtype(event.partition(".")[2]).build()
+
+
+class _Requests(BoundedRequests):
+    """Stands where the SDK's transport expects the `requests` module: judges answers, and waits as told."""
+
+    def __init__(self, network: Network, patience: float, tell: Callable[[str], None]) -> None:
+        super().__init__(network)
+        self._patience, self._tell = patience, tell
+
+    def request(self, method: str, url: str, **kwargs: Any) -> Answer:
+        until = time.monotonic() + self._patience
+        while True:
+            answer = self._bounded(method, url, **kwargs)
+            wait = answers.wait_of(answer.status_code, answer.headers, answer.content)
+            if wait is None:
+                answers.read(answer.status_code, answer.content, hide=_bearer(kwargs))
+                return answer
+            if time.monotonic() + wait > until:
+                raise Unavailable(f"the platform asks to wait {wait:g} s: too many requests", hint="try again later")
+            self._tell(f"the platform asks to wait {wait:g} s")
+            time.sleep(wait)
+
+    def _bounded(self, method: str, url: str, **kwargs: Any) -> Answer:
+        pending = DaemonExecutor().submit(super().request, method, url, **kwargs)
+        try:
+            answer: Answer = pending.result(REQUEST_SECONDS)
+        except TimeoutError:
+            raise Unavailable(f"no answer within {REQUEST_SECONDS:g} s", hint=answers.NETWORK) from None
+        return answer
+
+
+def _bearer(kwargs: dict[str, Any]) -> str:
+    """The tenant token of a request: it lives for two hours, and no message may repeat it."""
+    return str(kwargs.get("headers", {}).get("Authorization", "")).removeprefix("Bearer ")

@@ -1,0 +1,89 @@
+"""Fifty cuts while events are pushed: each event once in the file, and the daemon holds no more than before."""
+
+import asyncio
+import json
+import random
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from listener.platform import Delivery, Link, PlatformThread
+from tests.connection.listening import PROMPT, event
+from tests.daemon import Daemon
+
+ROOT = Path(__file__).parents[2]
+WARM, EVENTS, CUTS = 5000, 5000, 50  # the first fill the journal's memory, which is bounded
+CONFIG = """
+[[sinks]]
+name = "archive"
+type = "file"
+path = "tickets.jsonl"
+fsync = "never"
+"""
+
+
+async def pushed(stand_in: PlatformThread, first: int, count: int, seconds: float) -> None:
+    """That many events, evenly over that time, until the last is acked."""
+    deliveries: list[Delivery] = []
+    for number in range(first, first + count):
+        deliveries.append(stand_in.platform.push(event(number)))
+        if number % 10 == 0:
+            await asyncio.sleep(10 * seconds / count)
+    for delivery in deliveries:
+        await delivery.acked(60)
+
+
+async def cut(link: Link, times: int, seconds: float) -> None:
+    """That many cuts at random moments."""
+    for _ in range(times):
+        await asyncio.sleep(random.uniform(0, 2 * seconds / times))
+        await link.cut(random.choice(["reset", "fin"]))
+
+
+async def both(stand_in: PlatformThread, link: Link, first: int, count: int, cuts: int) -> None:
+    """Events and cuts together."""
+    seconds = cuts * 0.5
+    async with asyncio.TaskGroup() as work:
+        work.create_task(pushed(stand_in, first, count, seconds))
+        work.create_task(cut(link, cuts, seconds))
+
+
+def held(daemon: Daemon, times: int) -> dict[str, int]:
+    """What the daemon says that it holds, when asked for the nth time."""
+    daemon.signal(signal.SIGUSR1)
+    daemon.until(lambda: daemon.said("counted ") == times, "its count")
+    line = [line for line in daemon.stderr if line.startswith("counted ")][-1]
+    found: dict[str, int] = json.loads(line.removeprefix("counted "))
+    return found
+
+
+@pytest.mark.slow
+def test_50_cuts_lose_nothing_double_nothing_and_leak_nothing(tmp_path: Path) -> None:
+    program = (sys.executable, "-m", "tests.connection.counted")
+    with PlatformThread(schedule=(0.1,) * 100) as stand_in:
+        stand_in.platform.gateway.client_config = dict(PROMPT)
+        link = Link(stand_in.platform.host, stand_in.platform.port)
+        stand_in.call(link.start)
+        env = {"PYTHONPATH": str(ROOT)}
+        with Daemon(tmp_path, domain=link.url, config=CONFIG, env=env, program=program) as daemon:
+            daemon.ready()
+            stand_in.call(pushed, stand_in, 0, WARM, 1)
+            fifth = EVENTS // 5
+            stand_in.call(both, stand_in, link, WARM, fifth, CUTS // 5)
+            stand_in.call(stand_in.platform.connected)
+            before = held(daemon, 1)
+            stand_in.call(both, stand_in, link, WARM + fifth, EVENTS - fifth, CUTS - CUTS // 5)
+            stand_in.call(stand_in.platform.connected)
+            after = held(daemon, 2)
+            assert 0 == daemon.stop()
+        stand_in.call(link.close)
+    growth = after.pop("kib") - before.pop("kib")
+    print(f"held {after}, {growth} KiB more")
+    lines = (tmp_path / "logs" / "tickets.jsonl").read_text("utf-8").splitlines()
+    found = Counter(json.loads(line)["event_id"] for line in lines)
+    assert Counter(str(number) for number in range(WARM + EVENTS)) == found
+    assert before == after
+    assert growth <= 2048

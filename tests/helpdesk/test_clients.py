@@ -1,0 +1,105 @@
+"""How many clients of the app are online, asked by the daemon: one too many is told, and is no reason to stop."""
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from listener import clients, config
+from listener.clients import ClientsState, watching
+from listener.errors import ConfigError, ListenError, Unavailable
+from listener.feishu.api import Api
+from listener.feishu.network import network_of
+from listener.platform import PlatformThread, faults
+from listener.platform.openapi import ONLINE_PATH, TOKEN_PATH
+from listener.service import Bounds, Service
+
+
+def settings(home: Path, domain: str, **feishu: object) -> config.Settings:
+    lines = "".join(f"{name} = {value!r}\n" for name, value in feishu.items())
+    (home / "config.toml").write_text(f"[feishu]\n{lines}\n[[sinks]]\nname = 'log'\ntype = 'log'\n")
+    env = {"FEISHU_APP_ID": "cli_demo", "FEISHU_APP_SECRET": "demo-secret", "FEISHU_DOMAIN": domain}
+    return config.load(home / "config.toml", env | {"STATE_DIRECTORY": str(home)})
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "FIRST", 0.05)
+
+
+def test_the_platform_is_asked(tmp_path: Path, stand_in: PlatformThread) -> None:
+    feishu = settings(tmp_path, stand_in.url).feishu
+    stand_in.platform.api.online = lambda: 7
+    assert 7 == Api(feishu, network_of(feishu)).online_clients()
+
+
+@pytest.mark.parametrize("answer", [{"code": 0}, {"code": 0, "data": None}, {"code": 0, "data": {"online": 1}}])
+def test_an_answer_without_a_count_is_none(tmp_path: Path, stand_in: PlatformThread, answer: object) -> None:
+    feishu = settings(tmp_path, stand_in.url).feishu
+    stand_in.platform.faults.api[ONLINE_PATH] = [faults.reply(answer)]
+    with pytest.raises(Unavailable, match="does not say"):
+        Api(feishu, network_of(feishu)).online_clients()
+
+
+def test_throttled_the_daemon_does_not_wait(tmp_path: Path, stand_in: PlatformThread) -> None:
+    feishu = settings(tmp_path, stand_in.url).feishu
+    stand_in.platform.faults.api[TOKEN_PATH] = [faults.throttled(5)]
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="too many requests"):
+        Api(feishu, network_of(feishu), patience=0).online_clients()
+    assert time.monotonic() - began < 2
+
+
+def test_it_asks_again_and_again_whatever_comes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(clients, "EVERY", 0.01)
+    answers: list[int | ListenError] = [1, ConfigError("no permission"), Unavailable("busy"), 3, 1]
+    state = ClientsState(expected=1)
+    seen: list[tuple[int | None, bool, str | None]] = []
+    done = threading.Event()
+
+    def ask() -> int:
+        seen.append((state.online, state.too_many, state.error))
+        if not answers:
+            done.set()
+            return 1
+        if isinstance(answer := answers.pop(0), ListenError):
+            raise answer
+        return answer
+
+    async def main() -> None:
+        async with watching(state, ask):
+            assert await asyncio.to_thread(done.wait, 5)
+
+    asyncio.run(main())
+    expected = [
+        (None, False, None),
+        (1, False, None),
+        (1, False, "no permission"),
+        (1, False, "busy"),
+        (3, True, None),
+        (1, False, None),
+    ]
+    assert expected == seen[:6]
+    assert 1 == capsys.readouterr().out.count("other clients of this app are online")
+
+
+def test_the_daemon_tells_of_a_second_client(
+    tmp_path: Path, stand_in: PlatformThread, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in.platform.api.online = lambda: 2
+    service = Service(settings(tmp_path, stand_in.url), Bounds(seconds=0.5))
+    service.run()
+    assert (2, True, None) == (service.clients.online, service.clients.too_many, service.clients.error)
+    assert service.clients.checked_at is not None
+    assert "other clients of this app are online" in capsys.readouterr().out
+
+
+def test_as_many_as_expected_is_well(tmp_path: Path, stand_in: PlatformThread) -> None:
+    stand_in.platform.api.online = lambda: 2
+    service = Service(settings(tmp_path, stand_in.url, expected_clients=2), Bounds(seconds=0.5))
+    service.run()
+    assert (2, False) == (service.clients.online, service.clients.too_many)
