@@ -3,64 +3,148 @@
 stdout is data; nothing here writes to it. Every line passes `redact`.
 """
 
+import errno
 import logging
 import os
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from typing import Any, Literal
 
-import structlog
-
 from listener.redact import redact
+from listener.systemd import stderr_is_journal
+
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # structlog would load its tracebacks: 0.13 s, 8 MB
+import structlog  # noqa: E402
+
+if sys.modules["rich"] is None:
+    del sys.modules["rich"]  # who wants it may import it
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog(3)
 _QUIET = ("websockets", "urllib3", "asyncio")  # their DEBUG prints frames and URLs
+_SAME = 10  # lines a minute that say the same
 
 
-def get_logger(name: str) -> Any:
-    """A structlog logger; `configure` decides what becomes of its lines."""
-    return structlog.get_logger(name)
+def get_logger(name: str, *, every_line: bool = False) -> Any:
+    """A structlog logger; `configure` decides what becomes of its lines. `every_line`: they are data, not repeats."""
+    return structlog.get_logger(name, "data", _every_line=True) if every_line else structlog.get_logger(name)
+
+
+class RateLimit:
+    """Lets the first few lines of a minute through and counts the rest: a flood must not become a flood of lines."""
+
+    def __init__(self, lines: int = 5, every: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lines, self._every, self._clock = lines, every, clock
+        self._since, self._shown, self._kept_back = clock(), 0, 0
+
+    def take(self) -> int | None:
+        """How many were kept back since the last line; None: keep this one back too."""
+        now = self._clock()
+        if now - self._since >= self._every:
+            self._since, self._shown = now, 0
+        self._shown += 1
+        if self._shown > self._lines:
+            self._kept_back += 1
+            return None
+        kept_back, self._kept_back = self._kept_back, 0
+        return kept_back
+
+
+class Repeats:
+    """Keeps back what is said over and over, each kind of line by itself; debug is for whoever wants it all."""
+
+    def __init__(self) -> None:
+        self._limits: dict[tuple[object, ...], RateLimit] = {}
+
+    def __call__(self, _logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """As a processor of structlog."""
+        if not event.pop("_every_line", False) and method != "debug":
+            kept_back = self._take(method, event.get("event"), event.get("sink"))
+            if kept_back is None:
+                raise structlog.DropEvent
+            if kept_back:
+                event.setdefault("more_since_last", kept_back)
+        return event
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """As a filter of the standard library's handlers."""
+        return record.levelno <= logging.DEBUG or self._take(record.name, record.levelno, record.msg) is not None
+
+    def _take(self, *kind: object) -> int | None:
+        if kind not in self._limits and len(self._limits) >= 256:
+            self._limits.clear()
+        return self._limits.setdefault(kind, RateLimit(_SAME)).take()
+
+
+class _Lossy:
+    """Standard error, except that a full disk, a closed terminal or a reader that is gone ends nothing but the log."""
+
+    def write(self, text: str) -> None:
+        self._attempt(sys.stderr.write, text)
+
+    def flush(self) -> None:
+        self._attempt(sys.stderr.flush)
+
+    def _attempt(self, call: Callable[..., object], *arguments: str) -> None:
+        try:
+            call(*arguments)
+        except OSError as e:
+            if e.errno in (errno.EPIPE, errno.EIO):  # for good: what is buffered would fail again at the exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+_lossy: Any = _Lossy()
+
+
+def _new_logger(_name: str = "", kind: str = "") -> Any:
+    """By structlog; lines that are data are lost with an error only."""
+    return structlog.WriteLogger(sys.stderr if kind == "data" else _lossy)
 
 
 def configure(level: Level = "info", style: Format = "auto") -> None:
     """Sets up structlog and the standard library's root logger alike."""
-    renderer = _renderer(style)
+    renderer, repeats = _renderer(style), Repeats()
     shared: list[Any] = [structlog.stdlib.add_log_level, _time, _drop_empty]
     structlog.configure(
-        processors=[*shared, _redacted, structlog.processors.format_exc_info, renderer],
+        processors=[repeats, *shared, structlog.processors.format_exc_info, _redacted, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=_new_logger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_lossy)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redacted, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _redacted,
+                renderer,
+            ],
         )
     )
+    handler.addFilter(repeats.filter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level.upper())))
 
 
 def _renderer(style: Format) -> Any:
-    journald = bool(os.environ.get("JOURNAL_STREAM"))
+    render: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
     if style == "console" or (style == "auto" and sys.stderr.isatty()):
         colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        return structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
-    render = structlog.processors.JSONRenderer(ensure_ascii=False)
-    return _with_priority(render) if journald else render
+        render = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+    return _with_priority(render) if stderr_is_journal() else render
 
 
 def _with_priority(render: Any) -> Any:
     """sd-daemon(3): a `<N>` prefix gives the line its priority, so that `journalctl -p err` works."""
 
     def renderer(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
-        priority = _PRIORITY.get(str(event.get("level")), 6)
-        return f"<{priority}>{render(logger, method, event)}"
+        prefix = f"<{_PRIORITY.get(str(event.get('level')), 6)}>"
+        return "\n".join(prefix + line for line in str(render(logger, method, event)).splitlines())
 
     return renderer
 

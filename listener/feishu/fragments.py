@@ -6,7 +6,7 @@ Bounded in parts, bytes and open messages; the SDK's own is not, and it forgets 
 from dataclasses import dataclass, field
 
 MAX_PARTS = 256
-MAX_BYTES = 16 * 2**20  # all open messages together
+MAX_BYTES = 16 * 2**20  # all open messages together, their ids included
 MAX_OPEN = 64  # messages
 LIFETIME = 60.0  # seconds
 
@@ -34,7 +34,7 @@ class Fragments:
         if not (0 < total <= MAX_PARTS and 0 <= index < total):
             raise BadFragment(f"part {index} of {total}")
         self._expire(now)
-        message = self._open.setdefault(message_id, _Open(total, now))
+        message = self._open.get(message_id) or self._new(message_id, total, now)
         if message.total != total:
             raise BadFragment(f"part of {total}, where {message.total} were announced")
         if index not in message.parts:
@@ -45,6 +45,11 @@ class Fragments:
             return None
         self._drop(message_id)
         return b"".join(message.parts[i] for i in range(total))
+
+    def _new(self, message_id: str, total: int, now: float) -> _Open:
+        message = self._open[message_id] = _Open(total, now)
+        self._bytes += len(message_id)
+        return message
 
     def _expire(self, now: float) -> None:
         for message_id in [m for m, o in self._open.items() if now - o.since > LIFETIME]:
@@ -57,4 +62,4 @@ class Fragments:
 
     def _drop(self, message_id: str) -> None:
         if message := self._open.pop(message_id, None):
-            self._bytes -= sum(map(len, message.parts.values()))
+            self._bytes -= len(message_id) + sum(map(len, message.parts.values()))

@@ -4,15 +4,7 @@
 API. Both are stood in for while a module is imported, then all of it leaves `sys.modules` again: a plain
 `import lark_oapi` elsewhere in the process gets its own, whole SDK, and what is replaced here is seen by nobody else.
 
-Private names of lark-oapi that this project touches (tests/contract holds the SDK to them):
-  ws.client         loop, requests, websockets, Frame, ExpiringCache, LogLevel, _ws_connect_kwargs,
-                    _new_ping_frame, _parse_ws_conn_exception
-  ws.client.Client  _get_conn_url, _connect, _receive_message_loop, _handle_control_frame, _configure,
-                    _conn, _conn_id, _service_id, _event_handler
-  ws.client.Frame   DESCRIPTOR.file.serialized_pb
-  an event handler's `_do_without_validation(payload)`
-  core.http.transport  requests
-  core.token.manager   TokenManager.cache
+`PRIVATE` names what of it this project touches although nobody promised it; tests/contract holds the SDK to that list.
 """
 
 import importlib
@@ -20,6 +12,7 @@ import importlib.util
 import logging
 import sys
 import threading
+import warnings
 from functools import cache
 from types import ModuleType
 from typing import Any, cast
@@ -27,6 +20,16 @@ from typing import Any, cast
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from listener.redact import redact
+
+PRIVATE = {
+    "ws.client": "loop requests websockets Frame ExpiringCache LogLevel Client"
+    " _ws_connect_kwargs _new_ping_frame _parse_ws_conn_exception",
+    "ws.client.Client": "_get_conn_url _connect _receive_message_loop _handle_control_frame _configure"
+    " _conn _conn_id _service_id _event_handler",
+    "ws.client.Frame": "DESCRIPTOR",  # .file.serialized_pb
+    "core.http.transport": "requests",
+    "core.token.manager.TokenManager": "cache",
+}  # and that an event handler is called by `_do_without_validation(payload)`, which we call ourselves
 
 _PACKAGE = "lark_oapi"
 _DISPATCHER = "lark_oapi.event.dispatcher_handler"
@@ -77,7 +80,8 @@ def _import(name: str, stand_ins: dict[str, ModuleType]) -> ModuleType:
     others = _take_out()
     sys.modules.update(stand_ins | _copy)
     try:
-        return importlib.import_module(name)
+        with warnings.catch_warnings(action="ignore"):  # the SDK's own, such as of utcfromtimestamp since Python 3.12
+            return importlib.import_module(name)
     finally:
         _copy.update(_take_out())
         sys.modules.update(others)

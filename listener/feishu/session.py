@@ -151,6 +151,7 @@ class Session:
         except TimeoutError:
             raise Unreachable(f"{cause}: no answer within {seconds:g} s", cause=cause) from None
         except Exception as e:
+            log.debug("opening failed", exc_info=e)
             hint = TLS_HINT if isinstance(e, ssl.SSLError) else ""
             raise Unreachable(f"{cause}: {_in_words(e)}", cause=cause, hint=hint) from None
 
@@ -195,10 +196,9 @@ class Session:
 
     def _on_data(self, connection: FrameConnection, frame: Any) -> None:
         started = time.monotonic()
-        headers = {header.key: header.value for header in reversed(frame.headers)}  # the first of a name counts
-        kind, payload = headers["type"], frame.payload
-        if headers.get("sum", "1") != "1":
-            payload = self._joined(headers, payload)
+        kind, payload = _header(frame, "type"), frame.payload
+        if _header(frame, "sum", "1") != "1":
+            payload = self._joined(frame, payload)
         reply = partial(self._ack, connection, frame, started)
         if payload is None:
             return
@@ -208,12 +208,14 @@ class Session:
             reply(KEPT)
             raise BadFrame(f"its type is {kind[:64]!r}; acked all the same")
 
-    def _joined(self, headers: dict[str, str], part: bytes) -> bytes | None:
+    def _joined(self, frame: Any, part: bytes) -> bytes | None:
         try:
-            total, index = int(headers["sum"]), int(headers.get("seq", "0"))
+            total, index = int(_header(frame, "sum")), int(_header(frame, "seq", "0"))
         except ValueError:
             raise BadFragment("sum or seq is not a number") from None
-        return part if total == 0 else self._fragments.add(headers["message_id"], total, index, part, self._loop.time())
+        if total == 0:
+            return part
+        return self._fragments.add(_header(frame, "message_id"), total, index, part, self._loop.time())
 
     def _ack(self, connection: FrameConnection, frame: Any, started: float, code: int) -> None:
         """The frame echoed, so that headers nobody knows route the answer; source: the SDK's client."""
@@ -221,6 +223,16 @@ class Session:
         frame.headers.add(key="biz_rt", value=str(round((time.monotonic() - started) * 1000)))
         frame.payload = b'{"code": %d}' % code
         connection.post(frame.SerializeToString())
+
+
+def _header(frame: Any, name: str, default: str | None = None) -> str:
+    """The first of that name. Raises BadFrame. A dict of all would look at four more, which no event needs."""
+    for header in frame.headers:
+        if header.key == name:
+            return str(header.value)
+    if default is None:
+        raise BadFrame(f"no header {name!r}")
+    return default
 
 
 def _run(step: Any) -> None:

@@ -38,7 +38,7 @@ async def open_tunnel(proxy: str, host: str, port: int, tls: ssl.SSLContext | No
     url = urlsplit(proxy)
     transport, answer = await asyncio.get_running_loop().create_connection(
         _Answer,
-        url.hostname,
+        str(url.hostname),
         url.port or PORTS[url.scheme],
         ssl=tls if url.scheme == "https" else None,
         happy_eyeballs_delay=HAPPY_EYEBALLS,

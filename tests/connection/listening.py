@@ -1,4 +1,4 @@
-"""The connection's half of the daemon inside the test's loop: supervisor and session, and a handler that keeps in memory."""
+"""The connection's half of the daemon inside the test's loop: supervisor, session, a handler that only remembers."""
 
 import asyncio
 import threading
@@ -16,6 +16,7 @@ from listener.supervisor import Backoff, Supervisor
 from listener.threads import DaemonExecutor
 
 PROMPT = {"ReconnectCount": -1, "ReconnectInterval": 120, "ReconnectNonce": 0, "PingInterval": 2}
+QUICKLY = Backoff(soon_initial=0.02, slow_initial=0.05, slow_max=0.1)  # for what is not about the pace
 EVENT = b'{"schema":"2.0","header":{"event_id":"%d","event_type":"helpdesk.ticket_message.created_v1"},"event":{}}'
 
 
@@ -46,6 +47,15 @@ class Handler:
         return verdict
 
 
+async def until(holds: Callable[[], object], what: str, within: float = 10.0) -> None:
+    """Waits for a condition."""
+    deadline = time.monotonic() + within
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {within:g} s still not: {what}")
+        await asyncio.sleep(0.01)
+
+
 @dataclass
 class Listening:
     """A supervisor at work. `lines`: what was told of bad frames."""
@@ -60,20 +70,18 @@ class Listening:
 
     async def until(self, holds: Callable[[], object], what: str, within: float = 10.0) -> None:
         """Waits for a condition; a supervisor that has ended raises its error."""
-        deadline = time.monotonic() + within
-        while not holds():
-            if self.task.done():
-                self.task.result()
-            if time.monotonic() > deadline:
-                raise AssertionError(f"after {within:g} s still not: {what}; {self.supervisor.state}")
-            await asyncio.sleep(0.01)
+        try:
+            await until(lambda: self.task.done() or holds(), what, within)
+        except AssertionError as e:
+            raise AssertionError(f"{e}; {self.supervisor.state}") from None
+        if self.task.done():
+            self.task.result()
 
 
 @asynccontextmanager
 async def listening(
     domain: str,
     *,
-    secret: str = "demo-secret",
     network: Network | None = None,
     limits: Limits | None = None,
     backoff: Backoff | None = None,
@@ -83,7 +91,7 @@ async def listening(
     asyncio.get_running_loop().set_default_executor(DaemonExecutor())
     handler, bad_frames = Handler(), list[str]()
     new_session = partial(
-        Session, "cli_demo", secret, domain, handler, network=network, limits=limits, bad_frame=bad_frames.append
+        Session, "cli_demo", "demo-secret", domain, handler, network=network, limits=limits, bad_frame=bad_frames.append
     )
     supervisor = Supervisor(new_session, backoff=backoff, **settings)
     task = asyncio.ensure_future(supervisor.run())
@@ -99,9 +107,7 @@ async def listening(
 
 async def no_calls() -> None:
     """Waits until the calls that were given up are over: each ends by itself."""
-    async with asyncio.timeout(10):
-        while any(thread.name == "may-hang" for thread in threading.enumerate()):
-            await asyncio.sleep(0.01)
+    await until(lambda: not any(thread.name == "may-hang" for thread in threading.enumerate()), "no call is left")
 
 
 def platform(**settings: Any) -> Platform:

@@ -15,7 +15,7 @@ from tests.connection.listening import PROMPT, event
 from tests.daemon import Daemon
 
 ROOT = Path(__file__).parents[2]
-WARM, EVENTS, CUTS = 5000, 5000, 50  # the first fill the journal's memory, which is bounded
+WARM, EVENTS, CUTS = 20_000, 5000, 50  # the first fill what is bounded: the newest events, SQLite's page caches
 CONFIG = """
 [[sinks]]
 name = "archive"
@@ -44,11 +44,12 @@ async def cut(link: Link, times: int, seconds: float) -> None:
 
 
 async def both(stand_in: PlatformThread, link: Link, first: int, count: int, cuts: int) -> None:
-    """Events and cuts together."""
+    """Events and cuts together, and one event after the last cut: the daemon is connected then."""
     seconds = cuts * 0.5
     async with asyncio.TaskGroup() as work:
-        work.create_task(pushed(stand_in, first, count, seconds))
+        work.create_task(pushed(stand_in, first, count - 1, seconds))
         work.create_task(cut(link, cuts, seconds))
+    await pushed(stand_in, first + count - 1, 1, 0)
 
 
 def held(daemon: Daemon, times: int) -> dict[str, int]:
@@ -70,16 +71,16 @@ def test_50_cuts_lose_nothing_double_nothing_and_leak_nothing(tmp_path: Path) ->
         env = {"PYTHONPATH": str(ROOT)}
         with Daemon(tmp_path, domain=link.url, config=CONFIG, env=env, program=program) as daemon:
             daemon.ready()
-            stand_in.call(pushed, stand_in, 0, WARM, 1)
+            stand_in.call(pushed, stand_in, 0, WARM, 5)
             fifth = EVENTS // 5
             stand_in.call(both, stand_in, link, WARM, fifth, CUTS // 5)
-            stand_in.call(stand_in.platform.connected)
             before = held(daemon, 1)
             stand_in.call(both, stand_in, link, WARM + fifth, EVENTS - fifth, CUTS - CUTS // 5)
-            stand_in.call(stand_in.platform.connected)
             after = held(daemon, 2)
             assert 0 == daemon.stop()
         stand_in.call(link.close)
+        assert 0 < stand_in.platform.dispatcher.counts["redelivered"]
+        assert CUTS < link.accepted
     growth = after.pop("kib") - before.pop("kib")
     print(f"held {after}, {growth} KiB more")
     lines = (tmp_path / "logs" / "tickets.jsonl").read_text("utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""An endpoint that answers nonsense is asked again; the daemon connects as soon as it makes sense, or stops when told."""
+"""An endpoint that answers nonsense is asked again, until it makes sense or the daemon is told to stop."""
 
 import asyncio
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from listener.platform import Answer, PlatformThread, faults
-from tests.connection.listening import PROMPT, listening, platform
+from tests.connection.listening import PROMPT, QUICKLY, listening, platform
 from tests.daemon import Daemon
 
 CONNECTED = 20.0  # s from the start
@@ -55,7 +55,7 @@ def test_nonsense_is_asked_again(what: str) -> None:
     async def main() -> None:
         async with platform() as stand_in:
             stand_in.faults.endpoint.append((NONSENSE | ODD)[what])
-            async with listening(stand_in.url) as listener:
+            async with listening(stand_in.url, backoff=QUICKLY) as listener:
                 await listener.connected(within=3)
                 assert {"endpoint": 1} == listener.supervisor.state.losses
 
@@ -69,7 +69,7 @@ def test_a_redirect_is_not_followed() -> None:
         async with platform() as stand_in, platform() as other:
             stand_in.faults.endpoint.append(faults.redirect(f"{other.url}/callback/ws/endpoint"))
             stand_in.faults.handshake.append(faults.redirect(f"{other.url}/ws/v2".replace("http", "ws")))
-            async with listening(stand_in.url) as listener:
+            async with listening(stand_in.url, backoff=QUICKLY) as listener:
                 await listener.connected()
                 assert [0, 0] == [len(other.endpoint_calls), len(other.handshakes)]
                 assert {"endpoint": 1, "handshake": 1} == listener.supervisor.state.losses

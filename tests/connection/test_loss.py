@@ -1,13 +1,19 @@
 """A connection that is lost in any way is back, and events flow again, within 3 s."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
-from listener.platform import Link, Platform, websocket
-from tests.connection.listening import event, listening, platform
+from listener.errors import Lost
+from listener.feishu.session import Session
+from listener.platform import Link, Platform, PlatformThread, websocket
+from listener.threads import DaemonExecutor
+from tests.connection.listening import Handler, event, listening, platform
+from tests.daemon import Daemon
 
 BACK = 3.0  # s
 Loss = Callable[[Platform, Link], Awaitable[None]]
@@ -44,6 +50,54 @@ def test_events_flow_again_within_3_s_of_a_loss(how: str) -> None:
             return time.monotonic() - lost
 
     assert asyncio.run(main()) < BACK
+
+
+def test_a_connection_that_is_gone_before_anybody_listens_is_lost() -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(DaemonExecutor())
+        async with platform() as stand_in:
+            session = Session("cli_demo", "demo-secret", stand_in.url, Handler())
+            await session.open()
+            await stand_in.cut()
+            await session._client._conn.wait_closed()
+            async with asyncio.timeout(BACK):
+                with pytest.raises(Lost, match="without a close frame"):
+                    await session.listen()
+            await session.close()
+
+    asyncio.run(main())
+
+
+def test_a_session_may_be_closed_at_any_time_and_twice() -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(DaemonExecutor())
+        async with platform() as stand_in:
+            session = Session("cli_demo", "demo-secret", stand_in.url, Handler())
+            await session.close()
+            await session.open()
+            await session.close()
+            await session.close()
+            assert [1000] == [code for _, code, _ in stand_in.clean_closes]
+
+    asyncio.run(main())
+
+
+BUG = """
+from listener.feishu.session import Session
+async def listen(self):
+    raise RuntimeError("a bug of ours")
+Session.listen = listen
+from listener.cli import main
+main()
+"""
+
+
+def test_a_bug_ends_the_process_loudly(tmp_path: Path) -> None:
+    """It is never up and deaf, and never gone with 0."""
+    program = (sys.executable, "-c", BUG)
+    with PlatformThread() as stand_in, Daemon(tmp_path, domain=stand_in.url, program=program) as daemon:
+        assert 1 == daemon.wait()
+        assert daemon.said("RuntimeError: a bug of ours")
 
 
 def test_a_peer_that_says_goodbye_and_stays_is_left() -> None:

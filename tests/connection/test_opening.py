@@ -15,7 +15,7 @@ from listener.feishu.tunnel import open_tunnel
 from listener.platform import Link, Platform
 from listener.platform.faults import HANG, Answer
 from listener.threads import DaemonExecutor
-from tests.connection.listening import Handler, event, listening, no_calls, platform
+from tests.connection.listening import Handler, event, listening, no_calls, platform, until
 
 NEXT = 15.0  # s
 QUICK = Limits(endpoint=0.5, handshake=0.5)
@@ -96,7 +96,7 @@ def test_a_session_that_is_cancelled_while_opening_leaves_no_socket(step: str) -
             await cancelled(session.open(), lambda: swallowing.accepted or stand_in.endpoint_calls)
             await session.close()
             await no_calls()
-            await until(lambda: descriptors() == before + swallowing.accepted)
+            await until(lambda: descriptors() == before + swallowing.accepted, "no socket left")
 
     asyncio.run(main())
 
@@ -108,23 +108,17 @@ def test_a_proxy_that_never_answers_keeps_no_socket() -> None:
             swallowing.blackhole = True
             before = descriptors()
             await cancelled(open_tunnel(swallowing.url, "feishu.test", 443, None), lambda: swallowing.accepted)
-            await until(lambda: descriptors() == before + swallowing.accepted)
+            await until(lambda: descriptors() == before + swallowing.accepted, "no socket left")
 
     asyncio.run(main())
 
 
 async def cancelled(step: Coroutine[Any, Any, object], when: Callable[[], object]) -> None:
     task = asyncio.ensure_future(step)
-    await until(when)
+    await until(when, "the moment to cancel")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def descriptors() -> int:

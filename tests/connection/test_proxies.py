@@ -88,6 +88,7 @@ def test_both_legs_go_through_the_proxy_of_the_environment(tmp_path: Path) -> No
         assert 0 == daemon.stop()
 
 
+@pytest.mark.slow
 def test_with_no_proxy_neither_leg_does(tmp_path: Path) -> None:
     env = {"NO_PROXY": "127.0.0.1,localhost"}
     with network() as way:
@@ -96,6 +97,7 @@ def test_with_no_proxy_neither_leg_does(tmp_path: Path) -> None:
         assert ([], 0) == (way.proxy.requests, way.proxy.accepted)
 
 
+@pytest.mark.slow
 def test_the_settings_proxy_comes_first(tmp_path: Path) -> None:
     with network() as way:
         config = f'[feishu]\nproxy = "{way.proxy_url}"\n'
@@ -105,13 +107,14 @@ def test_the_settings_proxy_comes_first(tmp_path: Path) -> None:
         assert ["POST", "CONNECT"] == [method for method, _ in way.asked]
 
 
+@pytest.mark.slow
 def test_a_proxy_without_a_password(tmp_path: Path) -> None:
     with network(None) as way, Daemon(tmp_path, domain=way.stand_in.url, env={"HTTPS_PROXY": way.proxy_url}) as daemon:
         way.works(daemon)
         assert ["POST", "CONNECT"] == [method for method, _ in way.asked]
 
 
-@pytest.mark.parametrize("host", [LARK, FEISHU])
+@pytest.mark.parametrize("host", [LARK, pytest.param(FEISHU, marks=pytest.mark.slow)])
 def test_https_and_wss_through_a_proxy_with_an_authority_of_its_own(
     host: str, tmp_path: Path, authority: Path, inspected: ssl.SSLContext
 ) -> None:
@@ -128,6 +131,7 @@ def test_https_and_wss_through_a_proxy_with_an_authority_of_its_own(
         assert [] == [secret for secret in hidden if secret in said]
 
 
+@pytest.mark.slow
 def test_ssl_cert_file_does_what_ca_file_does(tmp_path: Path, authority: Path, inspected: ssl.SSLContext) -> None:
     with network(tls=inspected) as way:
         env = {"SSL_CERT_FILE": str(authority / "ca.pem")}
@@ -135,6 +139,7 @@ def test_ssl_cert_file_does_what_ca_file_does(tmp_path: Path, authority: Path, i
             way.works(daemon)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leg", ["endpoint", "socket"])
 def test_an_unknown_authority_is_refused_on_both_legs(leg: str, tmp_path: Path, inspected: ssl.SSLContext) -> None:
     with PlatformThread(tls=inspected) as inspecting, PlatformThread() as plain:
@@ -148,6 +153,7 @@ def test_an_unknown_authority_is_refused_on_both_legs(leg: str, tmp_path: Path, 
         assert [0, 0] == [len(inspecting.platform.endpoint_calls), len(inspecting.platform.handshakes)]
 
 
+@pytest.mark.slow
 def test_a_wrong_password_is_told_and_shown_nowhere(tmp_path: Path) -> None:
     with network() as way:
         proxy = way.proxy_url.replace(ENCODED, "wr0ng-passw0rd")
@@ -159,6 +165,7 @@ def test_a_wrong_password_is_told_and_shown_nowhere(tmp_path: Path) -> None:
         assert {False} == {request.authorized for request in way.proxy.requests}
 
 
+@pytest.mark.slow
 def test_a_wrong_password_on_the_sockets_leg_is_told(tmp_path: Path) -> None:
     """The endpoint needs no proxy here; the socket's host does."""
     with network() as way, PlatformThread() as endpoint:
@@ -170,6 +177,7 @@ def test_a_wrong_password_on_the_sockets_leg_is_told(tmp_path: Path) -> None:
         assert {ProxyRequest("CONNECT", f"{FEISHU}:443", authorized=False)} == set(way.proxy.requests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://user:sec-ret-password@:port", "http://"])
 def test_a_proxy_that_can_not_be_used_is_a_configuration_error(proxy: str, tmp_path: Path) -> None:
     with Daemon(tmp_path, domain="https://open.feishu.cn", env={"ALL_PROXY": proxy}) as daemon:
@@ -178,6 +186,7 @@ def test_a_proxy_that_can_not_be_used_is_a_configuration_error(proxy: str, tmp_p
         assert not daemon.said("sec-ret")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_a_ca_file_that_can_not_be_used_is_a_configuration_error(content: str | None, tmp_path: Path) -> None:
     if content is not None:
@@ -188,6 +197,7 @@ def test_a_ca_file_that_can_not_be_used_is_a_configuration_error(content: str | 
         assert daemon.said(os.fspath(tmp_path / "ca.pem"))
 
 
+@pytest.mark.slow
 def test_the_secret_goes_nowhere_in_plain_text(tmp_path: Path) -> None:
     with network(None) as way:
         env = {"HTTPS_PROXY": way.proxy_url}

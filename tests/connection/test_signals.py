@@ -57,8 +57,15 @@ def test_while_resolving(tmp_path: Path) -> None:
         assert (0, True) == stopped(daemon)
 
 
-@pytest.mark.parametrize("leg", ["endpoint", "socket"])
-@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("leg", "scheme"),
+    [
+        ("endpoint", "http"),
+        pytest.param("socket", "https", marks=pytest.mark.slow),
+        pytest.param("endpoint", "https", marks=pytest.mark.slow),
+        pytest.param("socket", "http", marks=pytest.mark.slow),
+    ],
+)
 def test_while_the_platform_says_nothing(leg: str, scheme: str, tmp_path: Path) -> None:
     """With https it is the TLS handshake that never ends."""
     with PlatformThread() as stand_in, black_hole(stand_in) as link:
@@ -78,7 +85,7 @@ def test_while_handshaking(tmp_path: Path) -> None:
             assert (0, True) == stopped(daemon)
 
 
-@pytest.mark.parametrize("mood", ["serve", "deaf", "silent"])
+@pytest.mark.parametrize("mood", ["serve", *(pytest.param(mood, marks=pytest.mark.slow) for mood in ("silent", "deaf"))])
 def test_while_connected(mood: faults.Mood, tmp_path: Path) -> None:
     with PlatformThread() as stand_in, Daemon(tmp_path, domain=stand_in.url) as daemon:
         daemon.ready()
@@ -88,6 +95,7 @@ def test_while_connected(mood: faults.Mood, tmp_path: Path) -> None:
         assert ([1000] if mood == "serve" else []) == closes
 
 
+@pytest.mark.slow
 def test_while_backing_off(tmp_path: Path) -> None:
     with Daemon(tmp_path, domain="http://127.0.0.1:1") as daemon:
         daemon.until(lambda: daemon.said("cannot connect"), "it waits")
@@ -109,6 +117,7 @@ def full_pipe() -> Iterator[int]:
         os.close(writing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mood", ["serve", "silent"])
 def test_while_draining_into_a_sink_that_hangs(mood: faults.Mood, tmp_path: Path) -> None:
     """And with a peer that does not answer the goodbye either."""
@@ -123,6 +132,7 @@ def test_while_draining_into_a_sink_that_hangs(mood: faults.Mood, tmp_path: Path
         assert (0, True) == stopped(daemon)
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     with (
         full_pipe() as pipe,
@@ -139,6 +149,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         assert time.monotonic() - begun < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6])
 def test_from_the_first_moment_on_it_stops(after: float, tmp_path: Path) -> None:
     """Before its handlers are there, the signal's own default ends it: nothing is lost, since nothing was begun."""
@@ -155,7 +166,7 @@ def test_a_closed_terminal_stops_it(tmp_path: Path) -> None:
         process, terminal = pty.fork()
         if process == 0:
             os.chdir(tmp_path)
-            os.execve(PROGRAM[0], [*PROGRAM, "start"], environment(tmp_path, stand_in.url))
+            os.execve(PROGRAM[0], [*PROGRAM, "start"], environment(tmp_path, stand_in.url))  # noqa: S606 in a test
         stand_in.call(stand_in.platform.connected, within=20)
         os.close(terminal)
         try:
@@ -176,6 +187,7 @@ def ended(process: int) -> int:
     raise AssertionError("it lives on without its terminal")
 
 
+@pytest.mark.slow
 def test_sighup_without_a_terminal_does_not_stop_it(tmp_path: Path) -> None:
     with PlatformThread() as stand_in:
         program = (sys.executable, "-c", f"import os; os.setsid(); os.execv({PROGRAM[0]!r}, {[*PROGRAM, 'start']!r})")
@@ -198,7 +210,7 @@ def test_a_log_that_can_not_be_written_is_no_reason_to_end(tmp_path: Path) -> No
             env=environment(tmp_path, stand_in.url),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=writing,
+            stderr=writing.fileno(),
         )
         try:
             writing.close()

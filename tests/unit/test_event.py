@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from listener.event import FORMATS, TICKET_MESSAGE, parse, timestamp
+from listener.event import FORMATS, TICKET_MESSAGE, parse, ticket_of, timestamp
 from tests import samples
 
 
@@ -274,3 +274,11 @@ def test_reprs_hold_no_token() -> None:
 )
 def test_timestamp(ms: int, expected: str) -> None:
     assert expected == timestamp(ms)
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [(samples.encode(samples.example()), samples.TICKET_ID), (b'{"header":{}}', None), (b"no JSON", None)],
+)
+def test_the_ticket_of_a_payload(payload: bytes, expected: str | None) -> None:
+    assert expected == ticket_of(payload)

@@ -73,7 +73,7 @@ def test_every_module_has_its_layer() -> None:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in ("", "__init__")])
 def test_imports_point_down(module: str) -> None:
-    package = module.split(".")[0]
+    package = module.partition(".")[0]
     for imported in _imports(MODULES[module]):
         if not imported.startswith("listener."):
             continue

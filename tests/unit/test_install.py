@@ -172,12 +172,12 @@ REACH = {
     "pyenv of root": (
         _modes(root=stat.S_IFDIR | 0o755),
         "/root/.pyenv/versions/3.11/bin/python3.11",
-        "/root is under /root, which the service does not see",
+        "the service sees nothing under /root",
     ),
     "a home": (
         _modes(home=stat.S_IFDIR | 0o755),
         "/home/kim/venv/bin/python",
-        "/home is under /home, which the service does not see",
+        "the service sees nothing under /home",
     ),
 }
 

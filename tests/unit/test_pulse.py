@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from listener.facts import Facts
+from listener.journal.inspect import Look, touch
 from listener.pulse import Pulse
 from listener.status import Connection, Snapshot, moment
 from listener.supervisor import ConnectionState
@@ -45,22 +47,22 @@ def _state(phase: str, *, for_seconds: float = 0.0, planned: float = 0.0) -> Con
     )
 
 
-STALLED = {
-    "connected": (_facts(_state("connected", for_seconds=1e6)), ""),
-    "connected and deaf": (_facts(_state("connected"), fresh=False), "the connection's heartbeat"),
-    "connecting": (_facts(_state("connecting", for_seconds=50)), ""),
-    "connecting for too long": (_facts(_state("connecting", for_seconds=70)), "the supervisor"),
-    "waiting as planned": (_facts(_state("waiting", for_seconds=290, planned=300)), ""),
-    "waiting for ever": (_facts(_state("waiting", for_seconds=370, planned=300)), "the supervisor"),
-    "writer": (_facts(_state("connected"), answered=31), "the journal's writer"),
-    "writer with a slow disk": (_facts(_state("connected"), answered=20), ""),
+STALLED: dict[str, tuple[Callable[[], Facts], str]] = {  # made when they are looked at: time counts
+    "connected": (lambda: _facts(_state("connected", for_seconds=1e6)), ""),
+    "connected and deaf": (lambda: _facts(_state("connected"), fresh=False), "the connection's heartbeat"),
+    "connecting": (lambda: _facts(_state("connecting", for_seconds=50)), ""),
+    "connecting for too long": (lambda: _facts(_state("connecting", for_seconds=70)), "the supervisor"),
+    "waiting as planned": (lambda: _facts(_state("waiting", for_seconds=290, planned=300)), ""),
+    "waiting for ever": (lambda: _facts(_state("waiting", for_seconds=370, planned=300)), "the supervisor"),
+    "writer": (lambda: _facts(_state("connected"), answered=31), "the journal's writer"),
+    "writer with a slow disk": (lambda: _facts(_state("connected"), answered=20), ""),
 }
 
 
 @pytest.mark.parametrize("case", STALLED)
 def test_what_stands_still(case: str) -> None:
     facts, expected = STALLED[case]
-    assert expected == facts.stalled()
+    assert expected == facts().stalled()
 
 
 @dataclass
@@ -129,3 +131,48 @@ def test_ready_once_connected_or_after_a_failure_that_may_pass(phase: str) -> No
 
 def test_not_ready_while_it_has_only_tried() -> None:
     assert 0 == sum(line.startswith("ready") for line in _run(FakeFacts(), changes=("starting", "connecting")))
+
+
+@dataclass
+class Writer:
+    """The journal's, as far as `tick` knows it. `answered_ago` in seconds."""
+
+    answered_ago: float = 0.0
+    failing: str | None = None
+    asked: list[Any] = field(default_factory=list)
+
+    @property
+    def answered(self) -> float:
+        return time.monotonic() - self.answered_ago
+
+    def submit(self, job: Callable[[Any], None]) -> "Future[None]":
+        self.asked.append(job)
+        return Future()
+
+
+def _ticking(writer: Writer, *, free: int = 2**30) -> Facts:
+    facts = _facts(_state("connected"))
+    facts.journal = SimpleNamespace(writer=writer)  # type: ignore[assignment]
+    facts.receiver = SimpleNamespace(state=SimpleNamespace(acks={200: 1}))  # type: ignore[assignment]
+    facts._seen = Look(used_bytes=0, file_bytes=0, disk_free_bytes=free, last_seq=0, last_event_ms=None, unreadable=0)
+    return facts
+
+
+def test_a_writer_that_works_is_left_alone() -> None:
+    writer = Writer()
+    _ticking(writer).tick()
+    assert [] == writer.asked
+
+
+def test_a_quiet_writer_is_asked_once_until_it_answers() -> None:
+    facts = _ticking(writer := Writer(answered_ago=5.0))
+    for _ in range(3):
+        facts.tick()
+    assert 1 == len(writer.asked)
+
+
+def test_a_writer_that_failed_tries_again_once_there_is_room() -> None:
+    full, roomy = Writer(failing="disk is full"), Writer(failing="disk is full")
+    _ticking(full, free=4096).tick()
+    _ticking(roomy).tick()
+    assert ([], [touch]) == (full.asked, roomy.asked)

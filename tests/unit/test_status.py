@@ -33,8 +33,14 @@ class Parts:
     clients: Clients | None = None
 
     def snapshot(self) -> Snapshot:
-        connection = {"phase": "connected", "since": LOST, "connected_since": LOST, "fresh": True}
-        journal = {"path": "/j", "used_bytes": 10, "max_bytes": 100, "disk_free_bytes": 2**30, "last_event_at": LOST}
+        connection: dict[str, Any] = {"phase": "connected", "since": LOST, "connected_since": LOST, "fresh": True}
+        journal: dict[str, Any] = {
+            "path": "/j",
+            "used_bytes": 10,
+            "max_bytes": 100,
+            "disk_free_bytes": 2**30,
+            "last_event_at": LOST,
+        }
         return judged(
             Snapshot(
                 state="running",
@@ -83,7 +89,10 @@ def test_what_keeps_it_from_being_ready(case: str) -> None:
 
 
 DEGRADED = {
-    "80 %": (Parts(journal={"used_bytes": 80}), "the journal is 80% full"),
+    "80 % and a sink that has not got it": (
+        Parts(journal={"used_bytes": 80}, sink={"lag": 1, "oldest_undelivered_seconds": 2.0, "idle_seconds": 2.0}),
+        "the journal is 80% full",
+    ),
     "little disk": (Parts(journal={"disk_free_bytes": 8 * 2**20}), "the journal's disk has 8.0 MiB left"),
     "fails": (Parts(sink={"failing_seconds": 2.0, "last_error": "HTTP 502"}), "sink archive fails: HTTP 502"),
     "behind": (
@@ -107,6 +116,12 @@ def test_what_somebody_should_look_at_though_events_flow(case: str) -> None:
     parts, problem = DEGRADED[case]
     snapshot = parts.snapshot()
     assert (True, (problem,)) == (snapshot.ready, snapshot.problems)
+
+
+def test_a_journal_full_of_what_is_delivered_can_make_room() -> None:
+    assert (
+        () == Parts(journal={"used_bytes": 95}, sink={"lag": 1, "oldest_undelivered_seconds": 0.1}).snapshot().problems
+    )
 
 
 def test_a_sink_that_catches_up_is_not_stuck() -> None:
