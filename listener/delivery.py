@@ -1,73 +1,30 @@
 """The delivering half: one worker per sink, in a thread of its own, from its cursor to the newest event.
 
-A worker reads a batch, has it delivered, tries again with tenacity until it is, moves its cursor, goes on. What a sink
-rejects, or what was tried for `retry.give_up_after`, becomes a dead letter. Nothing a sink does harms another.
+A worker reads a batch, has it delivered, tries again until it is, moves its cursor, goes on. What a sink rejects, or
+what was tried for `retry.give_up_after`, becomes a dead letter. Orders (replays and retries) are carried out in turn
+with what is new; journal/orders.py says how the two are told apart after a crash. Nothing a sink does harms another.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, stop_never, wait_random_exponential
-
+from listener.attempts import Attempts, SinkState
 from listener.errors import JournalError
-from listener.event import FORMATS, Received, Unparsable
-from listener.journal import Cursor, Journal
+from listener.event import Received, Unparsable, ticket_of
+from listener.formatting import SLICE, Formatter
+from listener.journal import Cursor, Journal, Order
 from listener.logs import get_logger
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Sink, SinkConfig, TryAgain
 
 BATCH = 256  # events a delivery, so a sync
-SLICE = 64  # events formatted before other threads get their turn at the interpreter
 IDLE = 0.25  # seconds between looks when nothing comes
+LOOK_FOR_ORDERS = 1.0  # seconds
+JOURNAL_PAUSE = 1.0  # seconds between attempts to write what the journal did not take
+T = TypeVar("T")
 log = get_logger(__name__)
-Formatted = list[bytes | Unparsable]
-
-
-class Formatter:
-    """Formats each event once, however many sinks want it in that form."""
-
-    def __init__(self, share: bool) -> None:
-        self._share = share
-        self._known: dict[tuple[int, str], bytes | Unparsable] = {}
-        self._guard = threading.Lock()
-
-    def lines(self, events: Sequence[Received], form: str) -> Formatted:
-        if not self._share:
-            return [_formatted(event, form) for event in events]
-        with self._guard:
-            return [self._line(event, form) for event in events]
-
-    def _line(self, event: Received, form: str) -> bytes | Unparsable:
-        key = (event.seq, form)
-        line = self._known.get(key)
-        if line is None:
-            line = self._known[key] = _formatted(event, form)
-            if len(self._known) > 4 * BATCH:
-                del self._known[next(iter(self._known))]
-        return line
-
-
-def _formatted(event: Received, form: str) -> bytes | Unparsable:
-    try:
-        return FORMATS[form](event)
-    except Unparsable as e:
-        return e
-
-
-@dataclass
-class SinkState:
-    """What is true of a sink now. Written by its worker alone; times are Unix seconds."""
-
-    name: str
-    seq: int = 0  # delivered up to here
-    delivered: int = 0
-    retries: int = 0
-    dead_letters: int = 0
-    failing_since: float | None = None
-    last_error: str | None = None
-    last_delivery_at: float | None = None
-    closed: bool = False
 
 
 class Worker:
@@ -84,15 +41,18 @@ class Worker:
         abandon: threading.Event,
         limit: int | None = None,
         on_end: Callable[["Worker"], None] = lambda worker: None,
-        on_delivered: Callable[[Received], None] = lambda event: None,
+        on_delivered: Callable[[Sequence[Line]], None] | None = None,
     ) -> None:
         self.config, self.sink = config, sink
         self.state = SinkState(config.name, seq=cursor.seq)
+        self._attempts = Attempts(self.state, config.retry, abandon)
         self._journal, self._cursor, self._formatter = journal, cursor, formatter
         self._abandon, self._limit = abandon, limit
         self._on_end, self._on_delivered = on_end, on_delivered
         self._drain_to: int | None = None
         self._unkept = False  # the position must be on disk before the next delivery
+        self._order: Order | None = None  # the one that is being carried out
+        self._next_look = 0.0  # for orders
         self.ended = self.died = False
         self._thread = threading.Thread(target=self._run, name=f"sink-{config.name}", daemon=True)
 
@@ -104,25 +64,44 @@ class Worker:
         self._drain_to = self._journal.last_seq
         self._journal.wake()
 
+    def abandon(self) -> None:
+        """Ends as soon as the delivery under way is over; the rest stays in the journal."""
+        self._abandon.set()
+        self._journal.wake()
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where it is; where it was left once it has ended."""
+        return self._cursor
+
     def join(self, timeout: float) -> bool:
         """Whether the worker has ended within `timeout` seconds."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def carry_out_orders(self) -> None:
+        """In the caller's thread, instead of `start`: what is ordered and nothing else. Raises JournalError."""
+        self.open()
+        while not self._finished() and self._carry_out_next():
+            continue
+        self._journal.flush()
+        self.sink.close()
+
     def _run(self) -> None:
         try:
-            self._try(self._open)
+            self.open()
             while not self._finished():
                 try:
-                    self._turn()
+                    self.turn()
                 except JournalError as e:
-                    self._note_failure(str(e))
-                    self._abandon.wait(1.0)
-            self.sink.close()
-        except Exception:
+                    self._attempts.failed(str(e))
+                    self._abandon.wait(JOURNAL_PAUSE)
+            self._guard(self.sink.close)
+        except BaseException:
             self.died = True
             log.exception("a sink's worker died", sink=self.config.name)
         finally:
+            self._journal.leave()
             self.ended = True
             self._on_end(self)
 
@@ -131,67 +110,124 @@ class Worker:
         full = self._limit is not None and self.state.delivered >= self._limit
         return drained or full or self._abandon.is_set() or self.state.closed
 
-    def _turn(self) -> None:
+    def open(self) -> None:
+        """Has the sink find its place; waits until it can."""
+        self._attempts.until_open(self._open)
+
+    def turn(self) -> None:
+        """A step of an order, if there is one, and a batch of what is new. The thread does nothing but this."""
         if self._unkept:
             self._journal.flush()
             self._unkept = False
+        busy = time.monotonic() >= self._next_look and self._carry_out_next()
+        last = self._journal.last_seq
         events = self._journal.read(self._cursor.seq, self._batch())
         if events:
             self._deliver(events)
-        elif self.sink.idle() is not None:
+        elif last > self._cursor.seq:  # numbers without events: these left the journal, or were lost in damage
+            self._skip_to(last)
+        elif not busy:
+            self._rest()
+
+    def _skip_to(self, seq: int) -> None:
+        self._move(seq, self._cursor.position)
+        self._journal.advance(self.config.name, self._cursor)
+
+    def _rest(self) -> None:
+        if self._guard(self.sink.idle) is not None:
             self._close()
         else:
             self._journal.wait(self._cursor.seq, IDLE)
 
+    def _guard(self, call: Callable[[], T]) -> T | None:
+        try:
+            return call()
+        except Exception as e:
+            log.warning("a sink failed in passing", sink=self.config.name, because=f"{type(e).__name__}: {e}")
+            return None
+
     def _batch(self) -> int:
         return BATCH if self._limit is None else min(BATCH, self._limit - self.state.delivered)
 
+    # Opening
+
     def _open(self) -> Outcome:
+        """What the sink has past its last known place is of the order that had begun, if one had."""
+        order = self._journal.next_order(self.config.name)
+        self._order = order if order and order.started else None
         outcome = self.sink.open(self._cursor.position, self._upcoming())
         if outcome.count:
             log.info("found lines of before the last stop in place", sink=self.config.name, lines=outcome.count)
-        self._advance(self._nth_after_cursor(outcome.count), outcome)
+        self._advance(self._found(outcome.count), outcome)
+        self._order = None
         return outcome
 
     def _upcoming(self) -> Iterator[bytes]:
         """The lines that come next, for a sink that compares them with what it has."""
-        seq = self._cursor.seq
-        while events := self._journal.read(seq, SLICE):
-            seq = events[-1].seq
-            yield from (line for line in self._format(events) if isinstance(line, bytes))
+        return (line for _, line in self._ahead() if isinstance(line, bytes))
 
-    def _nth_after_cursor(self, count: int) -> int:
-        seq = self._cursor.seq
-        while count > 0 and (events := self._journal.read(seq, SLICE)):
-            for event, line in zip(events, self._format(events), strict=True):
-                if count == 0:
-                    break
-                seq, count = event.seq, count - isinstance(line, bytes)
-        return seq
+    def _found(self, count: int) -> list[Line]:
+        """The first `count` lines that come next."""
+        lines = (Line(event, line) for event, line in self._ahead() if isinstance(line, bytes))
+        return list(islice(lines, count))
+
+    def _ahead(self) -> Iterator[tuple[Received, bytes | Unparsable]]:
+        seq, last = self._place(), self._order.last_seq if self._order else self._journal.last_seq
+        while seq < last:
+            events, seq = self._next(seq, SLICE)
+            yield from zip(events, self._formatter.lines(events, self.config.format), strict=True)
+
+    def _place(self) -> int:
+        return self._order.done_seq if self._order else self._cursor.seq
+
+    def _next(self, after: int, limit: int) -> tuple[list[Received], int]:
+        """(what comes after that seq, the seq up to which this is all)."""
+        if self._order:
+            return self._journal.ordered(self._order, after, limit)
+        events = self._journal.read(after, limit)
+        return events, events[-1].seq if events else self._journal.last_seq
+
+    # Orders
+
+    def _carry_out_next(self) -> bool:
+        """A step of the next order; whether there was one."""
+        order = self._journal.next_order(self.config.name)
+        if order is None:
+            self._next_look = time.monotonic() + LOOK_FOR_ORDERS
+            return False
+        events, upto = self._journal.ordered(order, order.done_seq, BATCH)
+        self._order = order
+        try:
+            if events:
+                self._journal.begin(order)
+                self._unkept = False
+                self._deliver(events)
+            else:
+                self._journal.progress(order, upto, self._cursor)
+        finally:
+            self._order = None
+        return True
+
+    # Delivering
 
     def _deliver(self, events: list[Received]) -> None:
         """Up to the first event that can't be formatted, or that one alone."""
-        formatted = self._format(events)
+        formatted = self._formatter.lines(events, self.config.format)
         good = next((i for i, line in enumerate(formatted) if isinstance(line, Unparsable)), len(events))
         if good == 0:
             error = formatted[0]
             self._bury(events[0], error.reason if isinstance(error, Unparsable) else "", 1)
             return
         lines = [Line(e, line) for e, line in zip(events[:good], formatted, strict=False) if isinstance(line, bytes)]
-        outcome, attempts = self._try(lambda: self.sink.deliver(lines))
+        outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), len(lines))
         self._settle(lines, outcome, attempts)
-
-    def _format(self, events: Sequence[Received]) -> Formatted:
-        lines: Formatted = []
-        for start in range(0, len(events), SLICE):
-            lines += self._formatter.lines(events[start : start + SLICE], self.config.format)
-            time.sleep(0)  # gives the interpreter away: acks come first
-        return lines
 
     def _settle(self, lines: Sequence[Line], outcome: Outcome, attempts: int) -> None:
         match outcome:
             case Delivered(count):
                 self._done(lines[:count], outcome)
+                if count == 0 and not outcome.keep_now:
+                    self._abandon.wait(IDLE)  # takes nothing and says that all is well
             case Rejected(index, reason, position):
                 self._done(lines[:index], Delivered(index, position))
                 self._bury(lines[index].event, reason, attempts)
@@ -203,81 +239,59 @@ class Worker:
                     self._bury(line.event, f"given up: {reason}", attempts)
 
     def _done(self, lines: Sequence[Line], outcome: Delivered) -> None:
-        self._advance(lines[-1].event.seq if lines else self._cursor.seq, outcome)
+        self._advance(lines, outcome)
         if lines:
             self.state.delivered += len(lines)
             self.state.last_delivery_at = time.time()
-            for line in lines:
-                self._on_delivered(line.event)
+            if self._on_delivered:
+                self._on_delivered(lines)
 
-    def _advance(self, seq: int, outcome: Delivered) -> None:
-        self._cursor = Cursor(seq, outcome.position)
-        self.state.seq = seq
-        self._journal.advance(self.config.name, self._cursor)
-        self._unkept = outcome.keep_now
+    def _advance(self, lines: Sequence[Line], outcome: Delivered) -> None:
+        seq = lines[-1].event.seq if lines else self._place()
+        self._move(seq, outcome.position)
+        if self._order:
+            delivered = [line.event.seq for line in lines]
+            self._insist(lambda order: self._journal.progress(order, seq, self._cursor, delivered))
+        else:
+            self._journal.advance(self.config.name, self._cursor)
+            self._unkept = outcome.keep_now
+
+    def _move(self, seq: int, position: str) -> None:
+        """In memory."""
+        self._cursor = Cursor(self._cursor.seq if self._order else seq, position)
+        self.state.seq = self._cursor.seq
+
+    def _insist(self, write: Callable[[Order], None]) -> None:
+        """Until the journal takes it: what was delivered to order must not be delivered so again."""
+        while self._order:
+            try:
+                write(self._order)
+                break
+            except JournalError as e:
+                self._attempts.failed(str(e))
+                if self._abandon.wait(JOURNAL_PAUSE):
+                    raise
 
     def _bury(self, event: Received, reason: str, attempts: int) -> None:
+        reason = reason.encode("utf-8", "replace").decode()  # a surrogate would not go into the journal
         log.error(
             "dead letter: this sink will not get the event",
             sink=self.config.name,
             seq=event.seq,
             event_id=event.event_id,
+            ticket_id=ticket_of(event.payload),
             because=reason,
             attempts=attempts,
             hint="helpdesk-listen dead-letters list",
         )
-        cursor = Cursor(event.seq, self._cursor.position)
+        cursor = Cursor(self._cursor.seq if self._order else event.seq, self._cursor.position)
         self._journal.dead_letter(self.config.name, event.seq, reason, attempts, cursor)
-        self._cursor = cursor
-        self.state.seq, self.state.dead_letters = event.seq, self.state.dead_letters + 1
+        self._move(event.seq, cursor.position)
+        self.state.dead_letters += 1
+        if self._order:
+            self._insist(lambda order: self._journal.progress(order, event.seq, self._cursor))
 
     def _close(self) -> None:
         log.info("the sink's other end was closed", sink=self.config.name)
         self.state.closed = True
-
-    def _try(self, step: Callable[[], Outcome]) -> tuple[Outcome, int]:
-        """Until it is no TryAgain, or its time is over; (what came of it, attempts)."""
-        retry = self.config.retry
-        retrying = Retrying(
-            retry=retry_if_result(lambda outcome: isinstance(outcome, TryAgain) and not self._abandon.is_set()),
-            stop=stop_never if retry.give_up_after is None else stop_after_delay(retry.give_up_after),
-            wait=wait_random_exponential(multiplier=0.1, max=retry.max_delay),
-            sleep=self._sleep,
-            before_sleep=lambda state: self._note_failure(_reason(state)),
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-        )
-        outcome: Outcome = retrying(lambda: self._guarded(step))
-        if not isinstance(outcome, TryAgain):
-            self._note_success()
-        return outcome, int(retrying.statistics.get("attempt_number", 1))
-
-    def _sleep(self, seconds: float) -> None:
-        self._abandon.wait(seconds)
-
-    def _guarded(self, step: Callable[[], Outcome]) -> Outcome:
-        """A sink that raises, or returns nonsense, is one to try again."""
-        try:
-            outcome = step()
-        except Exception as e:
-            return TryAgain(f"{type(e).__name__}: {e}")
-        if isinstance(outcome, Outcome):
-            return outcome
-        return TryAgain(f"the sink returned {type(outcome).__name__}, which is no outcome")
-
-    def _note_failure(self, reason: str) -> None:
-        self.state.retries += 1
-        if self.state.failing_since is None or self.state.last_error != reason:
-            log.warning("a sink fails; its events wait in the journal", sink=self.config.name, because=reason)
-        self.state.failing_since = self.state.failing_since or time.time()
-        self.state.last_error = reason
-
-    def _note_success(self) -> None:
-        if self.state.failing_since is not None:
-            seconds = round(time.time() - self.state.failing_since, 1)
-            log.info("the sink works again", sink=self.config.name, after_seconds=seconds)
-        self.state.failing_since = self.state.last_error = None
-
-
-def _reason(state: RetryCallState) -> str:
-    outcome = state.outcome.result() if state.outcome else None
-    return outcome.reason if isinstance(outcome, TryAgain) else ""
+        self._journal.retention.release(self.config.name)

@@ -41,7 +41,7 @@ class Receiver:
         self,
         journal: Journal,
         event_types: Collection[str],
-        on_settled: Callable[[Pending], None] = lambda pending: None,
+        on_settled: Callable[[list[Pending]], None] | None = None,
     ) -> None:
         self.state = ReceiveState()
         self._journal = journal
@@ -101,13 +101,15 @@ class Receiver:
             if pending.code == KEPT:
                 self._tally(pending)
             self._answer(pending, pending.code)
-            self._on_settled(pending)
+        self._forget_answered()
+        if self._on_settled:
+            self._on_settled(batch)
 
     def _tally(self, pending: Pending) -> None:
         self.state.last_event_at = pending.received_ms / 1000
         if pending.duplicate:
             self.state.duplicates += 1
-            log.info("duplicate dropped", event_id=pending.event_id)
+            log.debug("duplicate dropped", event_id=pending.event_id)
         elif pending.unreadable:
             self.state.unreadable += 1
             log.warning("a payload can't be read; it is kept aside", because=pending.unreadable)
@@ -118,11 +120,15 @@ class Receiver:
         if pending.settle(code):
             self.state.acks[code] += 1
 
+    def _forget_answered(self) -> None:
+        """So that the queue, and the payloads in it, are only as many as the disk is slow."""
+        while self._waiting and self._waiting[0].reply is None:
+            self._waiting.popleft()
+
     def _refuse_late(self) -> None:
-        """Also forgets what is answered, so that the queue is as long as the disk is slow."""
         self._sweep = None
         now = self._loop.time()
-        while self._waiting and (self._waiting[0].reply is None or now - self._waiting[0].since > DEADLINE):
+        while self._waiting and now - self._waiting[0].since > DEADLINE:
             pending = self._waiting.popleft()
             if pending.reply is not None:
                 self.state.late += 1

@@ -26,6 +26,6 @@ Recovery
 """
 
 from listener.journal.journal import Journal
-from listener.journal.model import Cursor, Pending
+from listener.journal.model import Cursor, Order, Pending
 
-__all__ = ["Cursor", "Journal", "Pending"]
+__all__ = ["Cursor", "Journal", "Order", "Pending"]

@@ -1,9 +1,16 @@
-"""Moves the write-ahead log into the database beside the writer, so that no commit waits for it."""
+"""Moves the write-ahead log into the database beside the writer, so that no commit waits for it.
+
+SQLite 3.7.0 to 3.51.2 can corrupt the file where a commit starts the WAL over while a second checkpoint begins, the
+first having moved everything (https://sqlite.org/wal.html#walresetbug). So a checkpoint begins only when a transaction
+that began after the last one has put frames in the WAL: it can't be started over then until they are moved, too.
+"""
 
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from listener.journal.database import connect
@@ -15,11 +22,19 @@ CAP = 64 * 2**20  # bytes of WAL at which the writer lends a hand: one that neve
 log = get_logger(__name__)
 
 
+@dataclass
+class Progress:
+    """Of the writer, by the numbers of its transactions: the last that began, and the last that wrote for sure."""
+
+    begun: int = 0
+    wrote: int = 0
+
+
 class Checkpointer:
     """A thread that checkpoints in PASSIVE mode, which never blocks the writer."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, progress: Progress, on_large: Callable[[], None]) -> None:
+        self._path, self._progress, self._on_large = path, progress, on_large
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal-checkpoint", daemon=True)
 
@@ -32,12 +47,15 @@ class Checkpointer:
 
     def _run(self) -> None:
         with closing(connect(self._path)) as connection:
-            seen, done = (0, 0), time.monotonic()
+            moved, at = 0, time.monotonic()  # everything up to the transaction `moved`
             while not self._stop.wait(LOOK):
-                now = wal_state(self._path)
-                if now != seen and (now[0] >= WORTH_IT or time.monotonic() - done >= AT_LEAST_EVERY):
+                size = wal_size(self._path)
+                if size > CAP:
+                    self._on_large()
+                due = size >= WORTH_IT or time.monotonic() - at >= AT_LEAST_EVERY
+                if due and self._progress.wrote > moved:
                     checkpoint(connection)
-                    seen, done = now, time.monotonic()
+                    moved, at = self._progress.begun, time.monotonic()
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:
@@ -48,10 +66,9 @@ def checkpoint(connection: sqlite3.Connection) -> None:
         log.warning("the journal's checkpoint failed", because=str(e))
 
 
-def wal_state(path: Path) -> tuple[int, int]:
-    """(bytes, time of the last write) of the journal's WAL; zeros where there is none."""
+def wal_size(path: Path) -> int:
+    """Bytes of the journal's WAL; 0 where there is none."""
     try:
-        stat = Path(f"{path}-wal").stat()
+        return Path(f"{path}-wal").stat().st_size
     except OSError:
-        return 0, 0
-    return stat.st_size, stat.st_mtime_ns
+        return 0

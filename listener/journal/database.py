@@ -1,66 +1,56 @@
-"""The SQLite file: schema, connections, and whose it is. Everything of sqlite3 that can fail at opening fails here."""
+"""Connections to the SQLite file, and what its errors mean."""
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Literal
 
-from listener.errors import JournalError
+from listener.journal.schema import migrate
 
-APPLICATION_ID = 0x48444C31  # "HDL1"
-VERSION = 1
+SYNCHRONOUS = "FULL"  # in WAL mode, a sync of the WAL at each commit: what the ack stands for
 BUSY_SECONDS = 2.0  # another process of ours writes an order
-_SCHEMA = f"""
-BEGIN;
-CREATE TABLE events (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  event_id TEXT NOT NULL UNIQUE,
-  event_type TEXT NOT NULL,
-  received_ms INTEGER NOT NULL,
-  payload BLOB
-);
-CREATE TABLE cursors (
-  sink TEXT PRIMARY KEY, seq INTEGER NOT NULL, position TEXT NOT NULL, updated_ms INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE dead_letters (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  sink TEXT NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL, attempts INTEGER NOT NULL, at_ms INTEGER NOT NULL,
-  UNIQUE (sink, seq)
-);
-CREATE INDEX dead_letters_by_seq ON dead_letters (seq);
-CREATE TABLE aside (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL
-);
-CREATE TABLE orders (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  sink TEXT NOT NULL, kind TEXT NOT NULL, since_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, event_id TEXT,
-  last_seq INTEGER NOT NULL, done_seq INTEGER NOT NULL, started INTEGER NOT NULL DEFAULT 0, at_ms INTEGER NOT NULL
-);
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {VERSION};
-COMMIT;
-"""
+_SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26  # primary result codes
 
 
-def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
+def connect(path: Path, mode: Literal["rw", "ro"] = "rw") -> sqlite3.Connection:
     """A connection in autocommit mode, so that each BEGIN and COMMIT stands in the code. For one thread at a time."""
-    uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
     connection = sqlite3.connect(
-        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS, cached_statements=64
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_SECONDS,
+        cached_statements=64,
     )
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA cache_size=-4000")  # KiB
+    try:
+        connection.execute(f"PRAGMA synchronous={SYNCHRONOUS}")
+        connection.execute("PRAGMA cache_size=-1000")  # KiB
+        connection.execute("PRAGMA wal_autocheckpoint=0")  # checkpoint.py does it, beside the commits
+        connection.execute("PRAGMA secure_delete=FAST")  # Debian's default writes zeros over all that leaves
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 def create(path: Path) -> None:
-    """A new journal, readable by its owner only."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    """An empty journal, readable by its owner only. What is in the way is an attempt that did not end."""
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     with closing(connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.executescript(_SCHEMA)
+        migrate(connection)
+        connection.execute("PRAGMA journal_mode=WAL")  # last, so that the file's header is whole without a WAL
+
+
+def sync_directory(directory: Path) -> None:
+    """A new name survives a power loss only once its directory is synced (fsync(2))."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 @contextmanager
@@ -76,49 +66,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def probe(path: Path) -> None:
-    """A quick look at whose file this is and whether it can be read and written. Raises JournalError."""
-    try:
-        with closing(connect(path)) as connection:
-            application, version = (
-                connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-            )
-            _check_owner(path, application, version)
-            connection.execute("SELECT * FROM events ORDER BY seq DESC LIMIT 16").fetchall()
-            with transaction(connection):
-                connection.execute("UPDATE cursors SET seq=seq WHERE sink=''")
-    except sqlite3.Error as e:
-        raise JournalError(f"journal {path}: {e}", hint="check the file, its owner and the disk") from e
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the file itself is broken, as opposed to the disk, a lock or a statement."""
+    return _code(error) in (_SQLITE_CORRUPT, _SQLITE_NOTADB)
 
 
-def _check_owner(path: Path, application: int, version: int) -> None:
-    if application != APPLICATION_ID:
-        raise JournalError(
-            f"journal {path}: a database, but not of helpdesk-listen", hint="give journal.path a file of its own"
-        )
-    if version > VERSION:
-        raise JournalError(
-            f"journal {path}: written by a newer helpdesk-listen (schema {version}, this one knows {VERSION})",
-            hint="upgrade helpdesk-listen; the file is untouched",
-        )
+def is_full(error: BaseException) -> bool:
+    """Whether the disk has no room."""
+    return _code(error) == _SQLITE_FULL
 
 
-class Lock:
-    """One daemon a journal. The file stays, the kernel frees the lock when the process ends, however it ends."""
-
-    def __init__(self, journal: Path) -> None:
-        self._fd = os.open(f"{journal}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(self._fd)
-            raise JournalError(
-                f"{journal}: another helpdesk-listen (pid {holder}) uses this journal",
-                hint="stop it first, or give this one a journal.path of its own",
-            ) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
-
-    def release(self) -> None:
-        os.close(self._fd)
+def _code(error: BaseException) -> int:
+    """The primary result code, 0 where the error is not SQLite's own."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -1,49 +1,68 @@
 """The journal's face: open it, put events in, read them back, keep the sinks' cursors."""
 
+import os
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from listener.clock import now_ms
 from listener.errors import JournalError
 from listener.event import Received
+from listener.journal import orders
 from listener.journal.checkpoint import Checkpointer
-from listener.journal.database import Lock, connect, create, probe
-from listener.journal.model import Cursor, Pending
+from listener.journal.database import connect, is_damage
+from listener.journal.integrity import AFTER, Inspector
+from listener.journal.lock import Lock
+from listener.journal.model import Cursor, Order, Pending
+from listener.journal.opening import prepare
+from listener.journal.query import COLUMNS, bounded
+from listener.journal.recovery import FRESH
 from listener.journal.retention import Retention
 from listener.journal.tail import Tail
 from listener.journal.writer import SET_CURSOR, Writer
+from listener.logs import get_logger
 
 T = TypeVar("T")
-COLUMNS = "seq, event_id, event_type, received_ms, payload"
 WAIT = 5.0  # seconds for a rare job, such as a dead letter
+log = get_logger(__name__)
 
 
 class Journal:
     """One per database file and process. Raises JournalError where the file can't be used."""
 
-    def __init__(self, path: Path, *, keep_s: float = 7 * 86_400, max_size: int = 1 << 30) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, *, keep_s: float = 7 * 86_400, max_size: int = 1 << 30, inspect_after: float = AFTER
+    ) -> None:
+        self.path = path = Path(os.path.realpath(path))  # by whatever name: one lock
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = Lock(path)
-            if not path.exists():
-                create(path)
-            probe(path)
-            self._readers = threading.local()
+        except OSError as e:
+            raise _failure(path, e) from e
+        self._readers = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        try:
+            prepare(path)
             self.retention = Retention(int(keep_s * 1000), max_size)
-            self._tail = Tail(self._last_seq())
+            self._tail = Tail(self._newest())
             self.writer = Writer(path, self._tail, self.retention)
-            self._checkpointer = Checkpointer(path)
         except (OSError, sqlite3.Error) as e:
-            raise JournalError(f"journal {path}: {e}", hint="check journal.path, its owner and the disk") from e
+            self._release()
+            raise _failure(path, e) from e
+        except BaseException:
+            self._release()
+            raise
+        self._inspector = Inspector(path, self._broken, inspect_after)
+        self._checkpointer = Checkpointer(path, self.writer.progress, self._inspector.pause)
+        self.writer.on_damage = self._inspector.inspect
 
     def start(self) -> None:
         """Begins to write."""
         self.writer.start()
         self._checkpointer.start()
+        self._inspector.start()
 
     def append(self, pending: Pending) -> None:
         """Keeps it with the next commit; `writer.on_settled` gets it then."""
@@ -56,20 +75,14 @@ class Journal:
 
     def attach(self, sinks: Iterable[tuple[str, bool]]) -> dict[str, Cursor]:
         """Cursors of (name, from the earliest event on), made where there is none; these alone hold events back."""
-        wanted = list(sinks)
-
-        def job(connection: sqlite3.Connection) -> dict[str, Cursor]:
-            for name, earliest in wanted:
-                connection.execute(
-                    "INSERT OR IGNORE INTO cursors VALUES (?,?,'',?)",
-                    (name, 0 if earliest else self.last_seq, time.time_ns() // 1_000_000),
-                )
-            rows = connection.execute("SELECT sink, seq, position FROM cursors")
-            return {sink: Cursor(seq, position) for sink, seq, position in rows}
-
-        known = self._do(job)
-        self.retention.watch(name for name, _ in wanted)
-        return {name: known[name] for name, _ in wanted}
+        wanted = dict(sinks)
+        known = self._cursors()
+        if wanted.keys() - known.keys() or FRESH in known:
+            first = known[FRESH].seq if FRESH in known else self.last_seq
+            self.do(lambda connection: _make_cursors(connection, wanted, first))
+            known = self._cursors()
+        self.retention.watch(wanted)
+        return {name: known[name] for name in wanted}
 
     def advance(self, sink: str, cursor: Cursor) -> None:
         """Rides in the next commit, at the latest 0.2 s from now."""
@@ -77,22 +90,38 @@ class Journal:
 
     def flush(self, timeout: float = WAIT) -> None:
         """Returns when every cursor given so far is on disk. Raises JournalError."""
-        self._do(lambda connection: None, timeout)
+        self.do(lambda connection: None, timeout)
 
     def dead_letter(self, sink: str, seq: int, reason: str, attempts: int, cursor: Cursor) -> None:
         """The sink won't get this event, and goes on after it: both in one commit. Raises JournalError."""
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
 
         def job(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "INSERT INTO dead_letters (sink, seq, reason, attempts, at_ms) VALUES (?,?,?,?,?)"
                 " ON CONFLICT (sink, seq) DO UPDATE SET reason=excluded.reason, at_ms=excluded.at_ms,"
-                " attempts=attempts+excluded.attempts",
+                " attempts=attempts+excluded.attempts, order_id=NULL",
                 (sink, seq, reason[:1000], attempts, now),
             )
             connection.execute(SET_CURSOR, (sink, cursor.seq, cursor.position, now))
 
-        self._do(job)
+        self.do(job)
+
+    def next_order(self, sink: str) -> Order | None:
+        """What the sink's worker is to carry out next. Raises JournalError."""
+        return self._read(lambda connection: orders.next_order(connection, sink))
+
+    def ordered(self, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
+        """(the order's next events after that seq, the seq up to which these are all). Raises JournalError."""
+        return self._read(lambda connection: orders.selected(connection, order, after, limit))
+
+    def begin(self, order: Order) -> None:
+        """On disk on return: where the sink stands, and that lines of this order come next. Raises JournalError."""
+        self.do(lambda connection: orders.begin(connection, order))
+
+    def progress(self, order: Order, done_seq: int, cursor: Cursor, delivered: Sequence[int] = ()) -> None:
+        """On disk on return: the order is done up to there, these of it were delivered. Raises JournalError."""
+        self.do(lambda connection: orders.progress(connection, order, done_seq, cursor, delivered))
 
     def read(self, after: int, limit: int) -> list[Received]:
         """The next events after this seq, oldest first; [] where there is none. Raises JournalError."""
@@ -100,10 +129,7 @@ class Journal:
         if from_memory is not None:
             return from_memory
         query = f"SELECT {COLUMNS} FROM events WHERE seq > ? AND payload IS NOT NULL ORDER BY seq LIMIT ?"  # noqa: S608
-        try:
-            return [Received(*row) for row in self._reader().execute(query, (after, limit)).fetchall()]
-        except sqlite3.Error as e:
-            raise JournalError(f"journal {self.path}: {e}") from e
+        return self._read(lambda connection: bounded(connection.execute(query, (after, limit)), limit)[0])
 
     def wait(self, after: int, timeout: float) -> bool:
         """Until there is an event after this seq, or `wake`; says whether there is one."""
@@ -113,26 +139,69 @@ class Journal:
         """Lets every `wait` return."""
         self._tail.wake()
 
-    def close(self, timeout: float = 2.0) -> bool:
-        """Writes what is queued; says whether all of it is on disk."""
-        written = self.writer.stop(timeout)
-        self._checkpointer.stop(0.5)
-        self._lock.release()
-        return written
-
-    def _do(self, job: Callable[[sqlite3.Connection], T], timeout: float = WAIT) -> T:
+    def do(self, job: Callable[[sqlite3.Connection], T], timeout: float = WAIT) -> T:
+        """Runs it inside the next commit; its result once that is on disk. Raises JournalError."""
         try:
             return self.writer.submit(job).result(timeout)
-        except (sqlite3.Error, TimeoutError) as e:
-            raise JournalError(f"journal {self.path}: {e or 'no answer from the disk'}") from e
+        except Exception as e:
+            raise JournalError(f"journal {self.path}: {str(e) or 'no answer from the disk'}") from e
+
+    def leave(self) -> None:
+        """This thread will read no more."""
+        if connection := getattr(self._readers, "connection", None):
+            del self._readers.connection
+            self._connections.remove(connection)
+            connection.close()
+
+    def close(self, timeout: float = 2.0) -> bool:
+        """Writes what is queued; says whether all of it is on disk. Nobody may read or write any more."""
+        self._inspector.stop(0.5)
+        self._checkpointer.stop(0.5)
+        written = self.writer.stop(timeout)
+        if written:  # else the end of the process frees the lock
+            self._release()
+        return written
+
+    def _broken(self, error: JournalError) -> None:
+        self.writer.on_broken(error)
+
+    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return query(self._reader())
+        except sqlite3.Error as e:
+            if is_damage(e):
+                self._inspector.inspect()
+            raise JournalError(f"journal {self.path}: {e}") from e
 
     def _reader(self) -> sqlite3.Connection:
         """This thread's own connection."""
         if not hasattr(self._readers, "connection"):
             self._readers.connection = connect(self.path)
             self._readers.connection.execute("PRAGMA query_only=ON")
+            self._connections.append(self._readers.connection)
         return self._readers.connection  # type: ignore[no-any-return]  # threading.local knows no types
 
-    def _last_seq(self) -> int:
-        row = self._reader().execute("SELECT seq FROM sqlite_sequence WHERE name='events'").fetchone()
-        return int(row[0]) if row else 0
+    def _release(self) -> None:
+        for connection in self._connections:
+            connection.close()
+        self._lock.release()
+
+    def _cursors(self) -> dict[str, Cursor]:
+        query = "SELECT sink, seq, position FROM cursors"
+        return self._read(
+            lambda connection: {sink: Cursor(seq, position) for sink, seq, position in connection.execute(query)}
+        )
+
+    def _newest(self) -> int:
+        query = "SELECT max(ifnull((SELECT seq FROM sqlite_sequence WHERE name='events'), 0), ifnull(max(seq), 0))"
+        return int(self._reader().execute(query + " FROM events").fetchone()[0])
+
+
+def _make_cursors(connection: sqlite3.Connection, wanted: dict[str, bool], first: int) -> None:
+    rows = [(name, 0 if earliest else first, "", now_ms()) for name, earliest in wanted.items()]
+    connection.executemany("INSERT OR IGNORE INTO cursors VALUES (?,?,?,?)", rows)
+    connection.execute("DELETE FROM cursors WHERE sink=?", (FRESH,))
+
+
+def _failure(path: Path, error: Exception) -> JournalError:
+    return JournalError(f"journal {path}: {error}", hint="check journal.path, its owner and the disk")

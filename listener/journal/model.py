@@ -3,8 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
+
+from listener.clock import now_ms
 
 KEPT, REFUSED = 200, 500
+ASIDE = "-"  # in place of a sink's name: payloads that can't be read belong to none
 
 
 def _unanswered(code: int) -> None:
@@ -31,7 +35,7 @@ class Pending:
         self.event_id = event_id
         self.event_type = event_type
         self.unreadable = unreadable  # the reason why it is kept aside
-        self.received_ms = time.time_ns() // 1_000_000
+        self.received_ms = now_ms()
         self.since = time.monotonic()
         self.code = REFUSED
         self.duplicate = False
@@ -55,21 +59,41 @@ class Cursor:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An event that a sink will not get unless somebody orders it: rejected, or given up after `attempts`."""
+    """An event that a sink will not get unless somebody orders it: rejected, or given up after `attempts`.
+
+    One of the sink ASIDE is a payload that can't be read; it has no event. Times are Unix ms, `size` is in bytes.
+    """
 
     id: int
     sink: str
-    seq: int
-    event_id: str
+    seq: int | None
+    event_id: str | None
     reason: str
     attempts: int
     at_ms: int
+    size: int
+    ordered: bool = False
+
+    @property
+    def name(self) -> str:
+        """What a command calls it: 12, or a3 for the third payload that was kept aside."""
+        return f"a{self.id}" if self.sink == ASIDE else str(self.id)
 
 
 @dataclass(frozen=True)
 class Order:
-    """A replay or retry that `sink`'s worker carries out; everything of it up to `done_seq` is done."""
+    """A replay or retry that `sink`'s worker carries out; everything of it up to the seq `done_seq` is done.
+
+    A replay means the events after `done_seq` up to `last_seq` that came from `since_ms` on and before `until_ms`; a
+    retry means the dead letters that were marked with its id. `started`: lines of it may be in the sink that
+    `done_seq` does not tell of, and no other ones.
+    """
 
     id: int
     sink: str
+    kind: Literal["replay", "retry"]
+    since_ms: int
+    until_ms: int
     done_seq: int
+    last_seq: int
+    started: bool

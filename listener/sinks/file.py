@@ -1,12 +1,14 @@
 """Records appended to a file, a line each: none torn, none twice, none missing, across kill -9 and power loss.
 
 The cursor in the journal may lag behind the file, so at the start the bytes past its offset are compared with what the
-journal would write there (resume.py). A file that was renamed or deleted meanwhile is left, and a new one begun.
+journal would write there (resume.py). A file that was renamed or deleted meanwhile is left, and a new one begun: so
+logrotate needs no `postrotate`, but with `compress` it needs `delaycompress`; `copytruncate` loses lines by nature.
 """
 
 import os
 import stat
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,8 +19,8 @@ from listener.logs import get_logger
 from listener.settings.paths import Place
 from listener.settings.rules import Count, Duration, Size
 from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping, TryAgain
-from listener.sinks.resume import Position, find, resume
-from listener.sinks.rotation import Rotation
+from listener.sinks.resume import PRINT, Position, find, fingerprint, resume
+from listener.sinks.rotation import Rotation, sync_directory
 
 log = get_logger(__name__)
 
@@ -57,24 +59,27 @@ class FileSink:
         self._fd = -1
         self._inode = 0
         self._offset = 0
+        self._crc = 0  # see Position
         self._written_at = 0.0  # Unix seconds
-        self._reopen = self._torn = False
+        self._reopen = False
+        self._torn = False  # half a line may be past the offset
 
     def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
         """The file that the cursor knows is brought to a whole line first, then `path` is opened for more."""
         found = 0
         known = Position.decode(position)
         if known is not None:
-            last = find(self._path, known.inode)
+            last = find(self._path, known)
             if last is None:
                 log.warning("the file that was written last is gone", path=str(self._path))
             else:
-                found = resume(last, known.offset, upcoming, torn=Path(f"{self._path}.torn"))
+                sure = known.offset > 0 or last == self._path
+                found = resume(last, known.offset, upcoming, torn=Path(f"{self._path}.torn"), sure=sure)
         self._open()
         return Delivered(found, self._position(), keep_now=True)
 
     def deliver(self, lines: Sequence[Line]) -> Outcome:
-        if self._moved() or (self._rotation and self._rotation.due(self._offset, self._written_at)):
+        if self._changed() or (self._rotation and self._rotation.due(self._offset, self._written_at)):
             return self._begin_anew()
         self.idle()
         data = b"".join([line.data + b"\n" for line in lines])
@@ -85,6 +90,7 @@ class FileSink:
             self._take_back()
             return TryAgain(f"{self._path}: {e.strerror}")
         self._offset += len(data)
+        self._crc = zlib.crc32(data[-PRINT:]) if len(data) >= PRINT else fingerprint(self._fd, self._offset)
         self._written_at = time.time()
         return Delivered(len(lines), self._position())
 
@@ -102,43 +108,51 @@ class FileSink:
             self._fd = -1
 
     def _begin_anew(self) -> Delivered:
-        """A new file at `path`; the position there must be kept before its first line."""
-        if not self._moved() and self._rotation:
+        """A new file at `path`, or the old one as it is now; the place there must be kept before its first line."""
+        if not self._changed() and self._rotation:
             self._rotation.move_away()
         self._open()
         return Delivered(0, self._position(), keep_now=True)
 
-    def _moved(self) -> bool:
-        """Whether `path` no longer names the file that is open: renamed, deleted, or SIGHUP says so."""
+    def _changed(self) -> bool:
+        """Whether `path` is not what was left there: renamed, deleted, written to by others, or SIGHUP says so."""
         if self._fd < 0 or self._reopen:
             return True
         try:
-            return os.stat(self._path).st_ino != self._inode
+            state = os.stat(self._path)
         except OSError:
             return True
+        return (state.st_ino, state.st_size) != (self._inode, self._offset)
 
     def _open(self) -> None:
         self.close()
-        self._reopen = False
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         is_new = not self._path.exists()
         flags = os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
-        self._fd = os.open(self._path, flags, 0o640)
-        state = os.fstat(self._fd)
+        fd = os.open(self._path, flags, 0o640)
+        try:
+            state = os.fstat(fd)
+            self._adopt(fd, state, is_new)
+        except BaseException:
+            os.close(fd)
+            raise
+        self._fd, self._inode, self._written_at = fd, state.st_ino, state.st_mtime
+        self._reopen = self._torn = False
+
+    def _adopt(self, fd: int, state: os.stat_result, is_new: bool) -> None:
+        """Makes the file end with a whole line, and notes where that is."""
         if not stat.S_ISREG(state.st_mode):
-            self.close()
             raise OSError(f"{self._path} is not a regular file")
         if self._torn and state.st_ino == self._inode:
-            os.ftruncate(self._fd, self._offset)
-        else:
-            self._inode, self._offset = state.st_ino, state.st_size
-        self._torn, self._written_at = False, state.st_mtime
+            os.ftruncate(fd, self._offset)
         if is_new:
-            os.fchmod(self._fd, 0o640)  # whatever the umask
-            _sync_directory(self._path.parent)
-        elif self._offset and os.pread(self._fd, 1, self._offset - 1) != b"\n":
-            _write(self._fd, b"\n")  # somebody else's last line stays theirs
-            self._offset += 1
+            os.fchmod(fd, 0o640)  # whatever the umask
+            sync_directory(self._path.parent)
+        end = os.lseek(fd, 0, os.SEEK_END)
+        if end and os.pread(fd, 1, end - 1) != b"\n":
+            _write(fd, b"\n")  # somebody else's last line stays theirs
+            end += 1
+        self._offset, self._crc = end, fingerprint(fd, end)
 
     def _take_back(self) -> None:
         """A write that failed half-way must not leave half a line; if not now, then before the next one."""
@@ -148,7 +162,7 @@ class FileSink:
             self._torn = self._reopen = True
 
     def _position(self) -> str:
-        return Position(self._inode, self._offset).encode()
+        return Position(self._inode, self._offset, self._crc).encode()
 
 
 def _write(fd: int, data: bytes) -> None:
@@ -159,12 +173,3 @@ def _write(fd: int, data: bytes) -> None:
 
 def _no_sync(_fd: int) -> None:
     """The page cache outlives the process, not the power."""
-
-
-def _sync_directory(path: Path) -> None:
-    """A new name survives a power loss only once its directory is synced (fsync(2))."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

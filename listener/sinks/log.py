@@ -19,7 +19,7 @@ class LogConfig(SinkConfig, frozen=True, kw_only=True):
 
 class LogSink:
     def __init__(self, config: LogConfig, stopping: Stopping) -> None:
-        self._tell = getattr(get_logger(__name__), config.level)
+        self._tell = getattr(get_logger(__name__, every_line=True), config.level)
         self._sink = config.name
 
     def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:

@@ -1,6 +1,7 @@
 """Where a file sink goes on after a crash: how many of the next lines are in the file already."""
 
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -9,51 +10,81 @@ import msgspec
 
 from listener.logs import get_logger
 
+PRINT = 256  # bytes before the offset that tell a file from another one with its inode
 log = get_logger(__name__)
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A file sink's place, kept with its cursor: the file, however it is called by now, and the bytes in it."""
+    """A file sink's place, kept with its cursor: the file, however it is called by now, and the bytes in it.
+
+    `crc` is zlib's of the last PRINT bytes before `offset`: inode numbers are used again.
+    """
 
     inode: int
     offset: int
+    crc: int
 
     def encode(self) -> str:
         return msgspec.json.encode(self).decode()
 
     @classmethod
     def decode(cls, text: str) -> "Position | None":
-        """None for a sink that has no place yet."""
-        return msgspec.json.decode(text, type=cls) if text else None
-
-
-def find(path: Path, inode: int) -> Path | None:
-    """The file with this inode: `path`, or what it was renamed to, which is a sibling of a similar name."""
-    for candidate in (path, *sorted(path.parent.glob(f"{path.name}*"))):
+        """None for a sink that has no place yet, or had one in other terms, being of another type then."""
         try:
-            if candidate.stat().st_ino == inode:
-                return candidate
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.MsgspecError:
+            return None
+
+    def is_of(self, path: Path) -> bool:
+        """Whether it is this file's, as far as the file goes."""
+        if not path.is_file():
+            return False
+        try:
+            with path.open("rb") as file:
+                state = os.fstat(file.fileno())
+                short = state.st_size < self.offset
+                return state.st_ino == self.inode and (short or fingerprint(file.fileno(), self.offset) == self.crc)
         except OSError:
-            continue
-    return None
+            return False
 
 
-def resume(path: Path, offset: int, upcoming: Iterator[bytes], torn: Path) -> int:
+def fingerprint(fd: int, offset: int) -> int:
+    """The crc of `Position`."""
+    start = max(0, offset - PRINT)
+    return zlib.crc32(os.pread(fd, offset - start, start))
+
+
+def find(path: Path, position: Position) -> Path | None:
+    """The file of this position: `path`, or what it was renamed to, which is in the same directory."""
+    if position.is_of(path):
+        return path
+    try:
+        with os.scandir(path.parent) as entries:
+            same = [Path(entry.path) for entry in entries if entry.inode() == position.inode]
+    except FileNotFoundError:
+        return None
+    return next((sibling for sibling in same if sibling.is_file() and position.is_of(sibling)), None)
+
+
+def resume(path: Path, offset: int, upcoming: Iterator[bytes], torn: Path, *, sure: bool = True) -> int:
     """Compares what is past `offset` with the lines that would be written there; returns how many are there.
 
-    Equal lines count as delivered, a torn line is completed, foreign bytes move to `torn`.
+    Equal lines count as delivered, a torn line is completed, foreign bytes move to `torn`; they stay where they are
+    unless it is `sure` that the file is the sink's.
     """
+    size = path.stat().st_size
+    if size < offset:
+        log.warning("the file is shorter than it was left: somebody truncated it", path=str(path))
+    if size <= offset:
+        return 0
     with path.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size < offset:
-            log.warning("the file is shorter than it was left: somebody truncated it", path=str(path))
-            return 0
         file.seek(offset)
         found = 0
         while file.tell() < size:
             line = next(upcoming, None)
             if line is None or not _is_there(file, line + b"\n"):
-                _move_rest(file, torn)
+                if sure or found:
+                    _move_rest(file, torn)
                 break
             found += 1
         file.flush()
@@ -79,6 +110,7 @@ def _move_rest(file: BinaryIO, torn: Path) -> None:
     rest = file.read()
     with open(torn, "ab", opener=lambda path, flags: os.open(path, flags, 0o640)) as aside:
         aside.write(rest)
+        aside.flush()
         os.fsync(aside.fileno())
     file.truncate(start)
     log.warning("bytes that are not ours were moved aside", bytes=len(rest), to=str(torn))

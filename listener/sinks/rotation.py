@@ -2,13 +2,16 @@
 
 import gzip
 import os
+import re
 import shutil
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from listener.logs import get_logger
 
+_STAMP = r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z"
 log = get_logger(__name__)
 
 
@@ -17,7 +20,9 @@ class Rotation:
 
     def __init__(self, path: Path, size: int | None, every: float | None, keep: int | None, compress: bool) -> None:
         self._path, self._size, self._every, self._keep, self._compress = path, size, every, keep, compress
-        self._untidy = True
+        self._name = re.compile(rf"{re.escape(path.name)}\.{_STAMP}(\.gz)?")
+        self._untidy = keep is not None or compress
+        self._tidying: threading.Thread | None = None
 
     def due(self, offset: int, written_at: float) -> bool:
         """Whether the file of `offset` bytes, last written at `written_at`, is to be moved away before the next line.
@@ -31,39 +36,55 @@ class Rotation:
         return self._every is not None and time.time() // self._every != written_at // self._every
 
     def move_away(self) -> None:
+        """The file that is open keeps its inode, by which a cursor finds it again."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         os.rename(self._path, f"{self._path}.{stamp}")
-        self._untidy = True
+        self._untidy = self._keep is not None or self._compress
 
     def tidy(self) -> None:
-        """Compresses and removes what was moved away, once the place in the new file is kept."""
-        if not self._untidy:
-            return
-        self._untidy = False
-        rotated = sorted(self._path.parent.glob(f"{self._path.name}.[0-9]*Z*"))
-        surplus = rotated[: -self._keep] if self._keep else []
-        for path in surplus:
-            path.unlink(missing_ok=True)
-        if self._compress:
+        """Once the place in the new file is kept: what was moved away is compressed and removed, in the background."""
+        if self._untidy and not (self._tidying and self._tidying.is_alive()):
+            self._untidy = False
+            self._tidying = threading.Thread(target=self._tidy, name="rotation", daemon=True)
+            self._tidying.start()
+
+    def _tidy(self) -> None:
+        try:
+            rotated = sorted(p for p in self._path.parent.iterdir() if self._name.fullmatch(p.name))
+            surplus = rotated[: -self._keep] if self._keep else []
+            for path in surplus:
+                path.unlink(missing_ok=True)
             for path in rotated[len(surplus) :]:
-                if path.suffix not in (".gz", ".tmp"):
+                if self._compress and path.suffix != ".gz":
                     _compress(path)
+        except OSError as e:
+            log.warning("rotated files could not be tidied up", path=str(self._path), because=str(e))
 
 
 def _compress(path: Path) -> None:
+    """The original goes once the other is on disk, name and all."""
     part = Path(f"{path}.gz.tmp")
     try:
-        with (
-            path.open("rb") as source,
-            open(part, "wb", opener=_private) as raw,
-            gzip.GzipFile(path.name, "wb", fileobj=raw) as packed,
-        ):
-            shutil.copyfileobj(source, packed)
+        with path.open("rb") as source, open(part, "wb", opener=_private) as raw:
+            with gzip.GzipFile(path.name, "wb", fileobj=raw) as packed:
+                shutil.copyfileobj(source, packed)
+            raw.flush()
+            os.fsync(raw.fileno())
         os.rename(part, f"{path}.gz")
+        sync_directory(path.parent)
         path.unlink()
-    except OSError as e:
-        log.warning("a rotated file could not be compressed", path=str(path), because=str(e))
+    except BaseException:
         part.unlink(missing_ok=True)
+        raise
+
+
+def sync_directory(path: Path) -> None:
+    """A new name survives a power loss only once its directory is synced (fsync(2))."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _private(path: str, flags: int) -> int:

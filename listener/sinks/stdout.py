@@ -5,10 +5,11 @@ import select
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping
+from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping, TryAgain
 
 STDOUT = 1  # the descriptor: nothing of Python's buffering in between
 LOOK = 500  # milliseconds between looks at `stopping` while the reader is slow
+_BROKEN = select.POLLERR | select.POLLNVAL | select.POLLHUP
 
 
 class StdoutConfig(SinkConfig, frozen=True, kw_only=True):
@@ -23,32 +24,44 @@ class StdoutSink:
         self._stopping = stopping
         self._poll = select.poll()
         self._poll.register(STDOUT, select.POLLOUT)
+        self._out = b""  # what of the next lines is out already
 
     def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
         return Delivered(0)
 
     def deliver(self, lines: Sequence[Line]) -> Outcome:
-        """In pieces that a pipe takes whole, so that what was written is known to the line."""
+        """Stops between two writes, so that what is out is known to the byte."""
         count = 0
         for piece, size in _pieces([line.data for line in lines]):
-            if not self._writable():
-                return Delivered(count)
             try:
-                _write(piece)
+                if not self._write(piece):
+                    return Delivered(count)
             except BrokenPipeError:
                 return Closed(count)
+            except OSError as e:  # such as a full disk that standard output was sent to
+                return Delivered(count) if count else TryAgain(f"standard output: {e.strerror}")
             count += size
         return Delivered(count)
 
     def idle(self) -> Closed | None:
-        broken = select.POLLERR | select.POLLNVAL | select.POLLHUP
-        return Closed() if any(state & broken for _, state in self._poll.poll(0)) else None
+        return Closed() if any(state & _BROKEN for _, state in self._poll.poll(0)) else None
 
     def reopen(self) -> None:
         """Nothing to open."""
 
     def close(self) -> None:
         """The descriptor is the process's."""
+
+    def _write(self, piece: bytes) -> bool:
+        """All of it, unless we are stopping. A pipe that polls writable takes PIPE_BUF bytes at once (pipe(7))."""
+        if not piece.startswith(self._out):  # an order comes between: half a line ends here
+            piece, self._out = b"\n" + piece, b""
+        while rest := piece[len(self._out) :]:
+            if not self._writable():
+                return False
+            self._out += rest[: os.write(STDOUT, rest[: select.PIPE_BUF])]
+        self._out = b""
+        return True
 
     def _writable(self) -> bool:
         while not self._poll.poll(LOOK):
@@ -58,7 +71,7 @@ class StdoutSink:
 
 
 def _pieces(lines: list[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Whole lines together up to PIPE_BUF bytes, which a pipe that polls writable takes at once (pipe(7))."""
+    """(whole lines together up to PIPE_BUF bytes, or one line that is longer, their number)."""
     piece, count = bytearray(), 0
     for line in lines:
         if count and len(piece) + len(line) + 1 > select.PIPE_BUF:
@@ -68,9 +81,3 @@ def _pieces(lines: list[bytes]) -> Iterator[tuple[bytes, int]]:
         count += 1
     if count:
         yield bytes(piece), count
-
-
-def _write(data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(STDOUT, view) :]

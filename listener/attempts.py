@@ -1,0 +1,105 @@
+"""Trying a sink until it takes what it is given: tenacity, with what the operator sees of it."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, stop_never, wait_random_exponential
+
+from listener.logs import get_logger
+from listener.sinks.base import Closed, Delivered, Outcome, Rejected, Retry, TryAgain
+
+FIRST_DELAY = 0.1  # seconds, doubled each time; each wait is a random part of it
+Stop = Callable[[RetryCallState], bool]
+log = get_logger(__name__)
+
+
+@dataclass
+class SinkState:
+    """What is true of a sink now. Written by its worker alone; times are Unix seconds."""
+
+    name: str
+    seq: int = 0  # delivered up to here
+    delivered: int = 0
+    retries: int = 0
+    dead_letters: int = 0
+    failing_since: float | None = None
+    last_error: str | None = None
+    last_delivery_at: float | None = None
+    closed: bool = False
+
+
+class Attempts:
+    """Waits between attempts end at once when `abandon` is set."""
+
+    def __init__(self, state: SinkState, retry: Retry, abandon: threading.Event) -> None:
+        self._state, self._retry, self._abandon = state, retry, abandon
+
+    def until_done(self, step: Callable[[], Outcome], lines: int) -> tuple[Outcome, int]:
+        """(what came of `step` on that many lines, attempts); TryAgain if its time was over or it was abandoned."""
+        give_up = self._retry.give_up_after
+        return self._run(step, lines, stop_never if give_up is None else stop_after_delay(give_up))
+
+    def until_open(self, step: Callable[[], Outcome]) -> Outcome:
+        """The same without an end: a sink that can't be opened has nothing to give up."""
+        return self._run(step, None, stop_never)[0]
+
+    def failed(self, reason: str) -> None:
+        self._state.retries += 1
+        if self._state.failing_since is None or self._state.last_error != reason:
+            log.warning("a sink fails; its events wait in the journal", sink=self._state.name, because=reason)
+        self._state.failing_since = self._state.failing_since or time.time()
+        self._state.last_error = reason
+
+    def succeeded(self) -> None:
+        if self._state.failing_since is not None:
+            seconds = round(time.time() - self._state.failing_since, 1)
+            log.info("the sink works again", sink=self._state.name, after_seconds=seconds)
+        self._state.failing_since = self._state.last_error = None
+
+    def _run(self, step: Callable[[], Outcome], lines: int | None, stop: Stop) -> tuple[Outcome, int]:
+        retrying = Retrying(
+            retry=retry_if_result(lambda outcome: isinstance(outcome, TryAgain) and not self._abandon.is_set()),
+            stop=stop,
+            wait=wait_random_exponential(multiplier=FIRST_DELAY, max=self._retry.max_delay),
+            sleep=self._sleep,
+            before_sleep=lambda call: self.failed(_reason(call)),
+            retry_error_callback=lambda call: call.outcome.result() if call.outcome else None,
+        )
+        outcome: Outcome = retrying(lambda: _guarded(step, lines))
+        if not isinstance(outcome, TryAgain):
+            self.succeeded()
+        return outcome, int(retrying.statistics.get("attempt_number", 1))
+
+    def _sleep(self, seconds: float) -> None:
+        self._abandon.wait(seconds)
+
+
+def _guarded(step: Callable[[], Outcome], lines: int | None) -> Outcome:
+    """A sink that raises, or returns nonsense, is one to try again."""
+    try:
+        outcome = step()
+    except Exception as e:
+        return TryAgain(f"{type(e).__name__}: {e}")
+    if makes_sense(outcome, lines):
+        return outcome
+    what = repr(outcome) if isinstance(outcome, Outcome) else type(outcome).__name__
+    return TryAgain(f"the sink returned nonsense: {what}")
+
+
+def makes_sense(outcome: object, lines: int | None) -> bool:
+    """Whether a sink may say this of that many lines; None: of any number."""
+    match outcome:
+        case Delivered(int(count), str()) | Closed(int(count)):
+            return count >= 0 and (lines is None or count <= lines)
+        case Rejected(int(index), str(), str()):
+            return lines is not None and 0 <= index < lines
+        case TryAgain(str()):
+            return True
+    return False
+
+
+def _reason(call: RetryCallState) -> str:
+    outcome = call.outcome.result() if call.outcome else None
+    return outcome.reason if isinstance(outcome, TryAgain) else ""

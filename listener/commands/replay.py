@@ -1,0 +1,69 @@
+"""replay: hands journalled events to a sink again."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from listener.commands.shared import Config, moment, note, settings
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from listener.journal import Order
+
+EPILOG = """\b
+Examples / 示例:
+  helpdesk-listen replay --sink archive --since 2h
+  helpdesk-listen replay --sink archive --since "2026-11-22 09:00" --until "2026-11-22 10:00"
+  helpdesk-listen replay --sink archive --event-id 5e3702a84e847582be8db7fb73283c02
+"""
+TIME = '"2h" (ago), "09:00" (today), "2026-11-22 09:00".'
+
+
+def replay(
+    context: typer.Context,
+    sink: Annotated[str, typer.Option(metavar="NAME", help="The sink, by its name in the settings.")],
+    config: Config = None,
+    *,
+    since: Annotated[
+        int | None, typer.Option(parser=moment, metavar="TIME", help=f"What was received from then on: {TIME}")
+    ] = None,
+    until: Annotated[
+        int | None, typer.Option(parser=moment, metavar="TIME", help="What was received before then.")
+    ] = None,
+    event_id: Annotated[list[str] | None, typer.Option(metavar="ID", help="These events; may be repeated.")] = None,
+) -> None:
+    """Hand events of the journal to a sink again, with the same bytes. 重新投递。
+
+    The daemon does it within 2 s; where none runs, this command does. What the sink has yet to get is not replayed.
+    """
+    if bool(event_id) == (since is not None or until is not None):
+        raise typer.BadParameter("say which events: --since, --until or both, or --event-id")
+    from listener.journal import orders
+    from listener.journal.reading import reading
+    from listener.ordering import order, sink_config
+
+    wanted = settings(context, config)
+    sink_config(wanted, sink)
+    with reading(wanted.journal.path) as connection:
+        if event_id:
+            planned = [orders.replay_of(connection, sink, one) for one in event_id]
+        else:
+            planned = [orders.replay(connection, sink, since or 0, orders.ALWAYS if until is None else until)]
+    for one, (_, found) in zip(event_id or [], planned, strict=False):
+        if not found:
+            note(f"{one}: not in the journal any more, or still to come to {sink}")
+    places = [one for one, found in planned if found]
+    if not places:
+        note("nothing to replay")
+        raise typer.Exit(1 if event_id else 0)
+    here = order(wanted, lambda connection: _place(connection, places), [sink])
+    count = sum(found for _, found in planned)
+    note(f"{count} events {'replayed' if here else 'ordered: the daemon hands them'} to {sink}")
+
+
+def _place(connection: "sqlite3.Connection", places: "list[Order]") -> None:
+    from listener.journal import orders
+
+    for one in places:
+        orders.place(connection, one)

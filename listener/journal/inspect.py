@@ -1,0 +1,106 @@
+"""A look at the journal from beside its writer: read-only, without the lock, whether a daemon runs or not."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from listener.errors import JournalError
+from listener.journal.database import connect
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Bytes, Unix milliseconds; by sink: how far it is, its dead letters, receipt of the oldest undelivered event."""
+
+    used_bytes: int
+    file_bytes: int
+    disk_free_bytes: int
+    last_seq: int
+    last_event_ms: int | None
+    unreadable: int
+    seqs: dict[str, int] = field(default_factory=dict)
+    dead_letters: dict[str, int] = field(default_factory=dict)
+    oldest_ms: dict[str, int] = field(default_factory=dict)
+
+
+def look(path: Path, seqs: Mapping[str, int] | None = None) -> Look:
+    """`seqs`: how far the sinks are, where the caller knows better than their cursors. Raises JournalError."""
+    try:
+        with closing(connect(path, "ro")) as connection:
+            return _look(connection, path, seqs)
+    except (sqlite3.Error, OSError) as e:
+        raise JournalError(f"journal {path}: {e}", hint="the journal's owner and root may read it") from e
+
+
+def holder(path: Path) -> int | None:
+    """The pid of the process that uses the journal; 0 where it can't be told, None where there is none."""
+    try:
+        fd = os.open(f"{path}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as e:
+        raise JournalError(f"{path}.lock: {e.strerror}", hint="ask as the journal's owner or as root") from e
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(fd, 32, 0).strip()
+        return int(text) if text.isdigit() else 0
+    finally:
+        os.close(fd)
+    return None
+
+
+def writable(path: Path) -> None:
+    """Whether the journal could be written; changes nothing, and needs no lock. Raises JournalError."""
+    try:
+        with closing(connect(path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as e:
+        raise JournalError(f"journal {path}: {e}", hint="check the owner and mode of the file and its directory") from e
+
+
+def touch(connection: sqlite3.Connection) -> None:
+    """A job for the writer: changes nothing, and fails where nothing can be written."""
+    connection.execute("UPDATE cursors SET seq = seq")
+
+
+def _look(connection: sqlite3.Connection, path: Path, seqs: Mapping[str, int] | None) -> Look:
+    cursors = dict(connection.execute("SELECT sink, seq FROM cursors").fetchall()) | dict(seqs or {})
+    newest = connection.execute("SELECT seq, received_ms FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+    numbered = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='events'").fetchone()
+    disk = os.statvfs(path)
+    return Look(
+        used_bytes=_used(connection),
+        file_bytes=sum(_size(f"{path}{suffix}") for suffix in ("", "-wal")),
+        disk_free_bytes=disk.f_bavail * disk.f_frsize,
+        last_seq=max(row[0] for row in (newest, numbered, (0,)) if row),
+        last_event_ms=newest[1] if newest else None,
+        unreadable=connection.execute("SELECT count(*) FROM aside").fetchone()[0],
+        seqs=cursors,
+        dead_letters=dict(connection.execute("SELECT sink, count(*) FROM dead_letters GROUP BY sink").fetchall()),
+        oldest_ms={sink: at for sink, seq in cursors.items() if (at := _received_after(connection, seq)) is not None},
+    )
+
+
+def _used(connection: sqlite3.Connection) -> int:
+    size, pages, free = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count", "freelist_count")
+    )
+    return int(size * (pages - free))
+
+
+def _received_after(connection: sqlite3.Connection, seq: int) -> int | None:
+    row = connection.execute("SELECT received_ms FROM events WHERE seq > ? ORDER BY seq LIMIT 1", (seq,)).fetchone()
+    return row[0] if row else None
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0

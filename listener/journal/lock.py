@@ -1,0 +1,48 @@
+"""One daemon a journal."""
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from listener.errors import JournalError
+
+PATIENCE = 0.5  # seconds: a command that asks who has the lock holds it for a moment
+LOOK = 0.05
+
+
+class InUse(JournalError):
+    """Another process has this journal."""
+
+
+class Lock:
+    """Held until `release`. The file stays; the kernel frees the lock when the process ends, however it ends."""
+
+    def __init__(self, journal: Path) -> None:
+        self._fd = os.open(f"{journal}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            self._take(journal)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        with suppress(OSError):  # only a hint for people: no room for it is no reason to stay down
+            os.pwrite(self._fd, b"%-20d\n" % os.getpid(), 0)
+
+    def release(self) -> None:
+        os.close(self._fd)
+
+    def _take(self, journal: Path) -> None:
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    break
+            time.sleep(LOOK)
+        holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        raise InUse(
+            f"{journal}: another helpdesk-listen (pid {holder}) uses this journal",
+            hint="stop it first, or give this one a journal.path of its own",
+        )

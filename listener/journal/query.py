@@ -1,0 +1,39 @@
+"""Reading events: in bounded batches, and by time."""
+
+import sqlite3
+from itertools import islice
+
+from listener.event import Received
+
+COLUMNS = "seq, event_id, event_type, received_ms, payload"
+MAX_BYTES = 8 * 2**20  # of payloads read together
+_CHUNK = 64  # rows
+
+
+def bounded(rows: sqlite3.Cursor, limit: int) -> tuple[list[Received], bool]:
+    """(at most MAX_BYTES of the rows of COLUMNS and a little more, whether there may be others). Ends the reading."""
+    events: list[Received] = []
+    size = 0
+    while size < MAX_BYTES and (chunk := [Received(*row) for row in islice(rows, _CHUNK)]):
+        events += chunk
+        size += sum(len(event.payload) for event in chunk)
+    rows.close()
+    return events, size >= MAX_BYTES or len(events) >= limit
+
+
+def seq_at(connection: sqlite3.Connection, ms: int) -> int:
+    """The lowest seq whose event came at that time or later, else the next to come: by bisection, no index needed.
+
+    Exact where the clock never went back; where it did by d, ask for times that are d earlier (later, for an end).
+    """
+    low, high = connection.execute("SELECT ifnull(min(seq), 1), ifnull(max(seq), 0) + 1 FROM events").fetchone()
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute(
+            "SELECT seq, received_ms FROM events WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,)
+        ).fetchone()
+        if row is not None and row[1] < ms:
+            low = row[0] + 1
+        else:
+            high = middle
+    return int(low)

@@ -1,0 +1,77 @@
+"""The journal for commands: read-only, without the lock, whether a daemon runs or not."""
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from listener.errors import JournalError
+from listener.event import Received
+from listener.journal.database import connect
+from listener.journal.model import ASIDE, DeadLetter
+from listener.journal.query import COLUMNS, bounded
+from listener.journal.recovery import FRESH
+from listener.journal.schema import APPLICATION_ID, newest
+
+_DEAD = (
+    "SELECT d.id, d.sink, d.seq, e.event_id, d.reason, d.attempts, d.at_ms, ifnull(length(e.payload), 0),"
+    " d.order_id IS NOT NULL FROM dead_letters d LEFT JOIN events e ON e.seq = d.seq"
+)
+_ASIDE = f"SELECT id, '{ASIDE}', NULL, NULL, reason, 1, received_ms, length(payload), 0 FROM aside"  # noqa: S608 our own name
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that changes nothing. Raises JournalError, also for what goes wrong inside."""
+    if not path.exists():
+        raise JournalError(
+            f"there is no journal at {path}", hint="it is made by the first start; journal.path says where"
+        )
+    try:
+        with closing(connect(path, "ro")) as connection:
+            _check(connection, path)
+            yield connection
+    except (sqlite3.Error, OSError) as e:
+        raise JournalError(f"journal {path}: {e}", hint="the journal's owner and root may read it") from e
+
+
+def dead_letters(connection: sqlite3.Connection, sink: str | None = None) -> list[DeadLetter]:
+    """Of one sink or of all, the oldest first; the sink ASIDE means payloads that can't be read."""
+    found = [] if sink == ASIDE else connection.execute(f"{_DEAD} ORDER BY d.id").fetchall()
+    found += connection.execute(f"{_ASIDE} ORDER BY id").fetchall() if sink in (None, ASIDE) else []
+    return [letter for letter in (DeadLetter(*row) for row in found) if sink in (None, letter.sink)]
+
+
+def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
+    """The next events whose bodies are still there, oldest first."""
+    query = f"SELECT {COLUMNS} FROM events WHERE seq > ? AND payload IS NOT NULL ORDER BY seq LIMIT ?"  # noqa: S608
+    return bounded(connection.execute(query, (seq, limit)), limit)[0]
+
+
+def before_newest(connection: sqlite3.Connection, count: int) -> int:
+    """The seq after which the newest `count` events come."""
+    query = "SELECT seq FROM events WHERE payload IS NOT NULL ORDER BY seq DESC LIMIT 1 OFFSET ?"
+    row = connection.execute(query, (count,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def unknown_cursors(path: Path, names: Collection[str]) -> list[str]:
+    """Sinks that the journal knows and `names` does not: removed ones, or renamed. [] where there is no journal."""
+    if not path.exists():
+        return []
+    with reading(path) as connection:
+        known = [sink for (sink,) in connection.execute("SELECT sink FROM cursors ORDER BY sink")]
+    return [sink for sink in known if sink not in names and sink != FRESH]
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    application, version = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+    )
+    if application != APPLICATION_ID:
+        raise JournalError(f"journal {path}: a database, but not of helpdesk-listen")
+    if version != newest():
+        raise JournalError(
+            f"journal {path}: schema {version}, this helpdesk-listen knows {newest()}",
+            hint="an older one is migrated by the next start, for a newer one upgrade helpdesk-listen",
+        )

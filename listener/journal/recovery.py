@@ -1,0 +1,203 @@
+"""A damaged journal: read for what can be read, moved aside, never deleted.
+
+Each step may be the last before a crash: the salvage is written beside, synced, and named PATH.salvaged once it is
+whole; only then is the damaged file moved to PATH.damaged-TIME and the salvage to PATH. The next start goes on there.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from listener.errors import JournalError
+from listener.event import Unparsable, identify
+from listener.journal.database import connect, create, sync_directory, transaction
+from listener.logs import get_logger
+
+GAP = 1_000_000  # seqs left out where the last one can't be read: a number is never used again
+SPAN = 4096  # rows read together; halved where one can't be
+FRESH = ""  # the name of the cursor that sinks without one begin at
+Row = tuple[Any, ...]
+_KEYS = {"events": "seq", "dead_letters": "id", "aside": "id", "orders": "id"}
+log = get_logger(__name__)
+
+
+def mark(path: Path, reason: str) -> None:
+    """Has the next start recover the journal: damage deep inside is not seen by its quick look."""
+    fd = os.open(_marker(path), os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with open(fd, "w", encoding="utf-8") as file:
+        file.write(reason)
+        file.flush()
+        os.fsync(fd)
+
+
+def marked(path: Path) -> str:
+    """Why the journal was found damaged while it was in use, or ""."""
+    try:
+        return _marker(path).read_text(encoding="utf-8") or "found damaged"
+    except FileNotFoundError:
+        return ""
+
+
+def recover(path: Path, damage: str) -> None:
+    """Puts what can be read of the file at `path` in its place. Raises JournalError."""
+    log.error("the journal is damaged: what can be read is salvaged", path=str(path), because=damage)
+    part = Path(f"{path}.salvage")
+    try:
+        create(part)
+        counts = _salvage(path, part)
+        os.rename(part, _salvaged(path))
+    except (OSError, sqlite3.Error) as e:
+        raise JournalError(
+            f"journal {path} is damaged ({damage}) and could not be salvaged: {e}",
+            hint="it is left as it is; make room beside it and start again, or move it away to begin a new one",
+        ) from e
+    finish(path)
+    log.error("the journal was salvaged; the damaged file is kept beside it", path=str(path), **counts)
+
+
+def finish(path: Path) -> None:
+    """Ends a recovery that has come to its salvage; does nothing where there is none."""
+    salvaged = _salvaged(path)
+    if not salvaged.exists():
+        return
+    move_aside(path)
+    os.rename(salvaged, path)
+    sync_directory(path.parent)
+    _marker(path).unlink(missing_ok=True)
+
+
+def move_aside(path: Path) -> None:
+    """The database and its WAL, of whatever size, to names that nothing else uses; an empty file goes."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    for suffix in ("", "-wal"):
+        file, aside = Path(f"{path}{suffix}"), Path(f"{path}.damaged-{stamp}{suffix}")
+        if file.exists() and file.stat().st_size == 0:
+            file.unlink()
+        elif file.exists():
+            os.rename(file, aside)
+            log.error("moved aside", path=str(file), to=str(aside))
+    Path(f"{path}-shm").unlink(missing_ok=True)  # an index of the WAL, made anew from it
+
+
+def _salvage(damaged: Path, part: Path) -> dict[str, int]:
+    with closing(_source(damaged)) as source, closing(connect(part)) as target:
+        target.execute("PRAGMA wal_autocheckpoint=4000")  # pages
+        counts = {table: _copy(source, target, table, key) for table, key in _KEYS.items()}
+        with transaction(target):
+            _repair_cursors(source, target)
+            _repair_sequence(source, target)
+        target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return counts
+
+
+def _source(damaged: Path) -> sqlite3.Connection:
+    """An empty database where nothing at all can be read."""
+    try:
+        return connect(damaged, "ro")
+    except sqlite3.Error:
+        return sqlite3.connect(":memory:")
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: str, key: str) -> int:
+    copied = 0
+    for rows in _readable(source, table, key):
+        broken = [row for row in rows if table == "events" and not _is_whole(row)]
+        whole = [row for row in rows if row not in broken] if broken else rows
+        with transaction(target):
+            _insert(target, table, whole)
+            _insert(
+                target, "aside", [(None, 0, "damaged in the journal", r[-1]) for r in broken if type(r[-1]) is bytes]
+            )
+        copied += len(whole)
+    return copied
+
+
+def _insert(target: sqlite3.Connection, table: str, rows: list[Row]) -> None:
+    if rows:
+        marks = ",".join("?" * len(rows[0]))
+        target.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)  # noqa: S608 our own names
+
+
+def _readable(source: sqlite3.Connection, table: str, key: str) -> Iterator[list[Row]]:
+    """Every row that can be read: a lookup by key needs only the pages on its own way."""
+    last = max(_end(source, table, key) or 0, _sequence(source, table) or 0)
+    at = 0
+    while at < last:
+        try:
+            query = f"SELECT * FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?"  # noqa: S608 our own names
+            rows = source.execute(query, (at, SPAN)).fetchall()
+        except sqlite3.Error:
+            yield from _range(source, table, key, at + 1, at + SPAN)
+            at += SPAN
+        else:
+            yield rows
+            at = rows[-1][0] if rows else last
+
+
+def _range(source: sqlite3.Connection, table: str, key: str, first: int, end: int) -> Iterator[list[Row]]:
+    try:
+        query = f"SELECT * FROM {table} WHERE {key} BETWEEN ? AND ?"  # noqa: S608 our own names
+        yield source.execute(query, (first, end)).fetchall()
+    except sqlite3.Error:
+        if first < end:
+            middle = (first + end) // 2
+            yield from _range(source, table, key, first, middle)
+            yield from _range(source, table, key, middle + 1, end)
+
+
+def _end(source: sqlite3.Connection, table: str, key: str) -> int | None:
+    with suppress(sqlite3.Error):
+        row = source.execute(f"SELECT {key} FROM {table} ORDER BY {key} DESC LIMIT 1").fetchone()  # noqa: S608
+        return int(row[0]) if row else None
+    return None
+
+
+def _sequence(source: sqlite3.Connection, table: str) -> int | None:
+    with suppress(sqlite3.Error):
+        row = source.execute("SELECT seq FROM sqlite_sequence WHERE name=?", (table,)).fetchone()
+        return int(row[0]) if row else None
+    return None
+
+
+def _is_whole(row: Row) -> bool:
+    """Whether a row of `events` is what was once kept: types, and a payload of this very event."""
+    seq, event_id, event_type, received_ms, payload = row
+    if [type(value) for value in (seq, event_id, event_type, received_ms)] != [int, str, str, int]:
+        return False
+    if payload is None:
+        return True
+    try:
+        return type(payload) is bytes and identify(payload) == (event_id, event_type)
+    except Unparsable:
+        return False
+
+
+def _repair_cursors(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Cursors that can't be read: their sinks get everything again, rather than nothing of what they lack."""
+    try:
+        rows = source.execute("SELECT * FROM cursors").fetchall()
+    except sqlite3.Error as e:
+        log.warning("no cursor can be read: every sink gets what is kept again", because=str(e))
+        rows = [(FRESH, 0, "", 0)]
+    target.executemany("INSERT INTO cursors VALUES (?,?,?,?)", rows)
+
+
+def _repair_sequence(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    last = _sequence(source, "events")
+    if last is None:
+        known = target.execute("SELECT (SELECT max(seq) FROM events), (SELECT max(seq) FROM cursors)").fetchone()
+        last = max(seq or 0 for seq in known) + GAP
+    target.execute("DELETE FROM sqlite_sequence WHERE name='events'")
+    target.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (last,))
+
+
+def _salvaged(path: Path) -> Path:
+    return Path(f"{path}.salvaged")
+
+
+def _marker(path: Path) -> Path:
+    return Path(f"{path}.damaged")

@@ -1,0 +1,55 @@
+"""The tables, and how an older journal becomes one of today."""
+
+import sqlite3
+
+APPLICATION_ID = 0x48444C31  # "HDL1"
+_FIRST = """
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  event_id TEXT NOT NULL UNIQUE,
+  event_type TEXT NOT NULL,
+  received_ms INTEGER NOT NULL,
+  payload BLOB
+);
+CREATE TABLE cursors (
+  sink TEXT PRIMARY KEY, seq INTEGER NOT NULL, position TEXT NOT NULL, updated_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE dead_letters (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  sink TEXT NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL, attempts INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  order_id INTEGER,
+  UNIQUE (sink, seq)
+);
+CREATE INDEX dead_letters_by_seq ON dead_letters (seq);
+CREATE TABLE aside (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL
+);
+CREATE TABLE orders (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  sink TEXT NOT NULL, kind TEXT NOT NULL, since_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,
+  done_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, started INTEGER NOT NULL DEFAULT 0
+);
+"""
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+"""Scripts that each lead from the schema version of their index to the next. Published ones never change."""
+
+TABLES = ("events", "cursors", "dead_letters", "aside", "orders")
+
+
+def newest() -> int:
+    """The version that this program writes; `user_version` says a file's."""
+    return len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings a file of any older version, also an empty one, to the newest. A version is one transaction."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        try:
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {script}"
+                f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={number}; COMMIT;"
+            )
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
