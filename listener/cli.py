@@ -1,6 +1,5 @@
 """The command line: which commands there are, and what an error looks like. Each command is a file in commands/."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,20 @@ from typing import Annotated
 import typer
 
 from listener import __version__
-from listener.commands import check, demo, init, schema, start
+from listener.commands import (
+    check,
+    dead_letters,
+    demo,
+    doctor,
+    init,
+    replay,
+    schema,
+    service,
+    start,
+    status,
+    subscribe,
+    tail,
+)
 from listener.commands.shared import CONFIG_HELP
 from listener.errors import ListenError
 
@@ -48,8 +60,22 @@ def _root(
     context.obj = config
 
 
-for _command in (start.start, demo.demo, check.check, init.init, schema.schema):
-    app.command()(_command)
+for _command in (
+    start.start,
+    demo.demo,
+    check.check,
+    init.init,
+    status.status,
+    tail.tail,
+    replay.replay,
+    subscribe.subscribe,
+    subscribe.unsubscribe,
+    doctor.doctor,
+    schema.schema,
+):
+    app.command(epilog=_command.__globals__.get("EPILOG"))(_command)
+app.add_typer(dead_letters.app)
+app.add_typer(service.app)
 
 
 def main() -> None:
@@ -64,7 +90,9 @@ def main() -> None:
 
 
 def _tell(message: str, hint: str) -> None:
-    prefix = "<3>" if os.environ.get("JOURNAL_STREAM") else ""  # sd-daemon(3): an error for journalctl -p err
+    from listener.systemd import stderr_is_journal
+
+    prefix = "<3>" if stderr_is_journal() else ""  # sd-daemon(3): an error for journalctl -p err
     lines = [f"helpdesk-listen: {message}", *([f"  → {hint}"] if hint else [])]
     for line in "\n".join(lines).splitlines():
         print(prefix + line, file=sys.stderr)  # noqa: T201 the error's own place

@@ -75,6 +75,14 @@ def parse(payload: bytes) -> Event:
     )
 
 
+def ticket_of(payload: bytes) -> str | None:
+    """The ticket that an event is about, for a line of the log; None also where the payload can't be read."""
+    try:
+        return parse(payload).ticket_id
+    except Unparsable:
+        return None
+
+
 def timestamp(ms: int) -> str:
     """RFC 3339 in UTC, "2020-12-23T12:19:49.000Z", from Unix ms; outside years 1 to 9999 the number's text."""
     return _utc(ms) or str(ms)

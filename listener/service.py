@@ -5,30 +5,46 @@ most 3 s; then the journal. All of it within 5 s.
 """
 
 import asyncio
-import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NoReturn, TypeVar
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import NoReturn, Protocol, TypeVar
 
+from listener.clients import ClientsState, watching
 from listener.config import Settings
-from listener.delivery import Formatter, Worker
+from listener.delivery import Worker
 from listener.errors import ConfigError, CredentialsRefused, JournalError, ListenError, Unavailable
+from listener.facts import Facts, Live
+from listener.feishu.api import Api
 from listener.feishu.network import network_of
-from listener.feishu.session import Session
+from listener.feishu.session import BadFrames, Session
 from listener.journal import Journal
-from listener.logs import get_logger
+from listener.logs import configure, get_logger
+from listener.measure import Timings
+from listener.observer import Observer
 from listener.receive import Receiver
+from listener.reload import Reloader
 from listener.settings.secrets import SecretKind
 from listener.signals import handled
-from listener.sinks import new_sink
-from listener.supervisor import Backoff, Supervisor
+from listener.supervisor import Backoff, ConnectionState, Supervisor
 from listener.threads import DaemonExecutor
+from listener.workers import Workers
 
 T = TypeVar("T")
 DRAIN = 3.0  # seconds
 CLOSE_CONNECTION = 1.5  # seconds
 log = get_logger(__name__)
+
+
+class Source(Protocol):
+    """Where events come from: the Supervisor of a long connection, or the Webhook."""
+
+    state: ConnectionState
+    on_change: Callable[[ConnectionState], None]
+
+    @property
+    def session(self) -> Live | None: ...
+    async def run(self) -> NoReturn: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +62,12 @@ class Service:
     settings: Settings
     bounds: Bounds = field(default_factory=Bounds)
     backoff: Backoff = field(default_factory=Backoff)
+    reread: Callable[[], Settings] | None = None  # at SIGHUP; blocks, raises ConfigError
+
+    @property
+    def delivered(self) -> int:
+        """Events that every sink has got in this run."""
+        return min(worker.state.delivered for worker in self._workers)
 
     def run(self) -> None:
         """Blocks until it is stopped, or its bounds are reached."""
@@ -56,6 +78,11 @@ class Service:
             if not self._journal.close():
                 log.error("the journal did not finish in time; what was not acked is pushed again")
 
+    def stop(self) -> None:
+        """From any thread, once it runs: as SIGTERM does."""
+        with suppress(RuntimeError):  # the loop is closed: it has stopped
+            self._loop.call_soon_threadsafe(self._stop.set)
+
     def _open_journal(self) -> Journal:
         wanted = self.settings.journal
         journal = Journal(wanted.path, keep_s=wanted.keep, max_size=wanted.max_size)
@@ -63,58 +90,64 @@ class Service:
         return journal
 
     async def _main(self) -> None:
-        asyncio.get_running_loop().set_default_executor(DaemonExecutor())
-        self._stop = asyncio.Event()
-        self._failure: ListenError | None = None
-        self._abandon = threading.Event()
-        self._receiver = Receiver(self._journal, self.settings.feishu.events)
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._loop.set_default_executor(DaemonExecutor())
+        self._failure: BaseException | None = None
+        timings = Timings(histograms=self.settings.http.listen is not None)
+        self._receiver = Receiver(self._journal, self.settings.feishu.events, timings.on_settled)
         self._journal.writer.on_broken = self._thread_safe(self._broken)
-        self._workers = self._start_workers()
-        self._supervisor = self._new_supervisor()
-        with handled(self._stop.set, self._reload):
-            supervising = asyncio.ensure_future(self._supervisor.run())
-            await self._until_stopped(supervising)
-            await self._close_connection(supervising)
-            await self._drain()
+        self._workers = Workers(
+            self._journal,
+            self._thread_safe(self._worker_ended),
+            limit=self.bounds.max_events,
+            on_delivered=timings.on_delivered,
+        )
+        self._workers.start(self.settings.sinks)
+        self._supervisor = self._new_source()
+        self.clients = ClientsState(self.settings.feishu.expected_clients)
+        self._facts = Facts(self.settings, self._journal, self._receiver, self._supervisor, self._workers, timings)
+        self._facts.clients = self.clients
+        async with Observer(self._facts) as observer, watching(self.clients, self._online_clients()):
+            self._supervisor.on_change = observer.pulse.changed
+            reloader = Reloader(self.settings, self.reread or (lambda: self.settings), self._apply, observer.reloading)
+            with handled(self._stop.set, reloader.ask):
+                supervising = asyncio.ensure_future(self._supervisor.run())
+                await self._until_stopped(supervising)
+                observer.notifier.stopping()
+                await self._close_connection(supervising)
+                if late := await self._workers.drain(DRAIN):
+                    log.warning("stopped before these sinks had everything; they get it at the next start", sinks=late)
         if self._failure is not None:
             raise self._failure
 
-    def _start_workers(self) -> list[Worker]:
-        sinks = self.settings.sinks
-        cursors = self._journal.attach((sink.name, sink.start == "earliest") for sink in sinks)
-        formatter = Formatter(share=len(sinks) > 1)
-        ended = self._thread_safe(self._worker_ended)
-        workers = [
-            Worker(
-                config,
-                new_sink(config, self._abandon),
-                self._journal,
-                cursors[config.name],
-                formatter=formatter,
-                abandon=self._abandon,
-                limit=self.bounds.max_events,
-                on_end=ended,
-            )
-            for config in sinks
-        ]
-        for worker in workers:
-            worker.start()
-        return workers
+    def _new_source(self) -> Source:
+        if self.settings.source.type == "long-connection":
+            return self._new_supervisor()
+        from listener.webhook import new_webhook  # its library is an extra
+
+        return new_webhook(self.settings, self._receiver)
+
+    def _online_clients(self) -> Callable[[], int] | None:
+        """Asks the platform; blocks. A webhook has no clients."""
+        if self.settings.source.type == "webhook":
+            return None
+        network = network_of(self.settings.feishu)
+        return lambda: Api(self.settings.feishu, network, patience=0).online_clients()
 
     def _new_supervisor(self) -> Supervisor:
-        feishu = self.settings.feishu
-        network = network_of(feishu)
+        feishu, slow = self.settings.feishu, self.settings.feishu.slow_retry
+        network, bad_frames = network_of(feishu), BadFrames()
 
         def new_session() -> Session:
             try:
-                secret = feishu.app_secret.read()
+                secret = self.settings.feishu.app_secret.read()  # a reload may have changed its place
             except ConfigError as e:
                 raise CredentialsRefused(str(e), cause="credentials", hint=e.hint) from e
-            return Session(feishu.app_id, secret, feishu.domain, self._receiver, network=network)
+            return Session(feishu.app_id, secret, feishu.domain, self._receiver, network=network, bad_frame=bad_frames)
 
         return Supervisor(
             new_session,
-            backoff=self.backoff,
+            backoff=replace(self.backoff, slow_initial=slow.min_delay, slow_max=slow.max_delay),
             secret_is_snapshot=feishu.app_secret.kind is SecretKind.CREDENTIAL,
         )
 
@@ -122,11 +155,8 @@ class Service:
         stopping = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait([supervising, stopping], timeout=self.bounds.seconds, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if supervising.done() and not supervising.cancelled():
-            error = supervising.exception()
-            if not isinstance(error, ListenError):
-                raise error or AssertionError("the supervisor returned")
-            self._failure = error
+        if supervising.done():
+            self._failure = supervising.exception()  # one that is no ListenError is a bug, and told with a traceback
         elif self.bounds.seconds is not None and self._supervisor.state.connections == 0:
             self._failure = self._failure or Unavailable(
                 f"not connected within {self.bounds.seconds:g} s: {self._supervisor.state.lost_because}"
@@ -137,17 +167,9 @@ class Service:
         supervising.cancel()
         await asyncio.wait({supervising}, timeout=CLOSE_CONNECTION)
 
-    async def _drain(self) -> None:
-        until = time.monotonic() + DRAIN
-        for worker in self._workers:
-            worker.stop()
-        for worker in self._workers:
-            await asyncio.to_thread(worker.join, max(0.0, until - time.monotonic()))
-        self._abandon.set()
-        if late := [w.config.name for w in self._workers if not w.join(0.2)]:
-            log.warning("stopped before these sinks had everything; they get it at the next start", sinks=late)
-
     def _worker_ended(self, worker: Worker) -> None:
+        if self._workers.left(worker):
+            return
         if worker.died:
             self._failure = ListenError(f"the sink {worker.config.name} failed in a way that it should not")
         if worker.died or all(w.ended for w in self._workers):
@@ -157,9 +179,13 @@ class Service:
         self._failure = JournalError(f"the journal's writer ended: {error}")
         self._stop.set()
 
-    def _reload(self) -> None:
-        for worker in self._workers:
-            worker.sink.reopen()
+    async def _apply(self, settings: Settings) -> None:
+        """What can change while events flow; the sinks first, since that alone may fail."""
+        await self._workers.change(settings.sinks)
+        configure(settings.log.level, settings.log.format)
+        retention, wanted = self._journal.retention, settings.journal
+        retention.keep_ms, retention.max_size = int(wanted.keep * 1000), wanted.max_size
+        self.settings = self._facts.settings = settings
 
     def _thread_safe(self, callback: Callable[[T], None]) -> Callable[[T], None]:
         loop = asyncio.get_running_loop()

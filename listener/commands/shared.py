@@ -31,6 +31,17 @@ def duration(text: str) -> float:
         raise typer.BadParameter(str(e)) from None
 
 
+def moment(text: str) -> int:
+    """An option's time in Unix ms, from "2h" (ago), "2026-11-22 09:00" and the like."""
+    from listener.clock import now_ms
+    from listener.times import parse_time
+
+    try:
+        return parse_time(text, now_ms())
+    except ValueError as e:
+        raise typer.BadParameter(str(e)) from None
+
+
 def emit(text: str) -> None:
     """Data for stdout; a reader that has gone, as `head` does, is no error."""
     try:

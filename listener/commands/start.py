@@ -29,11 +29,14 @@ def start(
 
     Says `ready` on stderr once connected. stdout is for records only.
     """
-    from listener import logs
+    from listener import logs, signals
+
+    signals.stoppable_at_once()
     from listener.service import Bounds, Service
 
     wanted = settings(context, config)
     logs.configure(wanted.log.level, wanted.log.format)
     for warning in wanted.warnings:
         note(f"helpdesk-listen: warning: {warning}")
-    Service(wanted, Bounds(max_events=max_events, seconds=for_)).run()
+    bounds = Bounds(max_events=max_events, seconds=for_)
+    Service(wanted, bounds, reread=lambda: settings(context, config)).run()

@@ -13,7 +13,10 @@ from listener.platform import PlatformThread
 from tests.daemon import environment
 
 
-def run(home: Path, *arguments: str, domain: str = "https://open.feishu.cn", **env: str) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+
+
+def run(home: Path, *arguments: str, domain: str = "https://open.feishu.cn", **env: str) -> Done:
     command = [sys.executable, "-m", "listener", *arguments]
     return subprocess.run(
         command, cwd=home, env=environment(home, domain, **env), capture_output=True, text=True, timeout=30, check=False
@@ -33,7 +36,8 @@ def test_schema_is_one(tmp_path: Path) -> None:
 def test_check_says_what_it_would_do(place: str, tmp_path: Path) -> None:
     (tmp_path / "app_secret").write_text("s3cret-of-mine\n")
     (tmp_path / "app_secret").chmod(0o600)
-    config = '[feishu]\napp_id = "cli_x"\napp_secret_file = "app_secret"\n[[sinks]]\nname = "a"\ntype = "file"\npath = "a.jsonl"\n'
+    config = '[feishu]\napp_id = "cli_x"\napp_secret_file = "app_secret"\n'
+    config += '[[sinks]]\nname = "a"\ntype = "file"\npath = "a.jsonl"\n'
     (tmp_path / "mine.toml").write_text(config)
     option = ("-c", "mine.toml")
     words = (*option, "check") if place == "before" else ("check", *option)

@@ -6,7 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -37,6 +40,13 @@ def test_the_same_event_five_times_is_one_line(stand_in: PlatformThread, tmp_pat
     assert 1 == len((tmp_path / "logs" / "f.jsonl").read_text(encoding="utf-8").splitlines())
 
 
+@contextmanager
+def unread_pipe() -> Iterator[IO[bytes]]:
+    reading, writing = os.pipe()
+    with open(reading, "rb"), open(writing, "wb") as stdout:
+        yield stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_closes_the_connection_cleanly(number: int, stand_in: PlatformThread, tmp_path: Path) -> None:
     with Daemon(tmp_path, domain=stand_in.url) as daemon:
@@ -50,8 +60,7 @@ def test_a_signal_closes_the_connection_cleanly(number: int, stand_in: PlatformT
 
 def test_a_slow_reader_does_not_hold_up_the_stop(stand_in: PlatformThread, tmp_path: Path) -> None:
     """The pipe is full and nobody reads: what is journalled waits for the next start, the stop does not."""
-    reading, writing = os.pipe()
-    with open(reading, "rb"), open(writing, "wb") as stdout, Daemon(tmp_path, domain=stand_in.url, stdout=stdout) as daemon:
+    with unread_pipe() as stdout, Daemon(tmp_path, domain=stand_in.url, stdout=stdout) as daemon:
         daemon.ready()
         stand_in.call(stand_in.platform.flood, 300, 64)
         daemon.signal()
@@ -59,8 +68,7 @@ def test_a_slow_reader_does_not_hold_up_the_stop(stand_in: PlatformThread, tmp_p
 
 
 def test_a_second_signal_ends_it_at_once(stand_in: PlatformThread, tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    with open(reading, "rb"), open(writing, "wb") as stdout, Daemon(tmp_path, domain=stand_in.url, stdout=stdout) as daemon:
+    with unread_pipe() as stdout, Daemon(tmp_path, domain=stand_in.url, stdout=stdout) as daemon:
         daemon.ready()
         stand_in.call(stand_in.platform.flood, 300, 64)
         daemon.signal()

@@ -1,0 +1,53 @@
+"""Whether the service's user can reach the program: the usual trap is an interpreter in somebody's home."""
+
+import os
+import stat
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import listener
+from listener.errors import ConfigError
+
+HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 by ProtectHome= and PrivateTmp= of the unit
+CURE = (
+    "make a venv for all, with the system's Python; in a clone of the project: "
+    "/usr/bin/python3 -m venv /opt/helpdesk-listen && /opt/helpdesk-listen/bin/pip install ."
+)
+Stat = Callable[[str], os.stat_result]
+
+
+def program() -> Path:
+    """The `helpdesk-listen` of this very environment. Raises ConfigError where there is none."""
+    path = Path(sys.prefix, "bin", "helpdesk-listen")
+    if not os.access(path, os.X_OK):
+        raise ConfigError(f"there is no {path}: this helpdesk-listen is not installed in a venv", hint=CURE)
+    return path
+
+
+def check_reach(path: Path) -> None:
+    """Raises ConfigError that names what the service's user can't get at."""
+    needed = (path, sys.executable, sysconfig.get_path("stdlib"), Path(listener.__file__).parent)
+    for each in needed:
+        if problem := obstacle(str(each)):
+            raise ConfigError(f"the service's user can't use {each}: {problem}", hint=CURE)
+
+
+def obstacle(path: str, look: Stat = os.stat) -> str:
+    """What keeps a user that owns nothing, inside the unit's sandbox, from `path`; "" if nothing does."""
+    for each in _on_the_way(path):
+        if hidden := next((h for h in HIDDEN if Path(each).is_relative_to(h)), None):
+            return f"the service sees nothing under {hidden}"
+        mode = look(each).st_mode
+        wanted = stat.S_IXOTH | (0 if stat.S_ISDIR(mode) else stat.S_IROTH)
+        if mode & wanted != wanted:
+            return f"{each} is closed to others (mode {stat.S_IMODE(mode):04o})"
+    return ""
+
+
+def _on_the_way(path: str) -> Iterator[str]:
+    """The path and what is above it, as it is written and as its links lead."""
+    for start in dict.fromkeys((os.path.abspath(path), os.path.realpath(path))):
+        yield from (str(parent) for parent in reversed(Path(start).parents))
+        yield start

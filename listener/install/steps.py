@@ -1,0 +1,113 @@
+"""The steps of an installation: each can be done twice, and says what it did."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from listener.errors import ListenError
+
+SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """Names; None: whoever installs."""
+
+    user: str | None = None
+    group: str | None = None
+
+    def give(self, path: Path) -> None:
+        if self.user or self.group:
+            shutil.chown(path, self.user, self.group)  # type: ignore[arg-type]  # one of them may be None
+
+
+ME = Owner()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    path: Path
+    mode: int
+    owner: Owner = ME
+
+    def do(self) -> str:
+        made = not self.path.is_dir()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(self.mode)
+        self.owner.give(self.path)
+        return f"{'made' if made else 'there is'} {self.path} ({self.mode:04o})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """`keep`: one that is there already is somebody's work; only its mode and owner are put right."""
+
+    path: Path
+    text: str
+    mode: int
+    owner: Owner = ME
+    keep: bool = False
+
+    def do(self) -> str:
+        before = self.path.read_text(encoding="utf-8") if self.path.exists() else None
+        unchanged = before is not None and (self.keep or before == self.text)
+        if not unchanged:
+            self._write()
+        self.path.chmod(self.mode)
+        self.owner.give(self.path)
+        return f"{'left' if unchanged else 'wrote'} {self.path} ({self.mode:04o})"
+
+    def _write(self) -> None:
+        """Whole or not at all, and never readable by more than it should be."""
+        fresh = self.path.with_name(f".{self.path.name}.new")
+        fresh.unlink(missing_ok=True)
+        with open(fresh, "x", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(self.text)
+        fresh.replace(self.path)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A file that is to go."""
+
+    path: Path
+
+    def do(self) -> str:
+        was_there = self.path.exists()
+        self.path.unlink(missing_ok=True)
+        return f"{'removed' if was_there else 'there is no'} {self.path}"
+
+
+@dataclass(frozen=True)
+class Command:
+    """`needs_systemd`: left out where it does not run, as in a chroot; `may_fail`: as when it was done before."""
+
+    argv: tuple[str, ...]
+    needs_systemd: bool = True
+    may_fail: bool = False
+
+    def do(self) -> str:
+        line = " ".join(self.argv)
+        if self.needs_systemd and not SYSTEMD.exists():
+            return f"left out, since systemd does not run here: {line}"
+        done = subprocess.run(self.argv, capture_output=True, text=True, check=False)  # noqa: S603 our own arguments
+        if done.returncode and not self.may_fail:
+            raise ListenError(f"{line}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+        return f"ran {line}"
+
+
+Step = Directory | File | Absent | Command
+
+
+def carry_out(steps: list[Step], tell: Callable[[str], None]) -> None:
+    """One after the other; each is told. Raises ListenError."""
+    for step in steps:
+        try:
+            tell(step.do())
+        except (OSError, LookupError) as e:
+            raise ListenError(
+                f"{step}: {e}", hint="what was done so far stays; run it again once that is mended"
+            ) from e

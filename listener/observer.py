@@ -1,0 +1,71 @@
+"""What looks at the daemon and lets others look: watchdog, status socket, HTTP. Nothing of it is needed to listen."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from listener import status
+from listener.control import Control
+from listener.facts import Facts
+from listener.http import HttpServer, Page, Route
+from listener.pulse import Pulse
+from listener.systemd import Notifier
+
+
+class Observer:
+    """An async context: inside it the daemon can be watched."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self.notifier = Notifier()
+        self.pulse = Pulse(facts, self.notifier)
+        self._control = Control(facts.journal.path, self._document)
+        address = facts.settings.http.listen
+        self._http = HttpServer(address, self._routes()) if address else None
+
+    async def __aenter__(self) -> Self:
+        await self._control.start()
+        if self._http:
+            await self._http.start()
+        self._beating = asyncio.ensure_future(self.pulse.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._beating.cancel()
+        self._control.close()
+        if self._http:
+            self._http.close()
+
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """systemd is told that a reload is under way, and when it is over."""
+        self.notifier.reloading()
+        try:
+            yield
+        finally:
+            self.pulse.ready()
+
+    async def _document(self) -> bytes:
+        return status.encode(await self._facts.snapshot())
+
+    async def _readiness(self) -> Page:
+        snapshot = await self._facts.snapshot()
+        if snapshot.ready:
+            return Page(b"ready\n")
+        return Page("".join(f"{why}\n" for why in status.not_ready(snapshot)).encode(), 503)
+
+    def _routes(self) -> dict[str, Route]:
+        from listener import metrics  # prometheus-client, which only a scrape needs: 0.1 s
+
+        async def scrape() -> Page:
+            snapshot = await self._facts.snapshot()
+            text = await asyncio.to_thread(metrics.page, snapshot, self._facts.timings)
+            return Page(text, content_type=metrics.CONTENT_TYPE)
+
+        return {"/healthz": _alive, "/readyz": self._readiness, "/metrics": scrape}
+
+
+async def _alive() -> Page:
+    """That it is answered at all says that the loop turns."""
+    return Page(b"alive\n")

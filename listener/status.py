@@ -1,0 +1,230 @@
+"""What is true of the daemon, as one document, and what is wrong with it. Pure: no I/O, no clock.
+
+`helpdesk-listen status`, /readyz, /metrics and systemd's STATUS line all say what stands here.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+WARN_FULL = 0.8  # of max_size
+LITTLE_DISK, NO_DISK = 16 * 2**20, 2**16  # bytes free: too few for a day, too few for an event
+STUCK_AFTER = 30.0  # seconds of failing, or of an event that waits while nothing is delivered
+LATE = 60.0  # seconds that an event may wait in the journal without anybody being told
+HELD_BACK = 1.0  # seconds that an event waits where sinks keep up
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """`losses` counts by cause; `fresh`: a frame came when the last ping was due an answer."""
+
+    phase: str
+    since: datetime
+    fresh: bool = False
+    round_trip_seconds: float | None = None
+    connected_since: datetime | None = None
+    lost_at: datetime | None = None
+    lost_because: str | None = None
+    next_attempt_at: datetime | None = None
+    attempts: int = 0
+    connections: int = 0
+    losses: dict[str, int] = {}
+
+
+class Events(msgspec.Struct, frozen=True, kw_only=True):
+    """Since the start. `acks` by code; `per_second` over the last minute; the percentile over the newest acks."""
+
+    per_second: float = 0.0
+    ack_p99_seconds: float | None = None
+    acks: dict[int, int] = {}
+    kept: int = 0
+    duplicates: int = 0
+    unreadable: int = 0
+    late: int = 0
+    not_forwarded: int = 0
+
+
+class Journal(msgspec.Struct, frozen=True, kw_only=True):
+    """`answers`: its writer and its disk do; `failing`: why the last commit failed."""
+
+    path: str
+    answers: bool = True
+    failing: str | None = None
+    full: bool = False
+    used_bytes: int = 0
+    max_bytes: int = 0
+    file_bytes: int = 0
+    disk_free_bytes: int | None = None
+    last_seq: int = 0
+    last_event_at: datetime | None = None
+    unreadable: int = 0
+    waiting: int = 0
+
+
+class Sink(msgspec.Struct, frozen=True, kw_only=True):
+    """`lag` in events; `dead_letters` wait in the journal for somebody's decision, the other counts are of this run."""
+
+    name: str
+    type: str = ""
+    state: Literal["running", "closed", "died", "unknown"] = "unknown"
+    lag: int = 0
+    oldest_undelivered_seconds: float | None = None
+    dead_letters: int = 0
+    delivered: int = 0
+    retries: int = 0
+    rejected: int = 0
+    failing_seconds: float | None = None
+    idle_seconds: float | None = None  # since the last delivery of this run, or its start
+    last_error: str | None = None
+    last_delivery_at: datetime | None = None
+
+
+class Clients(msgspec.Struct, frozen=True, kw_only=True):
+    """Clients of the app that the platform counts as online; another one takes its share of the events."""
+
+    online: int
+    expected: int = 1
+    asked_at: datetime | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """`state`: the daemon runs and answers, runs and is silent, or does not run."""
+
+    state: Literal["running", "silent", "stopped"]
+    taken_at: datetime
+    ready: bool = False
+    problems: tuple[str, ...] = ()
+    version: str = ""
+    pid: int | None = None
+    started_at: datetime | None = None
+    config: str = ""
+    app_id: str = ""
+    domain: str = ""
+    connection: Connection | None = None
+    events: Events | None = None
+    journal: Journal | None = None
+    sinks: tuple[Sink, ...] = ()
+    clients: Clients | None = None
+
+
+def judged(snapshot: Snapshot) -> Snapshot:
+    """The same with `ready` and `problems` as its facts say."""
+    unready = not_ready(snapshot)
+    return msgspec.structs.replace(snapshot, ready=not unready, problems=(*unready, *_degraded(snapshot)))
+
+
+def not_ready(snapshot: Snapshot) -> tuple[str, ...]:
+    """Why events are not received, kept and handed on at this moment; () where they are."""
+    connection = [_connection_problem(snapshot.connection)] if snapshot.connection else ["the daemon does not answer"]
+    journal = [_journal_problem(snapshot.journal)] if snapshot.journal else []
+    stuck = [f"sink {sink.name}: {_why_stuck(sink)}" for sink in snapshot.sinks if is_stuck(sink)]
+    return tuple(filter(None, [*connection, *journal, *stuck]))
+
+
+def is_stuck(sink: Sink) -> bool:
+    """Whether it has events waiting and gets nowhere, or can't any more."""
+    if sink.state == "closed":
+        return False
+    waiting = min(sink.oldest_undelivered_seconds or 0.0, sink.idle_seconds or 0.0)
+    return sink.state == "died" or max(sink.failing_seconds or 0.0, waiting) > STUCK_AFTER
+
+
+def fills_up(journal: Journal, sinks: Sequence[Sink], share: float) -> bool:
+    """Whether that share of it is used and no room can be made, since it holds what a sink has not got."""
+    held_back = any(sink.lag and (sink.oldest_undelivered_seconds or 0.0) > HELD_BACK for sink in sinks)
+    return held_back and journal.used_bytes >= share * journal.max_bytes > 0
+
+
+def _degraded(snapshot: Snapshot) -> list[str]:
+    problems = _little_room(snapshot.journal, snapshot.sinks) if snapshot.journal else []
+    for sink in snapshot.sinks:
+        problems += _sink_problems(sink)
+    clients = snapshot.clients
+    if clients and clients.online > clients.expected:
+        problems.append(
+            f"{clients.online} clients of the app are online, {clients.expected} expected: others take events"
+        )
+    return problems
+
+
+def _connection_problem(connection: Connection) -> str:
+    if connection.phase != "connected":
+        because = f": {connection.lost_because}" if connection.lost_because else ""
+        since = f" since {clock(connection.lost_at)}" if connection.lost_at else ""
+        return f"not connected{since}{because}"
+    return "" if connection.fresh else "connected, but the platform is silent"
+
+
+def _journal_problem(journal: Journal) -> str:
+    if journal.failing:
+        return f"the journal can't be written: {journal.failing}"
+    if journal.full:
+        return "the journal is full: new events are refused"
+    if journal.disk_free_bytes is not None and journal.disk_free_bytes < NO_DISK:
+        return "the journal's disk is full"
+    return "" if journal.answers else "the journal's disk does not answer"
+
+
+def _little_room(journal: Journal, sinks: Sequence[Sink]) -> list[str]:
+    problems = []
+    if not journal.full and fills_up(journal, sinks, WARN_FULL):
+        problems.append(f"the journal is {journal.used_bytes / journal.max_bytes:.0%} full")
+    if journal.disk_free_bytes is not None and NO_DISK <= journal.disk_free_bytes < LITTLE_DISK:
+        problems.append(f"the journal's disk has {journal.disk_free_bytes / 2**20:.1f} MiB left")
+    return problems
+
+
+def _sink_problems(sink: Sink) -> list[str]:
+    problems = [f"sink {sink.name}: its other end was closed"] if sink.state == "closed" else []
+    if sink.failing_seconds is not None and not is_stuck(sink):
+        problems.append(f"sink {sink.name} fails: {sink.last_error}")
+    elif (sink.oldest_undelivered_seconds or 0.0) > LATE and not is_stuck(sink):
+        problems.append(f"sink {sink.name} is {sink.oldest_undelivered_seconds:.0f} s behind")
+    if sink.dead_letters:
+        problems.append(f"sink {sink.name} has {sink.dead_letters} dead letters: helpdesk-listen dead-letters list")
+    return problems
+
+
+def _why_stuck(sink: Sink) -> str:
+    if sink.state == "died":
+        return "its worker died"
+    return sink.last_error or f"{sink.lag} events wait, and nothing is delivered"
+
+
+def one_line(snapshot: Snapshot) -> str:
+    """For `systemctl status`: connection, last event, lag."""
+    connection, journal = snapshot.connection, snapshot.journal
+    parts = [connection_line(connection)] if connection else []
+    if journal and journal.last_event_at:
+        parts.append(f"last event {clock(journal.last_event_at)}")
+    parts += [f"{sink.name} {sink.lag} behind" for sink in snapshot.sinks if sink.lag]
+    said = {_connection_problem(connection)} if connection else set()
+    return "; ".join([*parts, *(p for p in snapshot.problems if p not in said)])
+
+
+def connection_line(connection: Connection) -> str:
+    if connection.phase == "connected":
+        return f"connected since {clock(connection.connected_since)}"
+    again = f"; next attempt {clock(connection.next_attempt_at)}" if connection.next_attempt_at else ""
+    return (_connection_problem(connection) if connection.lost_because else connection.phase) + again
+
+
+def clock(at: datetime | None) -> str:
+    """UTC to the second, as in the log."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else "never"
+
+
+def moment(seconds: float) -> datetime:
+    """Unix seconds as a time, to the millisecond."""
+    return datetime.fromtimestamp(round(seconds, 3), UTC)
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    """As JSON."""
+    return msgspec.json.encode(snapshot)
+
+
+def decode(data: bytes) -> Snapshot:
+    """`encode`'s counterpart; ValueError for anything else. Fields that a newer version added are passed over."""
+    return msgspec.json.decode(data, type=Snapshot)

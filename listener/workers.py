@@ -1,0 +1,114 @@
+"""The delivering half as a whole: a worker per sink, started, exchanged while events flow, and drained at the end."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from listener.delivery import Worker
+from listener.formatting import Formatter
+from listener.journal import Cursor, Journal
+from listener.sinks import new_sink
+from listener.sinks.base import Line, SinkConfig
+
+OnDelivered = Callable[[str, Sequence[Line]], None]
+"""(sink's name, the lines), in the worker's thread."""
+
+
+class Workers:
+    """Used in the loop's thread. `on_end` is called in the workers' own; hand it to the loop, and `left` there."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        on_end: Callable[[Worker], None],
+        *,
+        limit: int | None = None,
+        on_delivered: OnDelivered | None = None,
+    ) -> None:
+        self._journal, self._on_end, self._limit, self._on_delivered = journal, on_end, limit, on_delivered
+        self._formatter = Formatter(share=False)
+        self._wanted: dict[str, SinkConfig] = {}
+        self._current: dict[str, Worker] = {}
+        self._leaving: list[Worker] = []
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(list(self._current.values()))
+
+    def start(self, sinks: Sequence[SinkConfig]) -> None:
+        """Blocks for the journal. Raises JournalError."""
+        cursors = self._attach(sinks)
+        self._wanted = {config.name: config for config in sinks}
+        for config in sinks:
+            self._start(config, cursors[config.name])
+
+    async def change(self, sinks: Sequence[SinkConfig]) -> None:
+        """To these sinks: what is the same goes on and opens its file anew, the rest is stopped, started or both.
+
+        Raises JournalError before anything has changed.
+        """
+        cursors = await asyncio.to_thread(self._attach, sinks)
+        self._wanted = {config.name: config for config in sinks}
+        for worker in self:
+            if self._wanted.get(worker.config.name) == worker.config:
+                worker.sink.reopen()
+            else:
+                self._dismiss(worker)
+        for config in sinks:
+            if config.name not in self._current and not self._is_leaving(config.name):
+                self._start(config, cursors[config.name])
+
+    def left(self, worker: Worker) -> bool:
+        """To be told of each that ended; whether it was dismissed. Who waits for its place starts from its cursor:
+
+        one file must not be written by two workers.
+        """
+        if worker not in self._leaving:
+            return False
+        self._leaving.remove(worker)
+        name = worker.config.name
+        if name in self._wanted and name not in self._current and not self._is_leaving(name):
+            self._start(self._wanted[name], worker.cursor)
+        return True
+
+    async def drain(self, seconds: float) -> list[str]:
+        """Lets every sink have what is journalled by now; the names of those that could not finish in time."""
+        until = time.monotonic() + seconds
+        self._wanted = {}
+        workers = [*self, *self._leaving]
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            await asyncio.to_thread(worker.join, max(0.0, until - time.monotonic()))
+        for worker in workers:
+            worker.abandon()
+        return [worker.config.name for worker in workers if not worker.join(0.2)]
+
+    def _attach(self, sinks: Sequence[SinkConfig]) -> dict[str, Cursor]:
+        return self._journal.attach((sink.name, sink.start == "earliest") for sink in sinks)
+
+    def _start(self, config: SinkConfig, cursor: Cursor) -> None:
+        abandon = threading.Event()
+        worker = Worker(
+            config,
+            new_sink(config, abandon),
+            self._journal,
+            cursor,
+            formatter=self._formatter,
+            abandon=abandon,
+            limit=self._limit,
+            on_end=self._on_end,
+            on_delivered=partial(self._on_delivered, config.name) if self._on_delivered else None,
+        )
+        self._current[config.name] = worker
+        self._formatter.share = len(self._current) > 1
+        worker.start()
+
+    def _dismiss(self, worker: Worker) -> None:
+        del self._current[worker.config.name]
+        self._leaving.append(worker)
+        worker.abandon()
+
+    def _is_leaving(self, name: str) -> bool:
+        return any(worker.config.name == name for worker in self._leaving)
