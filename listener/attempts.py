@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, stop_never, wait_random_exponential
 
@@ -59,6 +60,14 @@ class Attempts:
         self._state.failing_since = self._state.last_error = None
 
     def _run(self, step: Callable[[], Outcome], lines: int | None, stop: Stop) -> tuple[Outcome, int]:
+        """What is taken at once goes without tenacity's 15 µs."""
+        first = _guarded(step, lines)
+        if not isinstance(first, TryAgain):
+            self.succeeded()
+            return first, 1
+        return self._try_again(chain([first], iter(lambda: _guarded(step, lines), None)), stop)
+
+    def _try_again(self, outcomes: Iterator[Outcome], stop: Stop) -> tuple[Outcome, int]:
         retrying = Retrying(
             retry=retry_if_result(lambda outcome: isinstance(outcome, TryAgain) and not self._abandon.is_set()),
             stop=stop,
@@ -67,7 +76,7 @@ class Attempts:
             before_sleep=lambda call: self.failed(_reason(call)),
             retry_error_callback=lambda call: call.outcome.result() if call.outcome else None,
         )
-        outcome: Outcome = retrying(lambda: _guarded(step, lines))
+        outcome: Outcome = retrying(lambda: next(outcomes))
         if not isinstance(outcome, TryAgain):
             self.succeeded()
         return outcome, int(retrying.statistics.get("attempt_number", 1))

@@ -147,7 +147,7 @@ class Worker:
             return None
 
     def _batch(self) -> int:
-        return BATCH if self._limit is None else min(BATCH, self._limit - self.state.delivered)
+        return BATCH if self._limit is None else max(1, min(BATCH, self._limit - self.state.delivered))
 
     # Opening
 

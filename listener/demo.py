@@ -51,7 +51,8 @@ class Demo:
             service.run()
             self._done.set()
             storyteller.join(WAIT)
-        self.tell(f"done: {service.delivered} records, {self.repeated} duplicate dropped, {self.cuts} cut survived / 完成")
+        story = f"{service.delivered} records, {self.repeated} duplicate dropped, {self.cuts} cut survived"
+        self.tell(f"done: {story} / 完成")
 
     def _play(self, stand_in: PlatformThread) -> None:
         try:

@@ -12,6 +12,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
+from msgspec import UNSET
+from msgspec.structs import asdict
 
 from listener.fields import EVENTS, NUMBERS, TICKET_MESSAGE, Converter, number
 from listener.payload import Unparsable, identify, identity, load, text_of
@@ -19,7 +21,6 @@ from listener.payload import Unparsable, identify, identity, load, text_of
 __all__ = ["FORMATS", "TICKET_MESSAGE", "Event", "Received", "Unparsable", "identify", "parse", "timestamp"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ABSENT: Final = object()
 _CONVERTERS: Final[Mapping[object, Converter]] = {name: Converter(fields) for name, fields in EVENTS.items()}
 _encode = msgspec.json.Encoder().encode
 
@@ -122,46 +123,64 @@ def _ticket_id(event: object) -> str | None:
 def _convert(event_type: object, event: Any) -> object:
     """The event's object in the record's types, changed in place; what isn't an object stays."""
     converter = _CONVERTERS.get(event_type) if type(event_type) is str else None
-    if converter and type(event) is dict:
+    if converter is not None and type(event) is dict:
         converter.one(event)
     return event
+
+
+class _Record(msgspec.Struct, gc=False):
+    """The record's own fields in their order; those that did not come are UNSET, which the encoder leaves out."""
+
+    event_id: str
+    event_type: Any
+    created_at: Any
+    received_at: str
+    app_id: Any
+    tenant_key: Any
+    schema: Any
+    seq: int
+    event: Any
+
+
+_OWN: Final = {*_Record.__struct_fields__, "extra"}
 
 
 def _record(received: Received) -> bytes:
     """The documented fields first, then the unknown ones of header and envelope, clashes under `extra`."""
     envelope = load(received.payload)
     header = envelope.pop("header")
-    event_type, created = header.pop("event_type", _ABSENT), header.pop("create_time", _ABSENT)
-    record = {
-        "event_id": str(header.pop("event_id")),
-        "event_type": event_type,
-        "created_at": _utc(_milliseconds(created)) or created,
-        "received_at": timestamp(received.received_ms),
-        "app_id": _id(header.pop("app_id", _ABSENT)),
-        "tenant_key": header.pop("tenant_key", _ABSENT),
-        "schema": envelope.pop("schema", _ABSENT),
-        "seq": received.seq,
-        "event": _convert(event_type, envelope.pop("event", _ABSENT)),
-        "extra": _ABSENT,
-    }
-    _add_unknown(record, header)
-    _add_unknown(record, envelope)
-    return _encode({name: value for name, value in record.items() if value is not _ABSENT})
+    event_type, created = header.pop("event_type", UNSET), header.pop("create_time", UNSET)
+    record = _Record(
+        event_id=str(header.pop("event_id")),
+        event_type=event_type,
+        created_at=_utc(_milliseconds(created)) or created,
+        received_at=timestamp(received.received_ms),
+        app_id=_id(header.pop("app_id", UNSET)),
+        tenant_key=header.pop("tenant_key", UNSET),
+        schema=envelope.pop("schema", UNSET),
+        seq=received.seq,
+        event=_convert(event_type, envelope.pop("event", UNSET)),
+    )
+    for holder in (header, envelope):
+        holder.pop("token", None)  # the verification token, of today's header or of the first version's envelope
+    return _encode(_with_unknown(record, header, envelope) if header or envelope else record)
 
 
 def _id(value: object) -> object:
     return str(value) if type(value) in NUMBERS else value
 
 
-def _add_unknown(record: dict[str, Any], fields: dict[str, Any]) -> None:
-    """Add what no document names, under `extra` where the record uses the name, whether or not that came."""
-    fields.pop("token", None)  # the verification token, of today's header or of the first version's envelope
-    for name, value in fields.items():
-        if name not in record:
-            record[name] = value
-            continue
-        extra = record["extra"] = {} if record["extra"] is _ABSENT else record["extra"]
-        extra[_free(name, extra)] = value
+def _with_unknown(record: _Record, *holders: dict[str, Any]) -> dict[str, Any]:
+    """With what no document names, under `extra` where the record uses the name, whether or not that came."""
+    fields = {name: value for name, value in asdict(record).items() if value is not UNSET}
+    extra: dict[str, Any] = {}
+    for holder in holders:
+        for name, value in holder.items():
+            if name in fields or name in _OWN:
+                extra[_free(name, extra)] = value
+            else:
+                fields[name] = value
+    return fields | ({"extra": extra} if extra else {})
 
 
 def _free(name: str, taken: dict[str, Any]) -> str:
@@ -186,12 +205,12 @@ def _cloudevent(received: Received) -> bytes:
         "id": event.event_id,
         "source": f"/feishu/{quote(event.tenant_key, safe='')}/{quote(event.app_id, safe='')}",
         "type": event.event_type or "unknown",
-        "subject": event.ticket_id or _ABSENT,
-        "time": _utc(event.created_ms) or _ABSENT,
+        "subject": event.ticket_id or UNSET,
+        "time": _utc(event.created_ms) or UNSET,
         "datacontenttype": "application/json",
-        "data": _convert(event.event_type, event.envelope.get("event", _ABSENT)),
+        "data": _convert(event.event_type, event.envelope.get("event", UNSET)),
     }
-    return _encode({name: value for name, value in attributes.items() if value is not _ABSENT})
+    return _encode({name: value for name, value in attributes.items() if value is not UNSET})
 
 
 FORMATS: Final[Mapping[str, Callable[[Received], bytes]]] = MappingProxyType(

@@ -26,9 +26,10 @@ class Formatter:
         """A line for each event, or why there can't be one."""
         lines: Formatted = []
         for start in range(0, len(events), SLICE):
+            if start:
+                time.sleep(0)  # gives the interpreter away: acks come first
             part = events[start : start + SLICE]
             lines += self._shared(part, form) if self.share else [_formatted(event, form) for event in part]
-            time.sleep(0)  # gives the interpreter away: acks come first
         return lines
 
     def _shared(self, events: Sequence[Received], form: str) -> Formatted:

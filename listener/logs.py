@@ -6,6 +6,7 @@ stdout is data; nothing here writes to it. Every line passes `redact`.
 import errno
 import logging
 import os
+import select
 import sys
 import time
 from collections.abc import Callable, MutableMapping
@@ -79,13 +80,23 @@ class Repeats:
 
 
 class _Lossy:
-    """Standard error, except that a full disk, a closed terminal or a reader that is gone ends nothing but the log."""
+    """Standard error, except that a full disk, a closed terminal or a reader that is gone ends nothing but the log.
+
+    Nor is a reader waited for that has stopped reading: the loop that answers pings writes here too.
+    """
 
     def write(self, text: str) -> None:
-        self._attempt(sys.stderr.write, text)
+        if self._takes_more():
+            self._attempt(sys.stderr.write, text)
 
     def flush(self) -> None:
         self._attempt(sys.stderr.flush)
+
+    def _takes_more(self) -> bool:
+        try:
+            return bool(select.select([], [sys.stderr], [], 0)[1])
+        except (OSError, ValueError):  # no descriptor, or none that can be asked
+            return True
 
     def _attempt(self, call: Callable[..., object], *arguments: str) -> None:
         try:
@@ -158,3 +169,6 @@ def _drop_empty(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
 
 def _redacted(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+configure("warning")  # a command that says nothing else must not log to stdout, which is structlog's own default

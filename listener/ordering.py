@@ -1,26 +1,23 @@
 """Replays and retries from the command line: the daemon carries them out, or where there is none, this process."""
 
-import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
-from functools import partial
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from listener.config import Settings
 from listener.delivery import Worker
-from listener.errors import ConfigError, JournalError
+from listener.errors import ConfigError
 from listener.event import Unparsable, identify
 from listener.formatting import Formatter
 from listener.journal import Journal, Pending, orders
-from listener.journal.database import connect, transaction
 from listener.journal.lock import InUse
-from listener.journal.model import ASIDE, DeadLetter
-from listener.journal.reading import reading
+from listener.journal.model import DeadLetter
+from listener.journal.orders import Change
+from listener.journal.reading import aside, reading
 from listener.logs import configure
 from listener.sinks import new_sink
 from listener.sinks.base import SinkConfig
 
-Change = Callable[[sqlite3.Connection], None]
 SLICE = 500  # rows that a command removes in one transaction: the daemon waits for it
 
 
@@ -33,7 +30,7 @@ def order(settings: Settings, place: Change, sinks: Collection[str]) -> bool:
         sink_config(settings, sink)
     with without_daemon(settings) as journal:
         if journal is None:
-            beside_daemon(settings, place)
+            orders.beside_daemon(settings.journal.path, place)
             return False
         journal.do(place)
         for sink in sinks:
@@ -41,43 +38,29 @@ def order(settings: Settings, place: Change, sinks: Collection[str]) -> bool:
     return True
 
 
-def retry(settings: Settings, letters: Sequence[DeadLetter]) -> bool:
-    """As `order`: hands these to their sinks again."""
-    ids: dict[str, list[int]] = {}
-    for letter in letters:
-        ids.setdefault(letter.sink, []).append(letter.id)
-
-    def place(connection: sqlite3.Connection) -> None:
-        for sink, own in ids.items():
-            orders.place_retry(connection, sink, own)
-
-    return order(settings, place, ids)
-
-
 def discard(settings: Settings, letters: Sequence[DeadLetter]) -> None:
     """Removes these, but what is being retried. Raises ListenError."""
     with without_daemon(settings) as journal:
         for start in range(0, len(letters), SLICE):
-            part = letters[start : start + SLICE]
+            change = orders.discarding(letters[start : start + SLICE])
             if journal is None:
-                beside_daemon(settings, partial(_remove, part))
+                orders.beside_daemon(settings.journal.path, change)
             else:
-                journal.do(partial(_remove, part))
+                journal.do(change)
 
 
 def read_again(settings: Settings, ids: Sequence[int]) -> dict[int, str]:
     """Payloads kept aside, of these ids: "" for one that is an event now, else why not. Raises ListenError."""
     with reading(settings.journal.path) as connection:
-        rows = {one: _aside(connection, one) for one in ids}
-    problems = {one: _why_unreadable(payload) for one, (_, payload) in rows.items()}
+        kept = {one: aside(connection, one) for one in ids}
+    problems = {one: _why_unreadable(payload) for one, (_, payload) in kept.items()}
     if all(problems.values()):
         return problems
     with without_daemon(settings) as journal:
         if journal is None:  # what runs could not read them: only another version can, which means a restart
             return {one: problem or "stop the daemon first, then retry" for one, problem in problems.items()}
-        for one, problem in problems.items():
-            if not problem:
-                _keep(journal, one, *rows[one])
+        for one in (one for one, problem in problems.items() if not problem):
+            _keep(journal, one, *kept[one])
     return problems
 
 
@@ -99,15 +82,6 @@ def without_daemon(settings: Settings) -> Iterator[Journal | None]:
         journal.close()
 
 
-def beside_daemon(settings: Settings, change: Change) -> None:
-    """A short transaction that the daemon's own wait for. Raises JournalError."""
-    try:
-        with closing(connect(settings.journal.path)) as connection, transaction(connection):
-            change(connection)
-    except sqlite3.Error as e:
-        raise JournalError(f"journal {settings.journal.path}: {e}") from e
-
-
 def _carry_out(settings: Settings, journal: Journal, sink: str) -> None:
     config, abandon = sink_config(settings, sink), threading.Event()
     cursor = journal.attach((s.name, s.start == "earliest") for s in settings.sinks)[sink]
@@ -126,18 +100,6 @@ def sink_config(settings: Settings, sink: str) -> SinkConfig:
     raise ConfigError(f"no sink is named {sink} in {settings.origin}", hint=f"there are: {names}")
 
 
-def _remove(letters: Sequence[DeadLetter], connection: sqlite3.Connection) -> None:
-    aside = [(letter.id,) for letter in letters if letter.sink == ASIDE]
-    others = [(letter.id,) for letter in letters if letter.sink != ASIDE]
-    connection.executemany("DELETE FROM aside WHERE id=?", aside)
-    connection.executemany("DELETE FROM dead_letters WHERE id=? AND order_id IS NULL", others)
-
-
-def _aside(connection: sqlite3.Connection, one: int) -> tuple[int, bytes]:
-    received_ms, payload = connection.execute("SELECT received_ms, payload FROM aside WHERE id=?", (one,)).fetchone()
-    return received_ms, payload
-
-
 def _why_unreadable(payload: bytes) -> str:
     try:
         identify(payload)
@@ -151,5 +113,4 @@ def _keep(journal: Journal, one: int, received_ms: int, payload: bytes) -> None:
     pending = Pending(payload, *identify(payload))
     pending.received_ms = received_ms
     journal.append(pending)
-    known = "EXISTS (SELECT 1 FROM events WHERE event_id=?)"
-    journal.do(lambda c: c.execute(f"DELETE FROM aside WHERE id=? AND {known}", (one, pending.event_id)) and None)  # noqa: S608
+    journal.do(orders.reread(one, pending.event_id))

@@ -10,18 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NoReturn, Protocol, TypeVar
 
-from listener.clients import ClientsState, watching
 from listener.config import Settings
 from listener.delivery import Worker
 from listener.errors import ConfigError, CredentialsRefused, JournalError, ListenError, Unavailable
-from listener.facts import Facts, Live
 from listener.feishu.api import Api
 from listener.feishu.network import network_of
 from listener.feishu.session import BadFrames, Session
 from listener.journal import Journal
 from listener.logs import configure, get_logger
-from listener.measure import Timings
-from listener.observer import Observer
+from listener.monitor.clients import ClientsState, watching
+from listener.monitor.facts import Facts, Live
+from listener.monitor.measure import Timings
+from listener.monitor.observer import Observer
 from listener.receive import Receiver
 from listener.reload import Reloader
 from listener.settings.secrets import SecretKind
@@ -93,23 +93,11 @@ class Service:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_default_executor(DaemonExecutor())
         self._failure: BaseException | None = None
-        timings = Timings(histograms=self.settings.http.listen is not None)
-        self._receiver = Receiver(self._journal, self.settings.feishu.events, timings.on_settled)
-        self._journal.writer.on_broken = self._thread_safe(self._broken)
-        self._workers = Workers(
-            self._journal,
-            self._thread_safe(self._worker_ended),
-            limit=self.bounds.max_events,
-            on_delivered=timings.on_delivered,
-        )
-        self._workers.start(self.settings.sinks)
-        self._supervisor = self._new_source()
-        self.clients = ClientsState(self.settings.feishu.expected_clients)
-        self._facts = Facts(self.settings, self._journal, self._receiver, self._supervisor, self._workers, timings)
-        self._facts.clients = self.clients
+        self._build()
         async with Observer(self._facts) as observer, watching(self.clients, self._online_clients()):
             self._supervisor.on_change = observer.pulse.changed
-            reloader = Reloader(self.settings, self.reread or (lambda: self.settings), self._apply, observer.reloading)
+            reread = self.reread or (lambda: self.settings)
+            reloader = Reloader(self.settings, reread, self._apply, observer.pulse.reloading)
             with handled(self._stop.set, reloader.ask):
                 supervising = asyncio.ensure_future(self._supervisor.run())
                 await self._until_stopped(supervising)
@@ -119,6 +107,19 @@ class Service:
                     log.warning("stopped before these sinks had everything; they get it at the next start", sinks=late)
         if self._failure is not None:
             raise self._failure
+
+    def _build(self) -> None:
+        """Both halves, and what is known of them. The sinks begin to work."""
+        settings, journal = self.settings, self._journal
+        timings = Timings(histograms=settings.http.listen is not None)
+        journal.writer.on_broken = self._thread_safe(self._broken)
+        self._receiver = Receiver(journal, settings.feishu.events, timings.on_settled)
+        ended = self._thread_safe(self._worker_ended)
+        self._workers = Workers(journal, ended, limit=self.bounds.max_events, on_delivered=timings.on_delivered)
+        self._workers.start(settings.sinks)
+        self._supervisor = self._new_source()
+        self.clients = ClientsState(settings.feishu.expected_clients)
+        self._facts = Facts(settings, journal, self._receiver, self._supervisor, self._workers, timings, self.clients)
 
     def _new_source(self) -> Source:
         if self.settings.source.type == "long-connection":
@@ -176,7 +177,8 @@ class Service:
             self._stop.set()
 
     def _broken(self, error: BaseException) -> None:
-        self._failure = JournalError(f"the journal's writer ended: {error}")
+        known = isinstance(error, JournalError)
+        self._failure = error if known else JournalError(f"the journal's writer ended: {error}")
         self._stop.set()
 
     async def _apply(self, settings: Settings) -> None:

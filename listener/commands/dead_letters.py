@@ -98,9 +98,10 @@ def _chosen(letters: "Iterable[DeadLetter]", ids: Sequence[str] | None, *, every
 def _retry(wanted: "Settings", letters: "Sequence[DeadLetter]") -> None:
     if not letters:
         return
-    from listener.ordering import retry as order_retry
+    from listener.journal.orders import retrying
+    from listener.ordering import order
 
-    here = order_retry(wanted, letters)
+    here = order(wanted, retrying(letters), {letter.sink for letter in letters})
     note(f"{len(letters)} {'retried' if here else 'ordered: the daemon retries them'}")
 
 

@@ -1,15 +1,10 @@
 """replay: hands journalled events to a sink again."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from listener.commands.shared import Config, moment, note, settings
-
-if TYPE_CHECKING:
-    import sqlite3
-
-    from listener.journal import Order
 
 EPILOG = """\b
 Examples / 示例:
@@ -57,13 +52,6 @@ def replay(
     if not places:
         note("nothing to replay")
         raise typer.Exit(1 if event_id else 0)
-    here = order(wanted, lambda connection: _place(connection, places), [sink])
+    here = order(wanted, orders.placing(places), [sink])
     count = sum(found for _, found in planned)
     note(f"{count} events {'replayed' if here else 'ordered: the daemon hands them'} to {sink}")
-
-
-def _place(connection: "sqlite3.Connection", places: "list[Order]") -> None:
-    from listener.journal import orders
-
-    for one in places:
-        orders.place(connection, one)

@@ -26,9 +26,9 @@ def status(
 ) -> None:
     """Say how the daemon is: connection, last event, journal, each sink. 查看运行状态。"""
     from listener.errors import EX_FOUND, EX_NOT_RUNNING, EX_OK
-    from listener.inquiry import inquire
-    from listener.status import encode
-    from listener.status_view import as_text
+    from listener.monitor.inquiry import inquire
+    from listener.monitor.status import encode
+    from listener.monitor.status_view import as_text
 
     wanted = settings(context, config)
     while True:

@@ -10,11 +10,11 @@ from listener.config import Settings
 from listener.doctor.case import Case, as_root
 from listener.doctor.report import Check, Finding, ok
 from listener.errors import ListenError
-from listener.inquiry import inquire
 from listener.journal.inspect import holder, look, writable
+from listener.monitor.inquiry import inquire
+from listener.monitor.status import LITTLE_DISK, one_line
 from listener.settings.secrets import SecretKind, SecretSource, exposure
 from listener.settings.values import format_size
-from listener.status import LITTLE_DISK, one_line
 
 
 def local_checks(case: Case) -> Iterator[Check]:

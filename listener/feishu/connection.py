@@ -38,7 +38,7 @@ class FrameConnection(ClientConnection):
     def post(self, message: bytes) -> None:
         """Sends it with all else of this turn of the loop, or drops it if the connection ends before."""
         if not self._outbox:
-            self.loop.call_soon(self._flush)
+            self.loop.call_soon(self.flush)
         self._outbox.append(message)
 
     def process_event(self, event: Any) -> None:
@@ -59,9 +59,10 @@ class FrameConnection(ClientConnection):
             self._closing = True  # the peer is to end the TCP connection now; one that does not is not waited for
             self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Sends what was posted now."""
         unsent, self._outbox = self._outbox, []
-        if self.protocol.state is not State.OPEN:
+        if not unsent or self.protocol.state is not State.OPEN:
             return
         for message in unsent:
             self.protocol.send_binary(message)

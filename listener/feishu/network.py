@@ -61,7 +61,9 @@ class Network:
 
     def tls(self) -> ssl.SSLContext:
         """Reads the authorities anew. Raises OSError."""
-        return ssl.create_default_context(cafile=self.ca_bundle())
+        context = ssl.create_default_context(cafile=self.ca_bundle())
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # since Python 3.13; authorities of inspecting networks fail it
+        return context
 
     def check(self) -> None:
         """Raises ConfigError where CA file or proxy can't be used; the proxy's password is shown in no log from now."""
@@ -126,7 +128,7 @@ class BoundedRequests:
         """Raises Unreachable, and ConfigError where a secret would go out in plain text."""
         if urlsplit(url).scheme != "https" and not is_loopback(urlsplit(url).hostname):
             raise ConfigError(f"{url} is not https", hint="the secret goes out over https only, or to this machine")
-        call = _Call()
+        call = _Call(self._network)
         end = threading.Timer(self._network.total_timeout, call.end)
         end.daemon = True
         end.start()
@@ -153,8 +155,11 @@ class BoundedRequests:
 class _Call(HTTPAdapter):
     """One call that another thread can end: timeouts bound each read, but not how many there are."""
 
-    ended = False
-    _twin: socket.socket | None = None  # a second descriptor of the connection; TLS takes the first one over
+    def __init__(self, network: Network) -> None:
+        self.ended = False
+        self._network = network
+        self._twin: socket.socket | None = None  # a second descriptor of the connection; TLS takes the first one over
+        super().__init__()
 
     def end(self) -> None:
         """The thread that waits in the call gets an error."""
@@ -172,8 +177,9 @@ class _Call(HTTPAdapter):
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         connection_class = pool.ConnectionCls
 
-        def watched(**kwargs: Any) -> Any:
-            connection = connection_class(**kwargs)
+        def watched(**wanted: Any) -> Any:
+            tls = {"ssl_context": self._network.tls()} if pool.scheme == "https" else {}
+            connection = connection_class(**(wanted | tls))
             connect = connection._new_conn
             connection._new_conn = lambda: self._watch(connect())
             return connection

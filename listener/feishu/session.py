@@ -134,6 +134,7 @@ class Session:
         connection: FrameConnection | None = self._client._conn
         if connection is None:
             return
+        connection.flush()  # acks that were due in this turn
         try:
             with suppress(TimeoutError, OSError, WebSocketException):
                 async with asyncio.timeout(self._limits.close):

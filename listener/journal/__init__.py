@@ -6,23 +6,29 @@ Invariants
   3. `seq` grows by one per kept event and is never used again; it is the order of delivery.
   4. A sink's cursor says: everything up to this seq is delivered or a dead letter. It is written after the sink's own
      sync, and may lag behind it; what it says is never ahead of the truth.
-  5. Nothing undelivered is removed. A dead letter keeps its event.
+  5. Nothing undelivered is removed, however old or full the journal is; a full one refuses what is new. A dead letter
+     keeps its event, and what can't be read stays aside, until somebody retries or discards it.
 
-Layout (one SQLite database in WAL mode, application_id "HDL1", the schema's version in user_version)
+Layout (one SQLite database in WAL mode, application_id "HDL1", the schema's version in user_version; schema.py)
   events        seq, event_id, event_type, received_ms, payload (exact bytes; NULL once only the id is needed)
   cursors       one row a sink: seq, and where the sink stands in its own terms (a file's inode and offset)
   dead_letters  what a sink rejected or gave up: sink, seq, reason, attempts, time
   aside         payloads that can't be read, with the reason
-  orders        replays and retries that a command asked for; the sink's worker carries them out
+  orders        replays and retries that a command asked for; the sink's worker carries them out (orders.py)
+Beside PATH: PATH-wal and PATH-shm (SQLite's), PATH.lock (who uses it), PATH.damaged-TIME (what a recovery moved aside).
+All of them are their owner's only.
 
 Threads
   One writer (writer.py) owns all writing and commits what has queued up meanwhile together: a sync a batch, not a sync
   an event. Cursors ride in the next commit. Each reader has a connection of its own and holds no transaction between
-  calls. What was just committed is handed on from memory (tail.py); who lags reads the database.
+  calls. What was just committed is handed on from memory (tail.py); who lags reads the database. Checkpoints
+  (checkpoint.py) and the full check (integrity.py) run beside the commits, pruning (retention.py) between them.
+  Other processes read (reading.py), and write an order or remove a dead letter in a short transaction of their own.
 
 Recovery
   A crash leaves either a commit whole or nothing of it: SQLite's WAL sees to that. Sinks then find their way from the
-  cursor (sinks/file.py). A damaged file is moved aside and what can be read of it is salvaged (recovery.py).
+  cursor (sinks/file.py). The start looks at the header and the newest rows (opening.py). What is damaged, seen then or
+  by the full check, is read for what can be read and moved aside (recovery.py). What is not ours is left alone.
 """
 
 from listener.journal.journal import Journal

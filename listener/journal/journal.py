@@ -47,6 +47,7 @@ class Journal:
             prepare(path)
             self.retention = Retention(int(keep_s * 1000), max_size)
             self._tail = Tail(self._newest())
+            self.leave()
             self.writer = Writer(path, self._tail, self.retention)
         except (OSError, sqlite3.Error) as e:
             self._release()
@@ -82,6 +83,9 @@ class Journal:
             self.do(lambda connection: _make_cursors(connection, wanted, first))
             known = self._cursors()
         self.retention.watch(wanted)
+        for name in wanted:
+            self._warn_of_gap(name, known[name])
+        self.leave()
         return {name: known[name] for name in wanted}
 
     def advance(self, sink: str, cursor: Cursor) -> None:
@@ -191,6 +195,13 @@ class Journal:
         return self._read(
             lambda connection: {sink: Cursor(seq, position) for sink, seq, position in connection.execute(query)}
         )
+
+    def _warn_of_gap(self, sink: str, cursor: Cursor) -> None:
+        """What a sink missed while it was not in the settings may have left meanwhile."""
+        query = "SELECT payload IS NULL FROM events WHERE seq > ? ORDER BY seq LIMIT 1"
+        row = self._read(lambda connection: connection.execute(query, (cursor.seq,)).fetchone())
+        if row and row[0] and cursor.seq:
+            log.warning("events that this sink has not got left the journal while it was away", sink=sink)
 
     def _newest(self) -> int:
         query = "SELECT max(ifnull((SELECT seq FROM sqlite_sequence WHERE name='events'), 0), ifnull(max(seq), 0))"

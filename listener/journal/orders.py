@@ -6,18 +6,24 @@ place is either a part of that step or, between steps, of the ordinary delivery:
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from listener.clock import now_ms
+from listener.errors import JournalError
 from listener.event import Received
-from listener.journal.model import Cursor, Order
+from listener.journal.database import connect, transaction
+from listener.journal.model import ASIDE, Cursor, DeadLetter, Order
 from listener.journal.query import COLUMNS, bounded, seq_at
 from listener.journal.writer import SET_CURSOR
 
 WINDOW = 5000  # seqs searched in a step
 AT_MOST_BACK_MS = 86_400_000  # how far the clock may ever have been put back
 ALWAYS = 1 << 62  # ms
+Change = Callable[[sqlite3.Connection], None]
+"""What a command writes, in one transaction."""
 _ORDER = "id, sink, kind, since_ms, until_ms, done_seq, last_seq, started"
 
 
@@ -44,6 +50,61 @@ def _replay(connection: sqlite3.Connection, order: Order) -> tuple[Order, int]:
         (order.done_seq, order.last_seq, order.since_ms, order.until_ms),
     ).fetchone()
     return order, int(count)
+
+
+def placing(planned: Sequence[Order]) -> Change:
+    """All of these."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        for order in planned:
+            place(connection, order)
+
+    return change
+
+
+def retrying(letters: Sequence[DeadLetter]) -> Change:
+    """An order for each sink of these dead letters."""
+    ids: dict[str, list[int]] = {}
+    for letter in letters:
+        ids.setdefault(letter.sink, []).append(letter.id)
+
+    def change(connection: sqlite3.Connection) -> None:
+        for sink, own in ids.items():
+            place_retry(connection, sink, own)
+
+    return change
+
+
+def discarding(letters: Sequence[DeadLetter]) -> Change:
+    """For good, unless they are being retried."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        for letter in letters:
+            if letter.sink == ASIDE:
+                connection.execute("DELETE FROM aside WHERE id=?", (letter.id,))
+            else:
+                connection.execute("DELETE FROM dead_letters WHERE id=? AND order_id IS NULL", (letter.id,))
+
+    return change
+
+
+def reread(aside: int, event_id: str) -> Change:
+    """What was kept aside goes once it is in the journal as an event."""
+    query = "DELETE FROM aside WHERE id=? AND EXISTS (SELECT 1 FROM events WHERE event_id=?)"
+
+    def change(connection: sqlite3.Connection) -> None:
+        connection.execute(query, (aside, event_id))
+
+    return change
+
+
+def beside_daemon(path: Path, change: Change) -> None:
+    """A short transaction that the daemon's own wait for. Raises JournalError."""
+    try:
+        with closing(connect(path)) as connection, transaction(connection):
+            change(connection)
+    except sqlite3.Error as e:
+        raise JournalError(f"journal {path}: {e}") from e
 
 
 def place(connection: sqlite3.Connection, order: Order) -> int:

@@ -42,6 +42,12 @@ def dead_letters(connection: sqlite3.Connection, sink: str | None = None) -> lis
     return [letter for letter in (DeadLetter(*row) for row in found) if sink in (None, letter.sink)]
 
 
+def aside(connection: sqlite3.Connection, one: int) -> tuple[int, bytes]:
+    """(Unix ms of its receipt, the payload) of what was kept aside under this id."""
+    received_ms, payload = connection.execute("SELECT received_ms, payload FROM aside WHERE id=?", (one,)).fetchone()
+    return received_ms, payload
+
+
 def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
     """The next events whose bodies are still there, oldest first."""
     query = f"SELECT {COLUMNS} FROM events WHERE seq > ? AND payload IS NOT NULL ORDER BY seq LIMIT ?"  # noqa: S608

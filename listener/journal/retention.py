@@ -31,7 +31,7 @@ class Retention:
         self.keep_ms, self.max_size = keep_ms, max_size
         self.is_full = False
         self.used = 0  # bytes in use
-        self._sinks: set[str] = set()
+        self._configured: set[str] = set()
         self._released: set[str] = set()
         self._bodies_from = self._ids_from = 0  # up to this seq there is none that may leave
         self._rows = SLICE_MIN * 4
@@ -39,12 +39,16 @@ class Retention:
 
     def watch(self, sinks: Iterable[str]) -> None:
         """Only these sinks' cursors hold events back."""
-        self._sinks = set(sinks) - self._released
+        self._configured = set(sinks)
 
     def release(self, sink: str) -> None:
         """This one won't ask for anything any more in this run: its events need not wait for it."""
-        self._released.add(sink)
-        self._sinks = self._sinks - {sink}
+        self._released = self._released | {sink}
+
+    @property
+    def holding(self) -> set[str]:
+        """The sinks whose events wait for them."""
+        return self._configured - self._released
 
     def full(self, connection: sqlite3.Connection) -> bool:
         """Whether a new event has no room, after an attempt to make some; inside the caller's transaction."""
@@ -119,9 +123,10 @@ class Retention:
 
     def _forget_sinks(self, connection: sqlite3.Connection, now: int) -> None:
         """Cursors of sinks that were taken out of the configuration long ago, and what was ordered for them."""
-        if not self._sinks:
+        if not self._configured:
             return
-        connection.executemany("UPDATE cursors SET updated_ms=? WHERE sink=?", [(now, sink) for sink in self._sinks])
+        here = [(now, sink) for sink in self._configured]
+        connection.executemany("UPDATE cursors SET updated_ms=? WHERE sink=?", here)
         connection.execute("DELETE FROM cursors WHERE updated_ms < ?", (now - SINK_GONE_MS,))
         connection.execute("DELETE FROM orders WHERE sink NOT IN (SELECT sink FROM cursors)")
 
@@ -146,7 +151,8 @@ class Retention:
 
     def _delivered_to(self, connection: sqlite3.Connection) -> int:
         """Every sink has, and no order wants, what is up to here."""
-        marks, sinks = ",".join("?" * len(self._sinks)), tuple(self._sinks)
+        sinks = tuple(self.holding)
+        marks = ",".join("?" * len(sinks))
         query = f"SELECT count(*), min(seq) FROM cursors WHERE sink IN ({marks})"  # noqa: S608 question marks only
         known, lowest = connection.execute(query, sinks).fetchone()
         query = f"SELECT min(done_seq) FROM orders WHERE kind='replay' AND sink IN ({marks})"  # noqa: S608

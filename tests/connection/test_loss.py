@@ -52,6 +52,18 @@ def test_events_flow_again_within_3_s_of_a_loss(how: str) -> None:
     assert asyncio.run(main()) < BACK
 
 
+def test_a_slow_link_is_no_loss() -> None:
+    async def main() -> None:
+        async with platform() as stand_in, Link(stand_in.host, stand_in.port) as link:
+            link.rate = 10_000  # bytes a second
+            async with listening(link.url) as listener:
+                await listener.connected()
+                await stand_in.push(b"x" * 10_000).acked()
+                assert (1, {}) == (listener.supervisor.state.connections, listener.supervisor.state.losses)
+
+    asyncio.run(main())
+
+
 def test_a_connection_that_is_gone_before_anybody_listens_is_lost() -> None:
     async def main() -> None:
         asyncio.get_running_loop().set_default_executor(DaemonExecutor())

@@ -85,7 +85,9 @@ def test_while_handshaking(tmp_path: Path) -> None:
             assert (0, True) == stopped(daemon)
 
 
-@pytest.mark.parametrize("mood", ["serve", *(pytest.param(mood, marks=pytest.mark.slow) for mood in ("silent", "deaf"))])
+@pytest.mark.parametrize(
+    "mood", ["serve", *(pytest.param(mood, marks=pytest.mark.slow) for mood in ("silent", "deaf"))]
+)
 def test_while_connected(mood: faults.Mood, tmp_path: Path) -> None:
     with PlatformThread() as stand_in, Daemon(tmp_path, domain=stand_in.url) as daemon:
         daemon.ready()
@@ -200,26 +202,35 @@ def test_sighup_without_a_terminal_does_not_stop_it(tmp_path: Path) -> None:
             assert (0, True) == stopped(daemon)
 
 
-def test_a_log_that_can_not_be_written_is_no_reason_to_end(tmp_path: Path) -> None:
-    """As on a full disk, or when the reader of the pipe is gone."""
-    reading, writing = socket.socketpair()
-    with PlatformThread() as stand_in, reading, writing:
-        process = subprocess.Popen(
-            [*PROGRAM, "start"],
-            cwd=tmp_path,
-            env=environment(tmp_path, stand_in.url),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=writing.fileno(),
-        )
+@contextmanager
+def logging_to(stderr: int, home: Path, stand_in: PlatformThread) -> Iterator["subprocess.Popen[bytes]"]:
+    """A daemon that is connected."""
+    out: dict[str, int] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": stderr}
+    with subprocess.Popen([*PROGRAM, "start"], cwd=home, env=environment(home, stand_in.url), **out) as process:
         try:
-            writing.close()
             stand_in.call(stand_in.platform.connected, within=20)
-            reading.close()
-            stand_in.call(stand_in.platform.cut)
-            stand_in.call(stand_in.platform.connected, within=10)
-            process.terminate()
-            assert 0 == process.wait(STOPPED)
+            yield process
         finally:
             process.kill()
-            process.wait()
+
+
+def goes_on_and_stops(process: "subprocess.Popen[bytes]", stand_in: PlatformThread) -> None:
+    """A loss, another connection and an event later it stops as ever."""
+    stand_in.call(stand_in.platform.cut)
+    stand_in.call(stand_in.call(stand_in.platform.push, event(1)).acked)
+    process.terminate()
+    assert 0 == process.wait(STOPPED)
+
+
+def test_a_log_whose_reader_is_gone_is_no_reason_to_end(tmp_path: Path) -> None:
+    reading, writing = socket.socketpair()
+    with PlatformThread() as stand_in, reading, writing:
+        with logging_to(writing.fileno(), tmp_path, stand_in) as process:
+            writing.close()
+            reading.close()
+            goes_on_and_stops(process, stand_in)
+
+
+def test_a_log_whose_reader_stopped_reading_is_not_waited_for(tmp_path: Path) -> None:
+    with full_pipe() as pipe, PlatformThread() as stand_in, logging_to(pipe, tmp_path, stand_in) as process:
+        goes_on_and_stops(process, stand_in)

@@ -81,7 +81,7 @@ class Life:
         config = FileConfig(name="archive", path=home / "logs" / "out.jsonl", start="earliest", rotate=rotate)
         self.journal = Journal(self._state / "j.db", keep_s=KEEP_S, inspect_after=KEEP_S)
         self._submit = self.journal.writer.submit
-        self.journal.writer.submit = self._submit_and_turn  # type: ignore[method-assign, assignment]
+        self.journal.writer.submit = self._submit_and_turn  # type: ignore[method-assign]
         cursor = self.journal.attach([("archive", True)])["archive"]
         self.worker = Worker(
             config,

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from listener.platform import PlatformThread
 from listener.platform.flood import FloodResult, default_payload
@@ -133,7 +134,7 @@ class Rounds:
             self.figures.out_of_order += sum(a["seq"] >= b["seq"] for a, b in pairwise(records))
         self.figures.moved_aside = sum(".torn" in p.name or ".damaged" in p.name for p in self.home.rglob("*"))
 
-    def _records(self, name: str) -> Iterator[dict[str, object]]:
+    def _records(self, name: str) -> Iterator[dict[str, Any]]:
         files = [p for p in (self.home / "logs").glob(f"{name}.jsonl*") if not p.name.endswith(".torn")]
         for file in sorted(files, key=lambda p: (p.name == f"{name}.jsonl", p.name)):
             content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()

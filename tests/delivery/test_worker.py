@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from listener.event import Received
-from listener.journal import Cursor
+from listener.journal import Cursor, orders
 from listener.journal.reading import dead_letters, reading
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Retry, TryAgain
 from tests.delivery.working import QUICK, Scripted, config, drained, take, worker_of, working
@@ -127,7 +127,7 @@ def content(n: int) -> bytes:
 
 def test_a_bug_in_a_format_costs_one_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def buggy(event: Received) -> bytes:
-        return b"{}" if event.event_id != "b" else {}["b"]  # type: ignore[return-value]
+        return {"a": b"{}", "c": b"{}"}[event.event_id]
 
     monkeypatch.setattr("listener.formatting.FORMATS", {"record": buggy})
     with opened(tmp_path / "j.db") as journal:
@@ -168,7 +168,7 @@ def test_closed_ends_this_sink_and_holds_nothing_back(tmp_path: Path) -> None:
         worker.start()
         until(lambda: ended == [worker], "it has ended")
         assert (True, False, 2) == (worker.state.closed, worker.died, worker.cursor.seq)
-        assert set() == journal.retention._sinks
+        assert set() == journal.retention.holding
 
 
 def test_a_closed_end_is_noticed_while_nothing_comes(tmp_path: Path) -> None:
@@ -191,6 +191,24 @@ def test_a_limit_is_the_number_of_delivered_events(tmp_path: Path) -> None:
         worker.start()
         assert worker.join(5)
         assert ["b"] == sink.ids
+
+
+def test_a_limit_that_a_replay_used_up_skips_nothing(tmp_path: Path) -> None:
+    with opened(tmp_path / "j.db") as journal:
+        keep_ids(journal, *ABC)
+        with working(journal, Scripted()) as worker:
+            drained(worker)
+        journal.flush()
+        with reading(journal.path) as connection:
+            order, _ = orders.replay(connection, "archive", 0, orders.ALWAYS)
+        journal.do(orders.placing([order]))
+        keep_ids(journal, "d", "e")
+        sink = Scripted()
+        worker = worker_of(journal, sink, limit=2)
+        worker.start()
+        assert worker.join(5)
+        assert [*ABC, "d"] == sink.ids
+        assert 4 == worker.cursor.seq
 
 
 def test_stopping_drains_and_abandoning_does_not(tmp_path: Path) -> None:

@@ -54,14 +54,15 @@ class Scripted:
 
 
 def config(name: str = "archive", **settings: Any) -> SinkConfig:
-    return SinkConfig(**({"name": name, "type": "log", "retry": QUICK} | settings))
+    given: dict[str, Any] = {"name": name, "type": "log", "retry": QUICK} | settings
+    return SinkConfig(**given)
 
 
 def worker_of(journal: Journal, sink: Sink, wanted: SinkConfig | None = None, **settings: Any) -> Worker:
     """Its cursor from the earliest event on, unless the journal knows it."""
     wanted = wanted or config()
     cursor = journal.attach([(wanted.name, True)])[wanted.name]
-    given = {"formatter": Formatter(share=False), "abandon": threading.Event()} | settings
+    given: dict[str, Any] = {"formatter": Formatter(share=False), "abandon": threading.Event()} | settings
     return Worker(wanted, sink, journal, cursor, **given)
 
 

@@ -12,7 +12,6 @@ from listener import __version__
 from listener.platform import PlatformThread
 from tests.daemon import environment
 
-
 Done = subprocess.CompletedProcess[str]
 
 

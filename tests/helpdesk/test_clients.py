@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from listener import clients, config
-from listener.clients import ClientsState, watching
+from listener import config
 from listener.errors import ConfigError, ListenError, Unavailable
 from listener.feishu.api import Api
 from listener.feishu.network import network_of
+from listener.monitor import clients
+from listener.monitor.clients import ClientsState, watching
 from listener.platform import PlatformThread, faults
 from listener.platform.openapi import ONLINE_PATH, TOKEN_PATH
 from listener.service import Bounds, Service

@@ -29,9 +29,13 @@ def plan_replay(journal: Journal, since: int, until: int) -> tuple[Order, int]:
 def order_replay(journal: Journal, since: int, until: int) -> Order:
     order, _ = plan_replay(journal, since, until)
     journal.do(lambda connection: orders.place(connection, order))
-    placed = journal.next_order("archive")
-    assert placed
-    return placed
+    return next_order(journal)
+
+
+def next_order(journal: Journal) -> Order:
+    order = journal.next_order("archive")
+    assert order
+    return order
 
 
 def everything(journal: Journal, order: Order) -> list[str]:
@@ -94,13 +98,11 @@ def test_progress_is_kept_with_the_sinks_place(tmp_path: Path, times: list[int])
         journal.advance("archive", Cursor(3, "before"))
         journal.begin(order)
     with opened(tmp_path / "j.db") as journal:
-        order = journal.next_order("archive")
-        assert order
+        order = next_order(journal)
         assert (0, 1) == (order.done_seq, order.started)
         assert {"archive": Cursor(3, "before")} == journal.attach([("archive", True)])
         journal.progress(order, 2, Cursor(3, "between"), [1, 2])
-        order = journal.next_order("archive")
-        assert order
+        order = next_order(journal)
         assert (2, 0, ["c"]) == (order.done_seq, order.started, everything(journal, order))
         journal.progress(order, 3, Cursor(3, "after"), [3])
         assert None is journal.next_order("archive")
@@ -185,10 +187,8 @@ def test_a_time_is_found_whatever_is_missing(tmp_path: Path, times: list[int], m
     times += [1, 2, 2, 4, 5, 6]
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, *"abcdef")
-        for seq in missing:
-            journal.do(
-                lambda connection, seq=seq: connection.execute("DELETE FROM events WHERE seq=?", (seq,)) and None
-            )  # type: ignore[misc]
+        gone = [(seq,) for seq in missing]
+        journal.do(lambda connection: connection.executemany("DELETE FROM events WHERE seq=?", gone) and None)
         left = rows(journal.path, "SELECT seq, received_ms / 3600000 FROM events")
         with reading(journal.path) as connection:
             for hour in range(8):

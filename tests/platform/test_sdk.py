@@ -14,6 +14,8 @@ from listener.platform import Delivery, Platform, PlatformThread, faults
 from listener.platform.conversation import EXAMPLE
 from listener.platform.openapi import SUBSCRIBE_PATH
 
+pytestmark = pytest.mark.slow  # the whole SDK takes seconds to import
+
 
 def typed_example(text: str) -> dict[str, Any]:
     """The document's example in the one shape that the SDK's typed handler takes: `comments` as a list."""

@@ -29,6 +29,7 @@ def state(tmp_path: Path) -> Iterator[SmallDisk]:
         yield disk
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_so_is_room(
     tmp_path: Path, state: SmallDisk, stand_in: PlatformThread, manager: Manager
 ) -> None:

@@ -73,6 +73,7 @@ def test_with_the_platform_gone_it_is_alive_and_not_ready(tmp_path: Path, stand_
         assert time.monotonic() - returned < 5.0
 
 
+@pytest.mark.slow
 def test_a_full_journal_is_not_ready_and_is_again_with_room(tmp_path: Path, stand_in: PlatformThread) -> None:
     hopeless = '[[sinks]]\nname = "hopeless"\ntype = "file"\npath = "/proc/nowhere/x.jsonl"\n'
     with _serving(tmp_path, stand_in.url, hopeless) as (daemon, port):
@@ -100,7 +101,7 @@ def test_a_stuck_sink_is_not_ready(tmp_path: Path, stand_in: PlatformThread) -> 
     program = (
         sys.executable,
         "-c",
-        "import listener.status as s; s.STUCK_AFTER = 0.5; import listener.cli as c; c.main()",
+        "import listener.monitor.status as s; s.STUCK_AFTER = 0.5; import listener.cli as c; c.main()",
     )
     port = free_port()
     with Daemon(tmp_path, domain=stand_in.url, config=CONFIG.format(port=port) + more, program=program) as daemon:

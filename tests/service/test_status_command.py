@@ -26,11 +26,18 @@ path = "tickets.jsonl"
 
 @dataclass
 class Answer:
-    """What `status` said, and how long it took."""
+    """What `status` said, and how many seconds it took."""
 
     rc: int
     out: str
     seconds: float
+
+    @property
+    def is_prompt(self) -> bool:
+        """Within 2 s, of which a start of Python may take one; on a busy machine as much as it takes there now."""
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-m", "listener", "--version"], capture_output=True, check=True)
+        return self.seconds < 1.0 + max(1.0, time.monotonic() - began)
 
     @property
     def json(self) -> Any:
@@ -60,7 +67,7 @@ def test_a_running_daemon(tmp_path: Path, stand_in: PlatformThread) -> None:
         answer = _status(tmp_path, stand_in.url, "--json")
         told = answer.json
         assert 0 == answer.rc
-        assert answer.seconds < 2.0
+        assert answer.is_prompt
         assert ("running", True, [], daemon.pid) == (told["state"], told["ready"], told["problems"], told["pid"])
         assert ("connected", 1) == (told["connection"]["phase"], told["connection"]["connections"])
         assert {"200": 5, "500": 0} == told["events"]["acks"]
@@ -71,7 +78,7 @@ def test_a_running_daemon(tmp_path: Path, stand_in: PlatformThread) -> None:
         assert 0 == daemon.stop()
     stopped = _status(tmp_path, stand_in.url)
     assert (3, "not running") == (stopped.rc, stopped.out.split("\n")[0])
-    assert stopped.seconds < 2.0
+    assert stopped.is_prompt
     assert not (tmp_path / "state" / "helpdesk.db.sock").exists()
 
 
@@ -94,7 +101,7 @@ def test_one_that_hangs(tmp_path: Path, stand_in: PlatformThread) -> None:
         answer = _status(tmp_path, stand_in.url)
         daemon.signal(signal.SIGCONT)
         assert 1 == answer.rc
-        assert answer.seconds < 2.0
+        assert answer.is_prompt
         assert answer.out.startswith(f"the daemon runs, but does not answer (pid {daemon.pid})\n")
 
 
@@ -107,7 +114,7 @@ def test_one_that_was_killed_with_something_left_to_deliver(tmp_path: Path, stan
     assert (tmp_path / "state" / "helpdesk.db.sock").exists()
     answer = _status(tmp_path, stand_in.url, "--json")
     assert 3 == answer.rc
-    assert answer.seconds < 2.0
+    assert answer.is_prompt
     assert ("stopped", ["not running"], None) == (answer.json["state"], answer.json["problems"], answer.json["pid"])
     sink = answer.json["sinks"][0]
     assert ("archive", 1) == (sink["name"], sink["lag"])
@@ -117,7 +124,7 @@ def test_one_that_was_killed_with_something_left_to_deliver(tmp_path: Path, stan
 def test_one_that_never_was(tmp_path: Path) -> None:
     answer = _status(tmp_path, "http://127.0.0.1:1")
     assert 3 == answer.rc
-    assert answer.seconds < 2.0
+    assert answer.is_prompt
     assert "never ran" in answer.out
     assert not (tmp_path / "state").exists()
 

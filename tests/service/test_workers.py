@@ -151,6 +151,6 @@ def test_one_that_is_removed_while_it_hangs_does_not_come_back(bench: Bench) -> 
 def test_one_that_is_removed_holds_nothing_back(bench: Bench) -> None:
     async def scenario(running: Workers, over: list[Worker]) -> None:
         await running.change([_config("b")])
-        assert {"b"} == set(bench.journal.retention._sinks)
+        assert {"b"} == bench.journal.retention.holding
 
     _running(bench, scenario)

@@ -32,7 +32,7 @@ def test_no_line_is_lost_or_twice(tmp_path: Path, how: str) -> None:
     config.write_text(f"{path} {{\n rotate 1000\n {how}\n}}\n", encoding="utf-8")
     config.chmod(0o600)
     delivery = Delivery(sink_of(FileConfig(name="archive", path=path, fsync="never")))
-    writing = threading.Thread(target=lambda: [delivery.give(lines(n, n + BATCH - 1)) for n in range(1, COUNT, BATCH)])
+    writing = threading.Thread(target=give_all, args=(delivery,))
     writing.start()
     turns = 0
     while writing.is_alive():
@@ -42,6 +42,11 @@ def test_no_line_is_lost_or_twice(tmp_path: Path, how: str) -> None:
 
     assert sorted(data(*lines(1, COUNT)).splitlines()) == sorted(everything(logs))
     assert turns > 2
+
+
+def give_all(delivery: Delivery) -> None:
+    for first in range(1, COUNT, BATCH):
+        delivery.give(lines(first, first + BATCH - 1))
 
 
 def rotate(tmp_path: Path, config: Path) -> None:

@@ -12,16 +12,14 @@ ROOT = Path(listener.__file__).parent
 
 # From the bottom up; a module imports only from layers below its own, or from its own package.
 LAYERS = (
-    ("errors", "redact", "fields", "payload", "threads", "clock", "settings.values", "systemd", "status"),
+    ("errors", "redact", "fields", "payload", "threads", "clock", "settings.values", "systemd"),
     ("event", "logs", "schema", "settings"),
-    ("sinks", "status_view"),
-    ("config", "journal"),
-    ("formatting", "attempts", "feishu", "measure", "control", "http", "clients"),
-    ("delivery", "receive", "supervisor", "signals", "metrics"),
-    ("webhook", "workers", "inquiry", "reload"),
-    ("facts",),
-    ("pulse",),
-    ("observer",),
+    ("sinks", "times"),
+    ("config", "journal", "view"),
+    ("formatting", "attempts", "feishu"),
+    ("delivery", "receive", "supervisor", "signals"),
+    ("webhook", "workers", "ordering", "reload"),
+    ("monitor",),
     ("service",),
     ("demo", "doctor", "install"),
     ("commands",),
@@ -36,7 +34,7 @@ ONE_IMPORTER = {
     "websockets": {"feishu"},
     "requests": {"feishu"},
     "aiohttp": {"webhook"},
-    "prometheus_client": {"metrics"},
+    "prometheus_client": {"monitor"},
     "tenacity": {"supervisor", "attempts"},
 }
 

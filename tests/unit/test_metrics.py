@@ -11,10 +11,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from listener.journal import Pending
-from listener.measure import Timings
-from listener.metrics import page
+from listener.monitor.measure import Timings
+from listener.monitor.metrics import page
+from listener.monitor.status import Clients, Connection, Events, Journal, Sink, Snapshot
 from listener.sinks.base import Line
-from listener.status import Clients, Connection, Events, Journal, Sink, Snapshot
 from tests import samples
 
 MONITORING = Path(__file__).parents[2] / "systemd" / "monitoring"

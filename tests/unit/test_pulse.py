@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from listener.facts import Facts
 from listener.journal.inspect import Look, touch
-from listener.pulse import Pulse
-from listener.status import Connection, Snapshot, moment
+from listener.monitor.facts import Facts
+from listener.monitor.pulse import Pulse
+from listener.monitor.status import Connection, Snapshot, moment
 from listener.supervisor import ConnectionState
 
 
@@ -176,3 +176,14 @@ def test_a_writer_that_failed_tries_again_once_there_is_room() -> None:
     _ticking(full, free=4096).tick()
     _ticking(roomy).tick()
     assert ([], [touch]) == (full.asked, roomy.asked)
+
+
+def test_a_reload_is_told_once_it_is_up() -> None:
+    manager = Manager()
+    pulse = Pulse(FakeFacts(), manager)  # type: ignore[arg-type]
+    with pulse.reloading():
+        assert [] == manager.heard
+    pulse.changed(ConnectionState(phase="connected"))
+    with pulse.reloading():
+        assert ["ready", "reloading"] == [line.split()[0] for line in manager.heard]
+    assert ["ready", "reloading", "ready"] == [line.split()[0] for line in manager.heard]

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from listener.status import (
+from listener.monitor.status import (
     Clients,
     Connection,
     Events,

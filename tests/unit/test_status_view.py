@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from listener.status import Clients, Connection, Events, Journal, Sink, Snapshot
-from listener.status_view import as_text
+from listener.monitor.status import Clients, Connection, Events, Journal, Sink, Snapshot
+from listener.monitor.status_view import as_text
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 

@@ -1,6 +1,7 @@
 """A line for people."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_time_ticket_who_status_and_text() -> None:
         ({"ticket": None}, "-"),
     ],
 )
-def test_whatever_came(changes: dict[str, object], expected: str) -> None:
+def test_whatever_came(changes: dict[str, Any], expected: str) -> None:
     assert expected in shown(encode(example(**changes)))
 
 

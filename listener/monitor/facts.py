@@ -11,16 +11,17 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from listener import __version__, status
-from listener.clients import ClientsState
+from listener import __version__
 from listener.config import Settings
 from listener.delivery import Worker
 from listener.errors import JournalError
 from listener.journal import Journal
 from listener.journal.inspect import Look, look, touch
-from listener.measure import Rate, Timings
+from listener.monitor import status
+from listener.monitor.clients import ClientsState
+from listener.monitor.measure import Rate, Timings
+from listener.monitor.status import moment
 from listener.receive import Receiver
-from listener.status import moment
 from listener.supervisor import ConnectionState
 from listener.workers import Workers
 

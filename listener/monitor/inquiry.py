@@ -4,11 +4,11 @@ import os
 import time
 from pathlib import Path
 
-from listener import status
 from listener.config import Settings
-from listener.control import ask
 from listener.errors import JournalError, ListenError
 from listener.journal.inspect import Look, holder, look
+from listener.monitor import status
+from listener.monitor.control import ask
 
 ANSWER = 0.6  # seconds for the daemon to answer
 

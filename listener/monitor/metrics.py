@@ -16,8 +16,8 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from listener.measure import Timings
-from listener.status import Connection, Events, Journal, Sink, Snapshot, is_stuck
+from listener.monitor.measure import Timings
+from listener.monitor.status import Connection, Events, Journal, Sink, Snapshot, is_stuck
 
 PREFIX = "helpdesk_listen_"
 CONTENT_TYPE = CONTENT_TYPE_LATEST

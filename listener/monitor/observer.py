@@ -1,15 +1,13 @@
 """What looks at the daemon and lets others look: watchdog, status socket, HTTP. Nothing of it is needed to listen."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Self
 
-from listener import status
-from listener.control import Control
-from listener.facts import Facts
-from listener.http import HttpServer, Page, Route
-from listener.pulse import Pulse
+from listener.monitor import status
+from listener.monitor.control import Control
+from listener.monitor.facts import Facts
+from listener.monitor.http import HttpServer, Page, Route
+from listener.monitor.pulse import Pulse
 from listener.systemd import Notifier
 
 
@@ -37,15 +35,6 @@ class Observer:
         if self._http:
             self._http.close()
 
-    @contextmanager
-    def reloading(self) -> Iterator[None]:
-        """systemd is told that a reload is under way, and when it is over."""
-        self.notifier.reloading()
-        try:
-            yield
-        finally:
-            self.pulse.ready()
-
     async def _document(self) -> bytes:
         return status.encode(await self._facts.snapshot())
 
@@ -56,7 +45,7 @@ class Observer:
         return Page("".join(f"{why}\n" for why in status.not_ready(snapshot)).encode(), 503)
 
     def _routes(self) -> dict[str, Route]:
-        from listener import metrics  # prometheus-client, which only a scrape needs: 0.1 s
+        from listener.monitor import metrics  # prometheus-client, which only a scrape needs: 0.1 s
 
         async def scrape() -> Page:
             snapshot = await self._facts.snapshot()

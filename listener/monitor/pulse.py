@@ -4,11 +4,13 @@ The watchdog is fed from the loop, so a frozen loop starves it, and only while t
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
-from listener.facts import Facts
 from listener.logs import get_logger
-from listener.status import connection_line, one_line
+from listener.monitor.facts import Facts
+from listener.monitor.status import connection_line, one_line
 from listener.supervisor import ConnectionState
 from listener.systemd import Notifier
 
@@ -29,9 +31,20 @@ class Pulse:
         """The supervisor did something. Connected, or failed in a way that may pass: the service is up."""
         if not self._ready and state.phase in ("connected", "waiting"):
             self._ready = True
-            self.ready()
+            self._tell_ready()
 
-    def ready(self) -> None:
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """systemd is told that a reload is under way, and when it is over; before it is up, it is still starting."""
+        if self._ready:
+            self._notifier.reloading()
+        try:
+            yield
+        finally:
+            if self._ready:
+                self._tell_ready()
+
+    def _tell_ready(self) -> None:
         self._notifier.ready(connection_line(self._facts.connection()))
 
     async def run(self) -> NoReturn:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from listener.monitor.status import Clients, Connection, Events, Journal, Sink, Snapshot
 from listener.settings.values import format_duration, format_size
-from listener.status import Clients, Connection, Events, Journal, Sink, Snapshot
 
 
 def as_text(snapshot: Snapshot) -> str:
