@@ -5,6 +5,7 @@ most 3 s; then the journal. All of it within 5 s.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ from listener.workers import Workers
 T = TypeVar("T")
 DRAIN = 3.0  # seconds
 CLOSE_CONNECTION = 1.5  # seconds
+SWITCH_INTERVAL = 0.0005  # seconds; Python's 5 ms: ack p99 of 8 ms while a sink catches up, instead of 3
 log = get_logger(__name__)
 
 
@@ -71,6 +73,7 @@ class Service:
 
     def run(self) -> None:
         """Blocks until it is stopped, or its bounds are reached."""
+        sys.setswitchinterval(SWITCH_INTERVAL)
         self._journal = self._open_journal()
         try:
             asyncio.run(self._main())

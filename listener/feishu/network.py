@@ -15,12 +15,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import certifi
-import requests
-from requests.adapters import HTTPAdapter
 
 from listener.config import Feishu
 from listener.errors import ConfigError, Unreachable
+from listener.feishu.lean import without
 from listener.redact import remember
+
+with without("chardet", "charset_normalizer"):  # they guess the encoding of text, and answers are read as bytes: 3 MB
+    import requests
+    from requests.adapters import HTTPAdapter
 
 ANSWER_LIMIT = 64 * 1024  # bytes; a real answer has about 600
 TLS_HINT = "a network that inspects TLS needs feishu.ca_file"

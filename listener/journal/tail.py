@@ -4,8 +4,8 @@ import threading
 
 from listener.event import Received
 
-MAX_EVENTS = 4096
-MAX_BYTES = 8 * 2**20
+MAX_EVENTS = 2048
+MAX_BYTES = 2 * 2**20
 
 
 class Tail:

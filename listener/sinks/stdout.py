@@ -8,7 +8,7 @@ from typing import Literal
 from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping, TryAgain
 
 STDOUT = 1  # the descriptor: nothing of Python's buffering in between
-LOOK = 500  # milliseconds between looks at `stopping` while the reader is slow
+LOOK = 50  # milliseconds between looks at `stopping` while the reader is slow: a stop has 200 to learn what is out
 _BROKEN = select.POLLERR | select.POLLNVAL | select.POLLHUP
 
 

@@ -168,7 +168,7 @@ def test_a_closed_terminal_stops_it(tmp_path: Path) -> None:
         process, terminal = pty.fork()
         if process == 0:
             os.chdir(tmp_path)
-            os.execve(PROGRAM[0], [*PROGRAM, "start"], environment(tmp_path, stand_in.url))  # noqa: S606 in a test
+            os.execve(PROGRAM[0], [*PROGRAM, "start"], environment(tmp_path, stand_in.url))
         stand_in.call(stand_in.platform.connected, within=20)
         os.close(terminal)
         try:
@@ -205,8 +205,10 @@ def test_sighup_without_a_terminal_does_not_stop_it(tmp_path: Path) -> None:
 @contextmanager
 def logging_to(stderr: int, home: Path, stand_in: PlatformThread) -> Iterator["subprocess.Popen[bytes]"]:
     """A daemon that is connected."""
-    out: dict[str, int] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": stderr}
-    with subprocess.Popen([*PROGRAM, "start"], cwd=home, env=environment(home, stand_in.url), **out) as process:
+    command, nothing = [*PROGRAM, "start"], subprocess.DEVNULL
+    with subprocess.Popen(
+        command, cwd=home, env=environment(home, stand_in.url), stdin=nothing, stdout=nothing, stderr=stderr
+    ) as process:
         try:
             stand_in.call(stand_in.platform.connected, within=20)
             yield process
@@ -224,11 +226,15 @@ def goes_on_and_stops(process: "subprocess.Popen[bytes]", stand_in: PlatformThre
 
 def test_a_log_whose_reader_is_gone_is_no_reason_to_end(tmp_path: Path) -> None:
     reading, writing = socket.socketpair()
-    with PlatformThread() as stand_in, reading, writing:
-        with logging_to(writing.fileno(), tmp_path, stand_in) as process:
-            writing.close()
-            reading.close()
-            goes_on_and_stops(process, stand_in)
+    with (
+        reading,
+        writing,
+        PlatformThread() as stand_in,
+        logging_to(writing.fileno(), tmp_path, stand_in) as process,
+    ):
+        writing.close()
+        reading.close()
+        goes_on_and_stops(process, stand_in)
 
 
 def test_a_log_whose_reader_stopped_reading_is_not_waited_for(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_to
 
 
 @pytest.mark.parametrize("machine", [Machine, RotatingMachine])
-@pytest.mark.parametrize("examples", [12, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [8, pytest.param(150, marks=pytest.mark.slow)])
 def test_model(machine: type[Machine], examples: int) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 

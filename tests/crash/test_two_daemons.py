@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from listener.platform import PlatformThread
 from listener.platform.flood import default_payload
 from tests.daemon import Daemon
@@ -27,6 +29,7 @@ def test_the_second_on_one_journal_refuses_and_names_the_first(tmp_path: Path) -
             third.ready()
 
 
+@pytest.mark.slow
 def test_two_journals_share_what_the_platform_pushes(tmp_path: Path) -> None:
     """Each event goes to a random connection of the app; one daemon is killed meanwhile, and comes back."""
     homes = [tmp_path / "one", tmp_path / "two"]

@@ -162,6 +162,7 @@ def test_a_running_daemon_carries_it_out(home: Path, commands: Commands) -> None
     assert [] == rows(home / "state" / "helpdesk.db", "SELECT * FROM orders")
 
 
+@pytest.mark.slow
 def test_an_order_that_was_not_finished_is_carried_out_by_the_next_daemon(home: Path) -> None:
     with opened(home / "state" / "helpdesk.db") as journal:
         with reading(journal.path) as connection:
@@ -235,6 +236,7 @@ def test_discard_does_nothing_unless_it_is_meant(home: Path, commands: Commands)
     assert "no dead letters" in commands.run("dead-letters", "list").err
 
 
+@pytest.mark.slow
 def test_discard_beside_a_running_daemon(home: Path, commands: Commands) -> None:
     with PlatformThread() as stand_in, daemon_on(home, stand_in) as daemon:
         daemon.ready()
@@ -254,6 +256,7 @@ def test_check_tells_of_sinks_that_are_not_in_the_settings_any_more(home: Path, 
     assert "archive: not in the settings" not in shown
 
 
+@pytest.mark.slow
 def test_replay_of_many_takes_turns_with_new_events(home: Path) -> None:
     """And the commands' exit codes and order hold for thousands of events."""
     with opened(home / "state" / "helpdesk.db") as journal:

@@ -2,6 +2,7 @@
 
 import random
 import resource
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import pytest
 
 from listener.journal import Journal
 from listener.platform.flood import default_payload
+from listener.service import SWITCH_INTERVAL
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Retry, TryAgain
 from listener.sinks.file import FileConfig
 from tests.delivery.working import QUICK, Scripted, config, drained, take, worker_of, working
@@ -217,6 +219,15 @@ def resident() -> float:
 def test_one_sink_down_for_100_000_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without real syncs, whose time is the disk's: what is measured is the daemon's own."""
     monkeypatch.setattr("listener.journal.database.SYNCHRONOUS", "OFF")
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        measure(tmp_path)
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def measure(tmp_path: Path) -> None:
     down, healthy = Down(), Delays()
     with opened(tmp_path / "j.db") as journal:
         journal.attach([("down", True), ("healthy", True)])
@@ -244,7 +255,7 @@ def test_one_sink_down_for_100_000_events(tmp_path: Path, monkeypatch: pytest.Mo
         "MB": grown,
     }
     print(figures)
-    for percent in (50, 90, 99):  # below 50 ms a p99 is the machine's other work
-        assert percentile(together, percent) < max(2 * percentile(alone, percent), 0.0005 * percent), figures
+    for percent, noise in ((50, 0.005), (90, 0.02), (99, 0.1)):  # below that, it is the machine's other work
+        assert percentile(together, percent) < max(2 * percentile(alone, percent), noise), figures
     assert grown < 30, figures
     assert percentile(load.acks, 99) < 0.020, figures

@@ -69,7 +69,7 @@ def test_a_spoiled_page_costs_only_what_stood_there(path: Path, capsys: pytest.C
     assert "the journal was salvaged" in told
 
 
-@pytest.mark.parametrize("step", [23, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [41, pytest.param(3, marks=pytest.mark.slow)])
 def test_any_page_may_be_spoiled(path: Path, tmp_path: Path, step: int) -> None:
     """A start either works as ever, or recovers; none fails, and no event that is left is changed."""
     keys = {f"e{n}" for n in range(COUNT)}

@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @given(kept=st.integers(0, 6), cut=st.integers(0, 400))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_crash_point(tmp_path_factory: pytest.TempPathFactory, kept: int, cut: int) -> None:
     """The cursor is `kept` lines far, and the file ends `cut` bytes after that, in the middle of anything."""
     path = tmp_path_factory.mktemp("resume") / "out.jsonl"
@@ -46,7 +46,7 @@ def test_any_crash_point(tmp_path_factory: pytest.TempPathFactory, kept: int, cu
 
 
 @given(kept=st.integers(0, 4), good=st.integers(0, 100), foreign=st.binary(min_size=1, max_size=50))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_bytes_of_others_move_aside(
     tmp_path_factory: pytest.TempPathFactory, kept: int, good: int, foreign: bytes
 ) -> None:

@@ -5,6 +5,8 @@ import os
 import select
 from pathlib import Path
 
+import pytest
+
 from listener.platform import PlatformThread
 from listener.platform.flood import default_payload
 from tests.daemon import Daemon
@@ -41,7 +43,8 @@ def test_a_reader_that_goes_away_ends_only_that_sink(tmp_path: Path) -> None:
         assert 0 == daemon.stop()
 
 
-def test_a_reader_that_does_not_read_delays_nobody(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_reader_that_does_not_read_delays_nobody_and_gets_nothing_twice(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     with PlatformThread() as stand_in, Daemon(tmp_path, domain=stand_in.url, config=BOTH, stdout=writer) as daemon:
         os.close(writer)

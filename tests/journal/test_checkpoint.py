@@ -1,0 +1,66 @@
+"""When the WAL is moved into the database: not before there is something in it that surely was not moved yet."""
+
+from pathlib import Path
+
+import pytest
+
+from listener.journal import checkpoint
+from listener.journal.checkpoint import Checkpointer, Progress
+from tests.journal.keeping import keep_ids, opened, rows, until
+
+
+def test_one_begins_only_after_a_transaction_that_began_after_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite up to 3.51.2 may corrupt the file otherwise (the WAL-reset bug)."""
+    for name in ("LOOK", "AT_LEAST_EVERY"):
+        monkeypatch.setattr(checkpoint, name, 0.001)
+    with opened(tmp_path / "j.db") as journal:
+        progress, looks, done = Progress(), [0], [0]
+        real_size = checkpoint.wal_size
+
+        def counted_size(path: Path) -> int:
+            looks[0] += 1
+            return real_size(path)
+
+        def counted_checkpoint(_connection: object) -> None:
+            done[0] += 1
+            progress.begun += 1  # a transaction begins while it goes on: its frames may have been moved
+
+        def looked() -> None:
+            seen = looks[0]
+            until(lambda: looks[0] > seen + 2, "it looks")
+
+        monkeypatch.setattr(checkpoint, "wal_size", counted_size)
+        monkeypatch.setattr(checkpoint, "checkpoint", counted_checkpoint)
+        checkpointer = Checkpointer(journal.path, progress, lambda: None)
+        checkpointer.start()
+        looked()
+        assert 0 == done[0]
+
+        progress.begun = progress.wrote = 1
+        until(lambda: done[0] == 1, "the first")
+        progress.wrote = 2  # the one that had begun meanwhile
+        looked()
+        assert 1 == done[0]
+
+        progress.begun = progress.wrote = 3
+        until(lambda: done[0] == 2, "the second")
+        checkpointer.stop(5)
+
+
+def test_what_was_moved_is_in_the_database_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOOK", "AT_LEAST_EVERY"):
+        monkeypatch.setattr(checkpoint, name, 0.01)
+    with opened(tmp_path / "j.db") as journal:
+        keep_ids(journal, "a")
+        until(lambda: b'"event_id":"a"' in journal.path.read_bytes(), "it is moved")
+
+
+def test_a_wal_that_is_too_large_is_moved_by_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("listener.journal.writer.CAP", 0)
+    monkeypatch.setattr(checkpoint, "LOOK", 60.0)
+    with opened(tmp_path / "j.db") as journal:
+        keep_ids(journal, "a")
+        until(lambda: b'"event_id":"a"' in journal.path.read_bytes(), "it is moved")
+        assert [("a",)] == rows(journal.path, "SELECT event_id FROM events")
