@@ -67,6 +67,7 @@ def test_refused_later_is_tried_again(how: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_secret_refused_on_reconnect_heals_when_the_file_is_right(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("demo-secret\n")

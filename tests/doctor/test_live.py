@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 
+import pytest
+
 from listener.platform import PlatformThread
 from tests import samples
 from tests.daemon import Daemon
@@ -43,6 +45,7 @@ def test_with_a_service_its_journal_is_watched(commands: Commands, stand_in: Pla
     assert "the service has it" in found.said("event")
 
 
+@pytest.mark.slow
 def test_without_a_service_one_listens_and_the_next_start_forwards(commands: Commands) -> None:
     with PlatformThread(scale=0.01) as stand_in:
         with messages(stand_in) as sent:

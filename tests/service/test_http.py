@@ -58,6 +58,7 @@ def _listening(pid: int) -> list[str]:
     return [row[1] for row in rows if row[3] == "0A" and row[9] in own]
 
 
+@pytest.mark.slow
 def test_with_the_platform_gone_it_is_alive_and_not_ready(tmp_path: Path, stand_in: PlatformThread) -> None:
     with _serving(tmp_path, stand_in.url) as (daemon, port):
         assert (200, "ready\n") == get(port, "/readyz")
@@ -89,6 +90,7 @@ def test_a_full_journal_is_not_ready_and_is_again_with_room(tmp_path: Path, stan
         daemon.until(lambda: get(port, "/readyz") == (200, "ready\n"), "ready again", within=5.0)
 
 
+@pytest.mark.slow
 def test_credentials_refused_later_are_told(tmp_path: Path, stand_in: PlatformThread) -> None:
     with _serving(tmp_path, stand_in.url) as (daemon, port):
         stand_in.platform.faults.endpoint += [REFUSED_CREDENTIAL] * 1000

@@ -6,6 +6,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from listener.platform import PlatformThread
 from listener.platform.faults import BUSY, REFUSED_CREDENTIAL
 from tests.daemon import Daemon
@@ -51,6 +53,7 @@ def test_never_ready_with_credentials_that_are_refused(
     assert 0 == manager.count("READY=1")
 
 
+@pytest.mark.slow
 def test_the_status_tells_of_a_loss_and_of_the_return(
     tmp_path: Path, stand_in: PlatformThread, manager: Manager
 ) -> None:
@@ -65,6 +68,7 @@ def test_the_status_tells_of_a_loss_and_of_the_return(
         assert time.monotonic() - returned < 5.0
 
 
+@pytest.mark.slow
 def test_the_watchdog_is_fed_in_time(tmp_path: Path, stand_in: PlatformThread, manager: Manager) -> None:
     with Daemon(tmp_path, domain=stand_in.url, env=manager.env(watchdog=1.0)) as daemon:
         daemon.until(lambda: manager.count("WATCHDOG=1") >= 4, "four signs of life")
@@ -73,6 +77,7 @@ def test_the_watchdog_is_fed_in_time(tmp_path: Path, stand_in: PlatformThread, m
     assert max(later - earlier for earlier, later in pairwise(fed)) < 1.0
 
 
+@pytest.mark.slow
 def test_a_frozen_loop_feeds_no_watchdog(tmp_path: Path, stand_in: PlatformThread, manager: Manager) -> None:
     program = (sys.executable, "-c", FREEZABLE)
     with Daemon(tmp_path, domain=stand_in.url, env=manager.env(watchdog=0.2), program=program) as daemon:

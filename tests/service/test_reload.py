@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from listener.platform import PlatformThread, conversation
 from tests.daemon import Daemon
 from tests.service.manager import Manager
@@ -82,6 +84,7 @@ def test_sinks_come_go_and_change_while_the_connection_stays(tmp_path: Path, sta
         assert 0 == running.daemon.stop()
 
 
+@pytest.mark.slow
 def test_a_sink_that_changes_gets_each_event_once(tmp_path: Path, stand_in: PlatformThread) -> None:
     with _reloading(tmp_path, stand_in, HEAD + ARCHIVE) as running:
         for number in range(10):

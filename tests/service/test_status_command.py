@@ -129,6 +129,7 @@ def test_one_that_never_was(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.slow
 def test_in_a_directory_too_deep_for_a_sockets_address(tmp_path: Path, stand_in: PlatformThread) -> None:
     deep = tmp_path / ("d" * 120)
     deep.mkdir()
