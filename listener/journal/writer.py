@@ -140,9 +140,7 @@ class Writer:
         except Exception as e:  # whatever it is: the batch is refused, and the writer goes on
             self._failed(e, events, tasks, cursors)
         else:
-            self._committed(kept, outcomes)
-        if events:
-            self.on_settled(events)
+            self._committed(events, kept, outcomes)
 
     def _transaction(
         self, events: list[Pending], tasks: list[Task], cursors: Cursors
@@ -171,10 +169,12 @@ class Writer:
         self._connection.execute("RELEASE job")
         return outcome
 
-    def _committed(self, kept: list[Received], outcomes: list[Outcome]) -> None:
+    def _committed(self, events: list[Pending], kept: list[Received], outcomes: list[Outcome]) -> None:
         if self.failing:
             log.info("the journal can be written again")
         self.failing = None
+        if events:
+            self.on_settled(events)  # acks first: a sink that is woken holds the interpreter for a slice of events
         if kept:
             self._tail.extend(kept)
         for future, result, error in outcomes:
@@ -196,7 +196,9 @@ class Writer:
             future.set_exception(error)
         with self._guard:
             self._cursors = cursors | self._cursors
-        if not events:
+        if events:
+            self.on_settled(events)
+        else:
             time.sleep(CURSOR_DELAY)  # only cursors: no busy loop on a full disk
 
     def _insert(self, batch: list[Pending]) -> list[Received]:
