@@ -17,6 +17,7 @@ from websockets.uri import parse_uri
 
 from listener.feishu.network import Network
 from listener.feishu.tunnel import HAPPY_EYEBALLS, open_tunnel
+from listener.feishu.wire import framed, unframed
 
 MAX_MESSAGE = 4 * 2**20  # bytes
 MAX_UNSENT = 8 * 2**20  # bytes of acks that the peer does not read
@@ -33,6 +34,7 @@ class FrameConnection(ClientConnection):
         self._on_message = on_message
         self._parts: list[WebSocketFrame] = []
         self._outbox: list[bytes] = []
+        self._unfinished = b""  # the beginning of a frame
         self._closing = False
 
     def post(self, message: bytes) -> None:
@@ -54,19 +56,26 @@ class FrameConnection(ClientConnection):
                 self._on_message(self, whole, parts[0].opcode is Opcode.TEXT)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        if self._unfinished or self._between_frames():
+            messages, self._unfinished, data = unframed(self._unfinished + data)
+            for message in messages:
+                self._on_message(self, message, False)
+        if data:
+            super().data_received(data)
         if self.protocol.close_expected() and not self._closing:
             self._closing = True  # the peer is to end the TCP connection now; one that does not is not waited for
             self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+
+    def _between_frames(self) -> bool:
+        """Whether the library waits for no more of a handshake, a frame or a message."""
+        return self.protocol.state is State.OPEN and not self.protocol.reader.buffer and not self._parts
 
     def flush(self) -> None:
         """Sends what was posted now."""
         unsent, self._outbox = self._outbox, []
         if not unsent or self.protocol.state is not State.OPEN:
             return
-        for message in unsent:
-            self.protocol.send_binary(message)
-        self.transport.write(b"".join(self.protocol.data_to_send()))
+        self.transport.write(b"".join(map(framed, unsent)))
         if self.transport.get_write_buffer_size() > MAX_UNSENT:
             self.transport.abort()
 
