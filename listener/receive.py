@@ -48,6 +48,7 @@ class Receiver:
         self._handlers = dict.fromkeys(event_types, self._keep)
         self._on_settled = on_settled
         self._loop = asyncio.get_running_loop()
+        self._arrived: list[Pending] = []
         self._waiting: deque[Pending] = deque()
         self._waiting_bytes = 0
         self._sweep: asyncio.TimerHandle | None = None
@@ -71,9 +72,17 @@ class Receiver:
             return
         self._waiting.append(pending)
         self._waiting_bytes += len(pending.payload)
-        self._journal.append(pending)
+        if not self._arrived:
+            self._loop.call_soon(self._hand_over)
+        self._arrived.append(pending)
         if self._sweep is None:
             self._sweep = self._loop.call_later(SWEEP, self._refuse_late)
+
+    def _hand_over(self) -> None:
+        """All that one read brought: the writer, which would wake up at the first, takes more of them into a commit."""
+        arrived, self._arrived = self._arrived, []
+        for pending in arrived:
+            self._journal.append(pending)
 
     def _count(self, pending: Pending) -> None:
         """An event that nobody asked for: a retry would not change that."""

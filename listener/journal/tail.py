@@ -18,12 +18,12 @@ class Tail:
         self.last_seq = last_seq
 
     def extend(self, events: list[Received]) -> None:
+        """Whoever waits is not told; `wake` does."""
         with self._grown:
             self._events += events
             self._bytes += sum(len(e.payload) for e in events)
             self.last_seq = events[-1].seq
             self._trim()
-            self._grown.notify_all()
 
     def wake(self) -> None:
         """Lets every waiter look around."""
