@@ -19,5 +19,5 @@ def payload(event_id: str) -> bytes:
     return b"%b%b%b" % (_BEFORE, event_id.encode(), _AFTER)
 
 
-def fresh_payload(_index: int = 0) -> bytes:
+def fresh_payload() -> bytes:
     return payload(new_id())
