@@ -4,6 +4,7 @@ Nothing here waits: a peer that reads nothing, or that says goodbye and stays, i
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Callable
 from typing import Any, cast
@@ -75,7 +76,8 @@ class FrameConnection(ClientConnection):
         unsent, self._outbox = self._outbox, []
         if not unsent or self.protocol.state is not State.OPEN:
             return
-        self.transport.write(b"".join(map(framed, unsent)))
+        masks = os.urandom(4 * len(unsent))
+        self.transport.write(b"".join(framed(m, masks[4 * i : 4 * i + 4]) for i, m in enumerate(unsent)))
         if self.transport.get_write_buffer_size() > MAX_UNSENT:
             self.transport.abort()
 

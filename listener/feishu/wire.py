@@ -3,8 +3,6 @@
 The library takes 5 µs to parse an event's frame and to make its ack's, this 1. What is of another kind is its business.
 """
 
-import os
-
 from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C, where the library has that
 
 _FINAL_BINARY = 0x82  # FIN, opcode 2: a whole binary message
@@ -29,9 +27,9 @@ def unframed(data: bytes) -> tuple[list[bytes], bytes, bytes]:
     return messages, b"", data[start:]
 
 
-def framed(message: bytes) -> bytes:
-    """A client's frame with a binary message."""
-    size, mask = len(message), os.urandom(4)
+def framed(message: bytes, mask: bytes) -> bytes:
+    """A client's frame with a binary message; `mask`: 4 random bytes."""
+    size = len(message)
     if size < _IN_2_BYTES:
         head = bytes((_FINAL_BINARY, _MASKED | size))
     elif size < 2**16:

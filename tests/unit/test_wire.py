@@ -52,7 +52,7 @@ def connection(messages: list[tuple[bytes, bool]]) -> FrameConnection:
 def test_what_is_framed_is_what_the_library_reads(size: int) -> None:
     message = random.randbytes(size)
     server = Protocol(SERVER, state=OPEN, max_size=None)
-    server.receive_data(framed(message) * 2)
+    server.receive_data(framed(message, random.randbytes(4)) * 2)
     assert [(Opcode.BINARY, message, True)] * 2 == [
         (event.opcode, bytes(event.data), event.fin) for event in server.events_received() if isinstance(event, Frame)
     ]
