@@ -8,6 +8,8 @@ import gzip
 import shutil
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from listener.sinks.file import FileConfig
 from tests.sinks.lines import Delivery, data, lines, sink_of
 
 LOGROTATE = shutil.which("logrotate", path="/usr/sbin:/sbin:/usr/bin:/bin")
-COUNT, BATCH = 3000, 10
+TURNS, BATCH = 12, 10
 
 
 @pytest.mark.skipif(LOGROTATE is None, reason="logrotate is not installed (apt-get install logrotate)")
@@ -32,21 +34,24 @@ def test_no_line_is_lost_or_twice(tmp_path: Path, how: str) -> None:
     config.write_text(f"{path} {{\n rotate 1000\n {how}\n}}\n", encoding="utf-8")
     config.chmod(0o600)
     delivery = Delivery(sink_of(FileConfig(name="archive", path=path, fsync="never")))
-    writing = threading.Thread(target=give_all, args=(delivery,))
-    writing.start()
-    turns = 0
-    while writing.is_alive():
-        rotate(tmp_path, config)
-        turns += 1
-    writing.join()
+    enough = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write_until, enough, delivery)
+        for _ in range(TURNS):
+            rotate(tmp_path, config)
+        enough.set()
 
-    assert sorted(data(*lines(1, COUNT)).splitlines()) == sorted(everything(logs))
-    assert turns > 2
+    assert len(list(logs.iterdir())) > 1
+    assert sorted(data(*lines(1, writing.result())).splitlines()) == sorted(everything(logs))
 
 
-def give_all(delivery: Delivery) -> None:
-    for first in range(1, COUNT, BATCH):
+def write_until(enough: threading.Event, delivery: Delivery) -> int:
+    """How many lines there were."""
+    for first in count(1, BATCH):
         delivery.give(lines(first, first + BATCH - 1))
+        if enough.is_set():
+            return first + BATCH - 1
+    raise AssertionError
 
 
 def rotate(tmp_path: Path, config: Path) -> None:
