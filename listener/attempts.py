@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, stop_never, wait_random_exponential
 
@@ -13,6 +14,7 @@ from listener.sinks.base import Closed, Delivered, Outcome, Rejected, Retry, Try
 
 FLOW = 0.02  # seconds
 FIRST_DELAY = 0.1  # seconds, doubled each time; each wait is a random part of it
+T = TypeVar("T")
 Stop = Callable[[RetryCallState], bool]
 log = get_logger(__name__)
 
@@ -51,6 +53,14 @@ class Attempts:
     def until_open(self, step: Callable[[], Outcome]) -> Outcome:
         """The same without an end: a sink that can't be opened has nothing to give up."""
         return self._run(step, None, stop_never)[0]
+
+    def in_passing(self, call: Callable[[], T]) -> T | None:
+        """What comes of a call that is not worth a second attempt; None if it fails."""
+        try:
+            return call()
+        except Exception as e:
+            log.warning("a sink failed in passing", sink=self._state.name, because=f"{type(e).__name__}: {e}")
+            return None
 
     def failed(self, reason: str) -> None:
         self._state.retries += 1

@@ -1,8 +1,11 @@
-"""Threads for calls that may hang, such as a name lookup: they hold up neither the loop nor the exit."""
+"""Threads for calls that may hang, such as a name lookup, which hold up neither the loop nor the exit; priorities."""
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 
@@ -25,3 +28,10 @@ class DaemonExecutor(ThreadPoolExecutor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Nothing to wait for."""
+
+
+def give_way(niceness: int) -> None:
+    """The calling thread gets the processor after the others; on Linux, where it alone is meant (setpriority(2))."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # some sandboxes forbid it
+            os.setpriority(os.PRIO_PROCESS, 0, min(19, os.getpriority(os.PRIO_PROCESS, 0) + niceness))

@@ -1,6 +1,5 @@
 """The full check of the file, in the background: once after the start, and whenever SQLite stumbles over damage."""
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from listener.errors import JournalError
 from listener.journal import recovery
 from listener.journal.database import connect, is_damage
 from listener.logs import get_logger
+from listener.threads import give_way
 
 AFTER = 5.0  # seconds from the start to the first check: connecting comes first
 AGAIN = 600.0  # seconds after one that was interrupted
@@ -47,8 +47,7 @@ class Inspector:
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        with suppress(PermissionError):  # some sandboxes forbid it
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)  # this thread alone (setpriority(2), Linux)
+        give_way(19)
         while not self._stop.is_set():
             self._wanted.wait(self._next)
             self._wanted.clear()
