@@ -219,6 +219,6 @@ def _changes(field: Field) -> dict[type, Change]:
     elif field.kind == "id":
         changes |= {int: str, float: str}
     elif field.kind == "list":
-        changes |= dict.fromkeys(JSON_TYPES - {list}, lambda came: inside.each([came]))
+        changes |= dict.fromkeys(JSON_TYPES - {list}, lambda came: inside.each([came]) if inside else [came])
         changes[type(None)] = lambda _: []
     return changes

@@ -11,6 +11,9 @@ from listener.journal.schema import migrate
 
 SYNCHRONOUS = "FULL"  # in WAL mode, a sync of the WAL at each commit: what the ack stands for
 BUSY_SECONDS = 2.0  # another process of ours writes an order
+_USED = (
+    "SELECT page_size * (page_count - freelist_count) FROM pragma_page_size, pragma_page_count, pragma_freelist_count"
+)
 _SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26  # primary result codes
 
 
@@ -26,7 +29,7 @@ def connect(path: Path, mode: Literal["rw", "ro"] = "rw") -> sqlite3.Connection:
     )
     try:
         connection.execute(f"PRAGMA synchronous={SYNCHRONOUS}")
-        connection.execute("PRAGMA cache_size=-1000")  # KiB
+        connection.execute("PRAGMA cache_size=-250")  # KiB
         connection.execute("PRAGMA wal_autocheckpoint=0")  # checkpoint.py does it, beside the commits
         connection.execute("PRAGMA secure_delete=FAST")  # Debian's default writes zeros over all that leaves
     except BaseException:
@@ -64,6 +67,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """What is in use of the file; what was freed in it does not count."""
+    return int(connection.execute(_USED).fetchone()[0])
 
 
 def is_damage(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from listener.errors import JournalError
-from listener.journal.database import connect
+from listener.journal.database import connect, used_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def _look(connection: sqlite3.Connection, path: Path, seqs: Mapping[str, int] | 
     numbered = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='events'").fetchone()
     disk = os.statvfs(path)
     return Look(
-        used_bytes=_used(connection),
+        used_bytes=used_bytes(connection),
         file_bytes=sum(_size(f"{path}{suffix}") for suffix in ("", "-wal")),
         disk_free_bytes=disk.f_bavail * disk.f_frsize,
         last_seq=max(row[0] for row in (newest, numbered, (0,)) if row),
@@ -85,13 +85,6 @@ def _look(connection: sqlite3.Connection, path: Path, seqs: Mapping[str, int] | 
         dead_letters=dict(connection.execute("SELECT sink, count(*) FROM dead_letters GROUP BY sink").fetchall()),
         oldest_ms={sink: at for sink, seq in cursors.items() if (at := _received_after(connection, seq)) is not None},
     )
-
-
-def _used(connection: sqlite3.Connection) -> int:
-    size, pages, free = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count", "freelist_count")
-    )
-    return int(size * (pages - free))
 
 
 def _received_after(connection: sqlite3.Connection, seq: int) -> int | None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from listener.clock import now_ms
-from listener.journal.database import transaction
+from listener.journal.database import transaction, used_bytes
 from listener.logs import get_logger
 
 EVERY, WHILE_BUSY, WHILE_FULL = 60.0, 0.05, 1.0  # seconds to the next look
@@ -143,10 +143,7 @@ class Retention:
             log.info("the journal has room again", used=self.used)
 
     def _used(self, connection: sqlite3.Connection) -> int:
-        size, pages, free = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count", "freelist_count")
-        )
-        self.used = size * (pages - free)
+        self.used = used_bytes(connection)
         return self.used
 
     def _delivered_to(self, connection: sqlite3.Connection) -> int:

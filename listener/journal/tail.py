@@ -5,7 +5,7 @@ import threading
 from listener.event import Received
 
 MAX_EVENTS = 2048
-MAX_BYTES = 2 * 2**20
+MAX_BYTES = 2**20
 
 
 class Tail:
