@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn, Protocol, TypeVar
 
 from listener.config import Settings
-from listener.delivery import Worker
+from listener.delivery.worker import Worker
+from listener.delivery.workers import Workers
 from listener.errors import ConfigError, CredentialsRefused, JournalError, ListenError, Unavailable
 from listener.feishu.api import Api
 from listener.feishu.network import network_of
@@ -29,7 +30,6 @@ from listener.settings.secrets import SecretKind
 from listener.signals import handled
 from listener.supervisor import Backoff, ConnectionState, Supervisor
 from listener.threads import DaemonExecutor
-from listener.workers import Workers
 
 T = TypeVar("T")
 DRAIN = 3.0  # seconds

@@ -73,7 +73,7 @@ def discard(
     if not yes:
         note(f"would discard {len(letters)}: {' '.join(letter.name for letter in letters)}\nadd --yes to do it")
         return
-    from listener.ordering import discard as remove
+    from listener.delivery.ordering import discard as remove
 
     remove(wanted, letters)
     note(f"{len(letters)} discarded")
@@ -98,8 +98,8 @@ def _chosen(letters: "Iterable[DeadLetter]", ids: Sequence[str] | None, *, every
 def _retry(wanted: "Settings", letters: "Sequence[DeadLetter]") -> None:
     if not letters:
         return
+    from listener.delivery.ordering import order
     from listener.journal.orders import retrying
-    from listener.ordering import order
 
     here = order(wanted, retrying(letters), {letter.sink for letter in letters})
     note(f"{len(letters)} {'retried' if here else 'ordered: the daemon retries them'}")
@@ -108,7 +108,7 @@ def _retry(wanted: "Settings", letters: "Sequence[DeadLetter]") -> None:
 def _retry_aside(wanted: "Settings", ids: Sequence[int]) -> None:
     if not ids:
         return
-    from listener.ordering import read_again
+    from listener.delivery.ordering import read_again
 
     for one, problem in read_again(wanted, ids).items():
         note(f"a{one}: {problem or 'read, and journalled as an event'}")

@@ -34,9 +34,9 @@ def replay(
     """
     if bool(event_id) == (since is not None or until is not None):
         raise typer.BadParameter("say which events: --since, --until or both, or --event-id")
+    from listener.delivery.ordering import order, sink_config
     from listener.journal import orders
     from listener.journal.reading import reading
-    from listener.ordering import order, sink_config
 
     wanted = settings(context, config)
     sink_config(wanted, sink)

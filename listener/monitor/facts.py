@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from listener import __version__
 from listener.config import Settings
-from listener.delivery import Worker
+from listener.delivery.worker import Worker
+from listener.delivery.workers import Workers
 from listener.errors import JournalError
 from listener.journal import Journal
 from listener.journal.inspect import Look, look, touch
@@ -23,7 +24,6 @@ from listener.monitor.measure import Rate, Timings
 from listener.monitor.status import moment
 from listener.receive import Receiver
 from listener.supervisor import ConnectionState
-from listener.workers import Workers
 
 LOOK = 0.3  # seconds for the disk to answer
 WRITER_QUIET, WRITER_LATE, WRITER_STALLED = 3.0, 10.0, 30.0  # seconds; idle, it shows itself every second

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from listener.delivery import Worker
-from listener.formatting import Formatter
+from listener.delivery.formatting import Formatter
+from listener.delivery.worker import Worker
 from listener.journal import Journal, orders
 from listener.journal.database import transaction
 from listener.journal.reading import reading
@@ -173,9 +173,14 @@ def patched(bomb: Bomb) -> pytest.MonkeyPatch:
         patch.setattr(f"listener.journal.{module}.transaction", bomb.transaction)
     for name in STEPS:
         patch.setattr(os, name, bomb.fused(name))
-    for name in ("journal.writer.IDLE", "journal.writer.CURSOR_DELAY", "delivery.IDLE", "delivery.LOOK_FOR_ORDERS"):
+    for name in (
+        "journal.writer.IDLE",
+        "journal.writer.CURSOR_DELAY",
+        "delivery.worker.IDLE",
+        "delivery.worker.LOOK_FOR_ORDERS",
+    ):
         patch.setattr(f"listener.{name}", 0.0)
-    patch.setattr("listener.delivery.BATCH", 2)
+    patch.setattr("listener.delivery.worker.BATCH", 2)
     return patch
 
 

@@ -132,7 +132,7 @@ class Chaos(Scripted):
 @pytest.mark.parametrize("seed", range(5))
 def test_chaos(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it does, it gets each event once, in order; and the sink beside it knows nothing of it."""
-    monkeypatch.setattr("listener.delivery.IDLE", 0.01)
+    monkeypatch.setattr("listener.delivery.worker.IDLE", 0.01)
     path = tmp_path / "out.jsonl"
     with opened(tmp_path / "j.db") as journal:
         journal.attach([("chaos", True), ("archive", True)])

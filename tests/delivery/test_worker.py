@@ -129,7 +129,7 @@ def test_a_bug_in_a_format_costs_one_event(tmp_path: Path, monkeypatch: pytest.M
     def buggy(event: Received) -> bytes:
         return {"a": b"{}", "c": b"{}"}[event.event_id]
 
-    monkeypatch.setattr("listener.formatting.FORMATS", {"record": buggy})
+    monkeypatch.setattr("listener.delivery.formatting.FORMATS", {"record": buggy})
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, *ABC)
         sink = Scripted()
@@ -235,7 +235,7 @@ def test_a_journal_that_can_not_be_written_for_a_while_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dead letter that finds no room is written later, and no event is skipped meanwhile."""
-    monkeypatch.setattr("listener.delivery.JOURNAL_PAUSE", 0.01)
+    monkeypatch.setattr("listener.delivery.worker.JOURNAL_PAUSE", 0.01)
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, *ABC)
         no: Any = lambda lines: Rejected(0, "no") if lines[0].event.event_id == "a" else take(lines)  # noqa: E731

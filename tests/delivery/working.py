@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from listener.attempts import makes_sense
-from listener.delivery import Worker
-from listener.formatting import Formatter
+from listener.delivery.attempts import makes_sense
+from listener.delivery.formatting import Formatter
+from listener.delivery.worker import Worker
 from listener.journal import Journal
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Retry, Sink, SinkConfig
 from tests.journal.keeping import until

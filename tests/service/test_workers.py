@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from listener import workers as module
-from listener.delivery import Worker
+from listener.delivery import workers as module
+from listener.delivery.worker import Worker
+from listener.delivery.workers import Workers
 from listener.journal import Journal, Pending
 from listener.sinks.base import Closed, Delivered, Line, Outcome, SinkConfig, Stopping
 from listener.sinks.log import LogConfig
-from listener.workers import Workers
 
 WAIT = 5.0  # seconds
 

@@ -17,9 +17,9 @@ LAYERS = (
     ("event", "logs", "schema", "settings"),
     ("sinks", "times"),
     ("config", "journal", "view"),
-    ("formatting", "attempts", "feishu"),
+    ("feishu",),
     ("delivery", "receive", "supervisor", "signals"),
-    ("webhook", "workers", "ordering", "reload"),
+    ("webhook", "reload"),
     ("monitor",),
     ("service",),
     ("demo", "doctor", "install"),
@@ -36,7 +36,7 @@ ONE_IMPORTER = {
     "requests": {"feishu"},
     "aiohttp": {"webhook"},
     "prometheus_client": {"monitor"},
-    "tenacity": {"supervisor", "attempts"},
+    "tenacity": {"supervisor", "delivery"},
 }
 
 

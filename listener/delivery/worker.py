@@ -10,17 +10,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from listener.attempts import Attempts, SinkState
+from listener.delivery.attempts import Attempts, SinkState
+from listener.delivery.formatting import SLICE, Formatter
 from listener.errors import JournalError
 from listener.event import Received, Unparsable, ticket_of
-from listener.formatting import SLICE, Formatter
 from listener.journal import Cursor, Journal, Order
 from listener.logs import get_logger
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Sink, SinkConfig, TryAgain
 from listener.threads import give_way
 
 BATCH = 512  # events a delivery, so a sync
-NICENESS = 10  # receiving goes first: an eighth more acks a second on a processor that has no time to spare
+NICENESS = 5  # receiving goes first: a tenth more events a second on a processor that has no time to spare
 IDLE = 0.25  # seconds between looks when nothing comes
 LINGER = 0.005  # seconds for more to come, where much does: a third of the syncs, and acks that wait less for the disk
 LOOK_FOR_ORDERS = 1.0  # seconds

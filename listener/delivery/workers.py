@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from listener.delivery import Worker
-from listener.formatting import Formatter
+from listener.delivery.formatting import Formatter
+from listener.delivery.worker import Worker
 from listener.journal import Cursor, Journal
 from listener.sinks import new_sink
 from listener.sinks.base import Line, SinkConfig

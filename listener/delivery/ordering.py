@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from listener.config import Settings
-from listener.delivery import Worker
+from listener.delivery.formatting import Formatter
+from listener.delivery.worker import Worker
 from listener.errors import ConfigError
 from listener.event import Unparsable, identify
-from listener.formatting import Formatter
 from listener.journal import Journal, Pending, orders
 from listener.journal.lock import InUse
 from listener.journal.model import DeadLetter

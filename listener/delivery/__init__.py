@@ -1,0 +1,10 @@
+"""The delivering half: from the journal to the sinks, each at its own pace.
+
+| module       | for                                                                          |
+|--------------|------------------------------------------------------------------------------|
+| `workers`    | the sinks' workers together: started, exchanged while events flow, drained   |
+| `worker`     | one sink's thread: read at the cursor, deliver, move on, carry out orders    |
+| `attempts`   | trying a sink until it takes what it is given (tenacity)                     |
+| `formatting` | events to lines, once for all sinks that want the same                       |
+| `ordering`   | replays and retries from the command line                                    |
+"""
