@@ -5,6 +5,7 @@ most 3 s; then the journal. All of it within 5 s.
 """
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,6 +35,7 @@ from listener.threads import DaemonExecutor
 T = TypeVar("T")
 DRAIN = 3.0  # seconds
 CLOSE_CONNECTION = 1.5  # seconds
+COLLECT_EVERY = 10_000  # objects; Python's 700 walk through what waits for its ack too often, for 5 to 10 % of the CPU
 SWITCH_INTERVAL = 0.0005  # seconds; Python's 5 ms: ack p99 of 8 ms while a sink catches up, instead of 3
 log = get_logger(__name__)
 
@@ -74,6 +76,7 @@ class Service:
     def run(self) -> None:
         """Blocks until it is stopped, or its bounds are reached."""
         sys.setswitchinterval(SWITCH_INTERVAL)
+        gc.set_threshold(COLLECT_EVERY)
         self._journal = self._open_journal()
         try:
             asyncio.run(self._main())
