@@ -71,7 +71,18 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def used_bytes(connection: sqlite3.Connection) -> int:
     """What is in use of the file; what was freed in it does not count."""
-    return int(connection.execute(_USED).fetchone()[0])
+    free = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+    return page_size(connection) * (page_count(connection) - free)
+
+
+def page_count(connection: sqlite3.Connection) -> int:
+    """Of the file, with what the transaction under way adds."""
+    return int(connection.execute("PRAGMA page_count").fetchone()[0])
+
+
+def page_size(connection: sqlite3.Connection) -> int:
+    """In bytes; it never changes."""
+    return int(connection.execute("PRAGMA page_size").fetchone()[0])
 
 
 def is_damage(error: BaseException) -> bool:

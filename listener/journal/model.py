@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from listener.clock import now_ms
 
 KEPT, REFUSED = 200, 500
@@ -15,31 +17,21 @@ def _unanswered(code: int) -> None:
     """The reply of an event that nobody waits for."""
 
 
-class Pending:
+class Pending(msgspec.Struct, eq=False, gc=False):
     """A payload on its way to disk. `settle` answers the platform once, in the thread that received it."""
 
-    __slots__ = (
-        "code",
-        "duplicate",
-        "event_id",
-        "event_type",
-        "payload",
-        "received_ms",
-        "reply",
-        "since",
-        "unreadable",
-    )
+    payload: bytes
+    event_id: str
+    event_type: str
+    unreadable: str = ""  # the reason why it is kept aside
+    received_ms: int = msgspec.field(default_factory=now_ms)
+    since: float = msgspec.field(default_factory=time.monotonic)
+    code: int = REFUSED
+    duplicate: bool = False
+    reply: Callable[[int], None] | None = _unanswered
 
-    def __init__(self, payload: bytes, event_id: str, event_type: str, unreadable: str = "") -> None:
-        self.payload = payload
-        self.event_id = event_id
-        self.event_type = event_type
-        self.unreadable = unreadable  # the reason why it is kept aside
-        self.received_ms = now_ms()
-        self.since = time.monotonic()
-        self.code = REFUSED
-        self.duplicate = False
-        self.reply: Callable[[int], None] | None = _unanswered
+    def __repr__(self) -> str:  # the payload holds the verification token
+        return f"Pending({self.event_id!r}, {self.event_type!r})"
 
     def settle(self, code: int) -> bool:
         """Replies, unless that has been done; says whether it did."""

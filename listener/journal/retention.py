@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from listener.clock import now_ms
-from listener.journal.database import transaction, used_bytes
+from listener.journal.database import page_count, page_size, transaction, used_bytes
 from listener.logs import get_logger
 
 EVERY, WHILE_BUSY, WHILE_FULL = 60.0, 0.05, 1.0  # seconds to the next look
@@ -31,6 +31,7 @@ class Retention:
         self.keep_ms, self.max_size = keep_ms, max_size
         self.is_full = False
         self.used = 0  # bytes in use
+        self._page_size = 0  # bytes; unknown
         self._configured: set[str] = set()
         self._released: set[str] = set()
         self._bodies_from = self._ids_from = 0  # up to this seq there is none that may leave
@@ -52,10 +53,10 @@ class Retention:
 
     def full(self, connection: sqlite3.Connection) -> bool:
         """Whether a new event has no room, after an attempt to make some; inside the caller's transaction."""
-        over, more, until = self._used(connection) >= self.max_size, True, time.monotonic() + LONGEST
+        over, more, until = self._over(connection), True, time.monotonic() + LONGEST
         while over and more and time.monotonic() < until:
             more = self._drop_bodies(connection, NEVER)
-            over = self._used(connection) >= self.max_size
+            over = self._over(connection)
         self._note(over)
         return over
 
@@ -141,6 +142,11 @@ class Retention:
             )
         elif was and not full:
             log.info("the journal has room again", used=self.used)
+
+    def _over(self, connection: sqlite3.Connection) -> bool:
+        """Asks for what is in use only where the file is that large: each commit asks this, and pays for the answer."""
+        self._page_size = self._page_size or page_size(connection)
+        return page_count(connection) * self._page_size >= self.max_size <= self._used(connection)
 
     def _used(self, connection: sqlite3.Connection) -> int:
         self.used = used_bytes(connection)

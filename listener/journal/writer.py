@@ -23,6 +23,7 @@ from listener.logs import get_logger
 
 MAX_BATCH = 2048  # events a commit
 CURSOR_DELAY = 0.2  # seconds that a cursor waits for an event to ride with
+WAL_LOOK = 0.1  # seconds between looks at the WAL's size, which take as long as a small commit's inserts
 IDLE = 1.0  # seconds between looks at retention when nothing comes
 SET_CURSOR = (
     "INSERT INTO cursors VALUES (?,?,?,?) ON CONFLICT (sink) DO UPDATE"
@@ -53,6 +54,7 @@ class Writer:
         self._cursors: Cursors = {}
         self._guard = threading.Lock()
         self._stopping = False
+        self._next_wal_look = 0.0
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self.on_settled: Callable[[list[Pending]], None] = lambda batch: None
         self.on_broken: Callable[[BaseException], None] = lambda error: None
@@ -106,8 +108,10 @@ class Writer:
         self.answered = time.monotonic()
         if events or tasks or self._cursors:
             self._commit(events, tasks)
-        if wal_size(self._path) > CAP:
-            checkpoint(self._connection)
+        if self.answered >= self._next_wal_look:
+            self._next_wal_look = self.answered + WAL_LOOK
+            if wal_size(self._path) > CAP:
+                checkpoint(self._connection)
         self.progress.begun += 1
         if self._retention.turn(self._connection, self._wanted):
             self.progress.wrote = self.progress.begun

@@ -5,19 +5,25 @@ from typing import Any
 
 import pytest
 
-from listener.journal import Cursor, Journal, Order, orders
+from listener.journal import Cursor, Journal, Order, Pending, orders
 from listener.journal.query import seq_at
 from listener.journal.reading import dead_letters, reading
-from tests.journal.keeping import deliver_all, ids, keep_ids, opened, rows
+from tests.journal.keeping import deliver_all, ids, keep_ids, opened, pending, rows
 
 HOUR_MS = 3_600_000
 
 
 @pytest.fixture
 def times(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The clock's next readings, in hours."""
+    """When the next events come, in hours."""
     hours: list[int] = []
-    monkeypatch.setattr("listener.journal.model.now_ms", lambda: hours.pop(0) * HOUR_MS)
+
+    def at_its_time(content: bytes) -> Pending:
+        event = pending(content)
+        event.received_ms = hours.pop(0) * HOUR_MS
+        return event
+
+    monkeypatch.setattr("tests.journal.keeping.pending", at_its_time)
     return hours
 
 
