@@ -19,7 +19,7 @@ def test_the_documents_example_as_a_record() -> None:
         position=10,
         sender_type_name="bot",
         ticket=samples.ticket(
-            comments=[samples.comment() | {"id": "6949088240624222236", "user_id": "6949088236610273307"}],
+            comments=[samples.comment() | {"id": "6949088240624222236", "user_id": "6949088240624222236"}],
             dissatisfaction_reason=[samples.reason()],
             ticket_type_name="bot",
             status_name="closed_by_bot",
