@@ -6,7 +6,7 @@ Nothing here waits: a peer that reads nothing, or that says goodbye and stays, i
 import asyncio
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, cast
 
 import websockets
@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.frames import DATA_OPCODES, Opcode
 from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import State
+from websockets.streams import StreamReader
 from websockets.uri import parse_uri
 
 from listener.feishu.network import Network
@@ -27,11 +28,26 @@ OnMessage = Callable[["FrameConnection", bytes, bool], None]
 """(connection, message, whether it came as text); raises nothing"""
 
 
+class _Reader(StreamReader):
+    """Says where in the stream the library is: it asks whether the stream ends before each frame, and only then."""
+
+    between_frames = False
+
+    def at_eof(self) -> Generator[None, None, bool]:
+        self.between_frames = True
+        ended = yield from super().at_eof()
+        self.between_frames = False
+        return ended
+
+
 class FrameConnection(ClientConnection):
     """Hands each whole message to `on_message` at once: no queue, no task, no wake-up in between."""
 
     def __init__(self, *args: Any, on_message: OnMessage, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._reader = self.protocol.reader = _Reader()
+        self.protocol.parser = self.protocol.parse()  # begins anew, with this reader
+        next(self.protocol.parser)
         self._on_message = on_message
         self._parts: list[WebSocketFrame] = []
         self._outbox: list[bytes] = []
@@ -68,8 +84,8 @@ class FrameConnection(ClientConnection):
             self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
 
     def _between_frames(self) -> bool:
-        """Whether the library waits for no more of a handshake, a frame or a message."""
-        return self.protocol.state is State.OPEN and not self.protocol.reader.buffer and not self._parts
+        """Whether the next byte begins a frame, and that frame a message."""
+        return self._reader.between_frames and self.protocol.state is State.OPEN and not self._parts
 
     def flush(self) -> None:
         """Sends what was posted now."""

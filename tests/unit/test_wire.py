@@ -1,10 +1,12 @@
 """The hand-coded frames: what the library makes of them, and a stream cut anywhere, with anything in between."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Iterator
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
@@ -36,13 +38,16 @@ class Transport(asyncio.Transport):
         pass
 
 
-def connection(messages: list[tuple[bytes, bool]]) -> FrameConnection:
+Messages = list[tuple[bytes, bool]]
+
+
+def connection(messages: Messages, kind: type[FrameConnection] = FrameConnection) -> FrameConnection:
     """After its handshake; what comes in goes to `messages`."""
     protocol = ClientProtocol(parse_uri("ws://localhost/"), max_size=4 * 2**20)
     protocol.state = OPEN
+    made = kind(protocol, on_message=lambda _, data, text: messages.append((data, text)))
     protocol.parser = Protocol.parse(protocol)
     next(protocol.parser)
-    made = FrameConnection(protocol, on_message=lambda _, data, text: messages.append((data, text)))
     made.connection_made(Transport())
     made.response = Response(101, "Switching Protocols", Headers())
     return made
@@ -67,35 +72,75 @@ def test_whole_messages_an_unfinished_one_and_something_else() -> None:
     assert ([], b"", served(Opcode.BINARY, bytes(65536))) == unframed(served(Opcode.BINARY, bytes(65536)))
 
 
-def stream(chance: random.Random) -> Iterator[tuple[bytes, tuple[bytes, bool] | None]]:
-    """(frames, the message that they are)."""
-    for _ in range(60):
-        data = chance.randbytes(chance.choice((0, 1, 5, 125, 126, 2000, 66_000)))
-        match chance.randrange(8):
-            case 0:
-                yield served(Opcode.PING, data[:125]), None
-            case 1:
-                yield served(Opcode.TEXT, data.hex().encode()), (data.hex().encode(), True)
+class Slow(FrameConnection):
+    """Leaves every byte to the library."""
+
+    def data_received(self, data: bytes) -> None:
+        ClientConnection.data_received(self, data)
+
+
+BEGINS_A_FRAME = (b"\x82\x03", b"\x82\x7e\x00", b"\x82", b"\x08", b"")
+
+
+def some_data(chance: random.Random) -> bytes:
+    """Such as would be taken for frames if one looked at the wrong place."""
+    size = chance.choice((0, 1, 2, 5, 125, 126, 127, 2000, 0x8205, 0x827E, 66_000))
+    return (chance.choice(BEGINS_A_FRAME) + chance.randbytes(size))[:size]
+
+
+def some_frames(chance: random.Random) -> Iterator[bytes]:
+    for _ in range(20):
+        data = some_data(chance)
+        match chance.randrange(16):
+            case 0 | 1:
+                yield served(Opcode.PING, data[:125])
             case 2:
-                half = served(Opcode.BINARY, data[:3], fin=False) + served(Opcode.PONG, b"")
-                yield half + served(Opcode.CONT, data[3:]), (data, False)
+                yield served(Opcode.TEXT, data.hex().encode())
+            case 3 | 4:
+                yield served(Opcode.BINARY, data, fin=False)
+                yield served(Opcode.PONG, data[:20])
+                yield served(Opcode.CONT, data)
+            case 5 if chance.random() < 0.1:
+                yield chance.choice((served(Opcode.CLOSE, b"\x03\xe8bye"), b"\xc2\x01x", b"\x82\x81mask-", b"\x83\x00"))
             case _:
-                yield served(Opcode.BINARY, data), (data, False)
+                yield served(Opcode.BINARY, data)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_stream_cut_anywhere_is_the_same_messages(seed: int) -> None:
-    chance = random.Random(seed)
-    frames, sent = zip(*stream(chance), strict=True)
-    whole = b"".join(frames)
+def cut(frames: list[bytes], chance: random.Random) -> Iterator[bytes]:
+    """The stream in pieces, most of the cuts within a frame's first bytes."""
+    whole, at = b"".join(frames), 0
+    cuts = {0, len(whole)}
+    for frame in frames:
+        cuts |= {at + offset for offset in (0, 1, 2, 3, 4, 10) if chance.random() < 0.3}
+        at += len(frame)
+    for start, end in itertools.pairwise(sorted(cut for cut in cuts if cut <= len(whole))):
+        yield whole[start:end]
 
+
+@pytest.mark.parametrize("seeds", [range(start, start + 25) for start in range(0, 100, 25)], ids=str)
+def test_a_stream_cut_anywhere_is_what_the_library_makes_of_it(seeds: range) -> None:
+    async def main(seed: int) -> None:
+        chance = random.Random(seed)
+        came: list[Messages] = [[], []]
+        fast, slow = connection(came[0]), connection(came[1], Slow)
+        for piece in cut(list(some_frames(chance)), chance):
+            fast.data_received(piece)
+            slow.data_received(piece)
+        assert came[1] == came[0], seed
+        assert slow.protocol.state is fast.protocol.state, seed
+        assert repr(slow.protocol.parser_exc) == repr(fast.protocol.parser_exc), seed
+
+    for seed in seeds:
+        asyncio.run(main(seed))
+
+
+def test_whole_messages_do_not_go_through_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        came: list[tuple[bytes, bool]] = []
-        made, start = connection(came), 0
-        while start < len(whole):
-            end = start + chance.choice((1, 2, 3, 4, 5, 100, 5000, 70_000))
-            made.data_received(whole[start:end])
-            start = end
-        assert [message for message in sent if message is not None] == came
+        came: Messages = []
+        made = connection(came)
+        made.data_received(served(Opcode.PING, b"") + served(Opcode.BINARY, b"first"))
+        monkeypatch.setattr(made.protocol, "receive_data", None)
+        made.data_received(served(Opcode.BINARY, b"second"))
+        assert [(b"first", False), (b"second", False)] == came
 
     asyncio.run(main())
