@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from listener.journal.database import connect
@@ -24,10 +24,21 @@ log = get_logger(__name__)
 
 @dataclass
 class Progress:
-    """Of the writer, by the numbers of its transactions: the last that began, and the last that wrote for sure."""
+    """By the numbers of the writer's transactions: the last that began, that wrote for sure, and that was moved."""
 
     begun: int = 0
     wrote: int = 0
+    moved: int = 0
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def checkpoint(self, connection: sqlite3.Connection) -> bool:
+        """Says whether there was one. From either thread: on what one has moved the other must not count."""
+        with self.guard:
+            due = self.wrote > self.moved
+            if due:
+                checkpoint(connection)
+                self.moved = self.begun
+        return due
 
 
 class Checkpointer:
@@ -47,15 +58,14 @@ class Checkpointer:
 
     def _run(self) -> None:
         with closing(connect(self._path)) as connection:
-            moved, at = 0, time.monotonic()  # everything up to the transaction `moved`
+            at = time.monotonic()
             while not self._stop.wait(LOOK):
                 size = wal_size(self._path)
                 if size > CAP:
                     self._on_large()
                 due = size >= WORTH_IT or time.monotonic() - at >= AT_LEAST_EVERY
-                if due and self._progress.wrote > moved:
-                    checkpoint(connection)
-                    moved, at = self._progress.begun, time.monotonic()
+                if due and self._progress.checkpoint(connection):
+                    at = time.monotonic()
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:

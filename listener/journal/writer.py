@@ -14,7 +14,7 @@ from msgspec.structs import astuple
 
 from listener.clock import now_ms
 from listener.event import Received
-from listener.journal.checkpoint import CAP, Progress, checkpoint, wal_size
+from listener.journal.checkpoint import CAP, Progress, wal_size
 from listener.journal.database import connect, is_damage, transaction
 from listener.journal.model import KEPT, REFUSED, Cursor, Pending
 from listener.journal.retention import Retention
@@ -111,7 +111,7 @@ class Writer:
         if self.answered >= self._next_wal_look:
             self._next_wal_look = self.answered + WAL_LOOK
             if wal_size(self._path) > CAP:
-                checkpoint(self._connection)
+                self.progress.checkpoint(self._connection)
         self.progress.begun += 1
         if self._retention.turn(self._connection, self._wanted):
             self.progress.wrote = self.progress.begun

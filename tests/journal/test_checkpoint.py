@@ -1,5 +1,7 @@
 """When the WAL is moved into the database: not before there is something in it that surely was not moved yet."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,16 @@ def test_one_begins_only_after_a_transaction_that_began_after_the_last(
         progress.begun = progress.wrote = 3
         until(lambda: done[0] == 2, "the second")
         checkpointer.stop(5)
+
+
+def test_on_what_one_thread_moved_the_other_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[object] = []
+    monkeypatch.setattr(checkpoint, "checkpoint", moved.append)
+    progress = Progress(begun=1, wrote=1)
+    with closing(sqlite3.connect(":memory:")) as writer, closing(sqlite3.connect(":memory:")) as other:
+        assert progress.checkpoint(writer)
+        assert not progress.checkpoint(other)
+        assert [writer] == moved
 
 
 def test_what_was_moved_is_in_the_database_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
