@@ -15,6 +15,7 @@ from listener.platform import Platform
 from listener.supervisor import Backoff, Supervisor
 from listener.threads import DaemonExecutor
 
+LARK, FEISHU = "open.larksuite.com", "open.feishu.cn"
 PROMPT = {"ReconnectCount": -1, "ReconnectInterval": 120, "ReconnectNonce": 0, "PingInterval": 2}
 QUICKLY = Backoff(soon_initial=0.02, slow_initial=0.05, slow_max=0.1)  # for what is not about the pace
 EVENT = b'{"schema":"2.0","header":{"event_id":"%d","event_type":"helpdesk.ticket_message.created_v1"},"event":{}}'

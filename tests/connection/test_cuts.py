@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import signal
+import ssl
 import sys
 from collections import Counter
 from pathlib import Path
@@ -88,3 +89,32 @@ def test_50_cuts_lose_nothing_double_nothing_and_leak_nothing(tmp_path: Path) ->
     assert Counter(str(number) for number in range(WARM + EVENTS)) == found
     assert before == after
     assert growth <= 2048
+
+
+@pytest.mark.slow
+def test_lost_tls_connections_leave_nothing(tmp_path: Path, authority: Path, inspected: ssl.SSLContext) -> None:
+    """Each leaves a megabyte in cycles, of so few objects that Python would let them pile up."""
+    program = (sys.executable, "-m", "tests.connection.counted")
+    config = f'[feishu]\nca_file = "{authority}/ca.pem"\n{CONFIG}'
+    with PlatformThread(tls=inspected) as stand_in:
+        stand_in.platform.gateway.client_config = dict(PROMPT)
+        env = {"PYTHONPATH": str(ROOT)}
+        with Daemon(tmp_path, domain=stand_in.url, config=config, env=env, program=program) as daemon:
+            daemon.ready()
+            lose(stand_in, 0, 10)
+            before = held(daemon, 1)
+            lose(stand_in, 10, 50)
+            after = held(daemon, 2)
+            assert 0 == daemon.stop()
+    growth = after["kib"] - before["kib"]
+    print(f"{growth} KiB more")
+    assert growth <= 4096
+
+
+def lose(stand_in: PlatformThread, first: int, times: int) -> None:
+    """That many connections, each of which has brought an event."""
+    for number in range(first, first + times):
+        stand_in.call(stand_in.platform.connected)
+        delivery = stand_in.call(stand_in.platform.push, event(number))
+        stand_in.call(delivery.acked)
+        stand_in.call(stand_in.platform.cut)

@@ -2,7 +2,6 @@
 
 import os
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +11,10 @@ import pytest
 
 from listener.platform import ConnectProxy, PlatformThread
 from listener.platform.proxy import ProxyRequest
-from tests.connection.listening import PROMPT, event
+from tests.connection.listening import FEISHU, LARK, PROMPT, event
 from tests.daemon import Daemon
 
 USER, PASSWORD, ENCODED = "proxy-user", "p@ss:w/rd%", "p%40ss%3Aw%2Frd%25"
-LARK, FEISHU = "open.larksuite.com", "open.feishu.cn"
 
 
 class Network(NamedTuple):
@@ -54,30 +52,6 @@ def network(password: str | None = f"{USER}:{PASSWORD}", tls: ssl.SSLContext | N
             yield Network(stand_in, proxy)
         finally:
             stand_in.call(proxy.close)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with ca.pem and a certificate of it, server.pem, for the platform's names."""
-    home = tmp_path_factory.mktemp("authority")
-    names = ",".join(f"DNS:{name}" for name in (LARK, FEISHU)) + ",IP:127.0.0.1"
-    (home / "names").write_text(f"subjectAltName={names}\n")
-    for command in (
-        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=inspector",
-        "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server",
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt",
-    ):
-        subprocess.run(["openssl", *command.split()], cwd=home, check=True, capture_output=True)
-    (home / "server.pem").write_bytes((home / "server.crt").read_bytes() + (home / "server.key").read_bytes())
-    return home
-
-
-@pytest.fixture(scope="module")
-def inspected(authority: Path) -> ssl.SSLContext:
-    """What the stand-in presents."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(authority / "server.pem")
-    return context
 
 
 def test_both_legs_go_through_the_proxy_of_the_environment(tmp_path: Path) -> None:
