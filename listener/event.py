@@ -37,6 +37,9 @@ class Received(msgspec.Struct, frozen=True, gc=False):
     def __repr__(self) -> str:  # the payload holds the verification token
         return f"Received({self.seq}, {self.event_id!r}, {self.event_type!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("seq", self.seq), ("event_id", self.event_id), ("event_type", self.event_type)]
+
 
 class Event(msgspec.Struct, frozen=True):
     """What a payload says, "" or None where it says nothing that fits; `created_ms` is Unix ms.

@@ -12,7 +12,6 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay
 from listener.logs import get_logger
 from listener.sinks.base import Closed, Delivered, Outcome, Rejected, Retry, TryAgain
 
-FLOW = 0.02  # seconds
 FIRST_DELAY = 0.1  # seconds, doubled each time; each wait is a random part of it
 T = TypeVar("T")
 Stop = Callable[[RetryCallState], bool]
@@ -32,11 +31,6 @@ class SinkState:
     last_error: str | None = None
     last_delivery_at: float | None = None
     closed: bool = False
-
-    @property
-    def in_flow(self) -> bool:
-        """Whether it got something a moment ago."""
-        return self.last_delivery_at is not None and time.time() - self.last_delivery_at < FLOW
 
 
 class Attempts:

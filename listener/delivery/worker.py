@@ -23,6 +23,7 @@ BATCH = 512  # events a delivery, so a sync
 NICENESS = 5  # receiving goes first: a tenth more events a second on a processor that has no time to spare
 IDLE = 0.25  # seconds between looks when nothing comes
 LINGER = 0.005  # seconds for more to come, where much does: a third of the syncs, and acks that wait less for the disk
+FLOW = 0.02  # seconds after a delivery for which the next event counts as one of many
 LOOK_FOR_ORDERS = 1.0  # seconds
 JOURNAL_PAUSE = 1.0  # seconds between attempts to write what the journal did not take
 log = get_logger(__name__)
@@ -54,6 +55,7 @@ class Worker:
         self._unkept = False  # the position must be on disk before the next delivery
         self._order: Order | None = None  # the one that is being carried out
         self._next_look = 0.0  # for orders
+        self._delivered_at = 0.0  # time.monotonic()
         self.ended = self.died = False
         self._thread = threading.Thread(target=self._run, name=f"sink-{config.name}", daemon=True)
 
@@ -134,7 +136,7 @@ class Worker:
 
     def _gather(self) -> None:
         """Lets a few become more, so that they share a sync."""
-        if 0 < self._journal.last_seq - self._cursor.seq < BATCH // 2 and self.state.in_flow:
+        if 0 < self._journal.last_seq - self._cursor.seq < BATCH // 2 and time.monotonic() - self._delivered_at < FLOW:
             self._abandon.wait(LINGER)
 
     def _skip_to(self, seq: int) -> None:
@@ -243,7 +245,7 @@ class Worker:
         self._advance(lines, outcome)
         if lines:
             self.state.delivered += len(lines)
-            self.state.last_delivery_at = time.time()
+            self.state.last_delivery_at, self._delivered_at = time.time(), time.monotonic()
             if self._on_delivered:
                 self._on_delivered(lines)
 

@@ -11,9 +11,6 @@ from listener.journal.schema import migrate
 
 SYNCHRONOUS = "FULL"  # in WAL mode, a sync of the WAL at each commit: what the ack stands for
 BUSY_SECONDS = 2.0  # another process of ours writes an order
-_USED = (
-    "SELECT page_size * (page_count - freelist_count) FROM pragma_page_size, pragma_page_count, pragma_freelist_count"
-)
 _SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26  # primary result codes
 
 

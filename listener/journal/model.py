@@ -33,6 +33,9 @@ class Pending(msgspec.Struct, eq=False, gc=False):
     def __repr__(self) -> str:  # the payload holds the verification token
         return f"Pending({self.event_id!r}, {self.event_type!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("event_id", self.event_id), ("event_type", self.event_type)]
+
     def settle(self, code: int) -> bool:
         """Replies, unless that has been done; says whether it did."""
         reply, self.reply = self.reply, None
