@@ -44,15 +44,6 @@ def create(path: Path) -> None:
         connection.execute("PRAGMA journal_mode=WAL")  # last, so that the file's header is whole without a WAL
 
 
-def sync_directory(directory: Path) -> None:
-    """A new name survives a power loss only once its directory is synced (fsync(2))."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """BEGIN IMMEDIATE … COMMIT, or ROLLBACK on whatever is raised."""

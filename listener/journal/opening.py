@@ -14,8 +14,9 @@ from contextlib import closing
 from pathlib import Path
 
 from listener.errors import JournalError
+from listener.files import sync_directory
 from listener.journal import recovery
-from listener.journal.database import connect, create, is_damage, sync_directory
+from listener.journal.database import connect, create, is_damage
 from listener.journal.schema import APPLICATION_ID, TABLES, migrate, newest
 from listener.logs import get_logger
 

@@ -8,13 +8,13 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from listener.errors import JournalError
 from listener.event import Unparsable, identify
-from listener.journal.database import connect, create, sync_directory, transaction
+from listener.files import stamp, sync_directory
+from listener.journal.database import connect, create, transaction
 from listener.logs import get_logger
 
 GAP = 1_000_000  # seqs left out where the last one can't be read: a number is never used again
@@ -72,9 +72,9 @@ def finish(path: Path) -> None:
 
 def move_aside(path: Path) -> None:
     """The database and its WAL, of whatever size, to names that nothing else uses; an empty file goes."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    now = stamp()
     for suffix in ("", "-wal"):
-        file, aside = Path(f"{path}{suffix}"), Path(f"{path}.damaged-{stamp}{suffix}")
+        file, aside = Path(f"{path}{suffix}"), Path(f"{path}.damaged-{now}{suffix}")
         if file.exists() and file.stat().st_size == 0:
             file.unlink()
         elif file.exists():

@@ -15,12 +15,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from listener.files import sync_directory
 from listener.logs import get_logger
 from listener.settings.paths import Place
 from listener.settings.rules import Count, Duration, Size
 from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping, TryAgain
 from listener.sinks.resume import PRINT, Position, find, fingerprint, resume
-from listener.sinks.rotation import Rotation, sync_directory
+from listener.sinks.rotation import Rotation
 
 log = get_logger(__name__)
 

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from listener.files import for_the_group
 from listener.logs import get_logger
 
 PRINT = 256  # bytes before the offset that tell a file from another one with its inode
@@ -108,7 +109,7 @@ def _is_there(file: BinaryIO, line: bytes) -> bool:
 def _move_rest(file: BinaryIO, torn: Path) -> None:
     start = file.tell()
     rest = file.read()
-    with open(torn, "ab", opener=lambda path, flags: os.open(path, flags, 0o640)) as aside:
+    with open(torn, "ab", opener=for_the_group) as aside:
         aside.write(rest)
         aside.flush()
         os.fsync(aside.fileno())

@@ -6,9 +6,9 @@ import re
 import shutil
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
+from listener.files import for_the_group, stamp, sync_directory
 from listener.logs import get_logger
 
 _STAMP = r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z"
@@ -37,8 +37,7 @@ class Rotation:
 
     def move_away(self) -> None:
         """The file that is open keeps its inode, by which a cursor finds it again."""
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        os.rename(self._path, f"{self._path}.{stamp}")
+        os.rename(self._path, f"{self._path}.{stamp()}")
         self._untidy = self._keep is not None or self._compress
 
     def tidy(self) -> None:
@@ -65,7 +64,7 @@ def _compress(path: Path) -> None:
     """The original goes once the other is on disk, name and all."""
     part = Path(f"{path}.gz.tmp")
     try:
-        with path.open("rb") as source, open(part, "wb", opener=_private) as raw:
+        with path.open("rb") as source, open(part, "wb", opener=for_the_group) as raw:
             with gzip.GzipFile(path.name, "wb", fileobj=raw) as packed:
                 shutil.copyfileobj(source, packed)
             raw.flush()
@@ -76,16 +75,3 @@ def _compress(path: Path) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def sync_directory(path: Path) -> None:
-    """A new name survives a power loss only once its directory is synced (fsync(2))."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o640)
