@@ -17,7 +17,7 @@ from listener.journal.integrity import AFTER, Inspector
 from listener.journal.lock import Lock
 from listener.journal.model import Cursor, Order, Pending
 from listener.journal.opening import prepare
-from listener.journal.query import COLUMNS, bounded
+from listener.journal.query import events_after
 from listener.journal.recovery import FRESH
 from listener.journal.retention import Retention
 from listener.journal.tail import Tail
@@ -132,8 +132,7 @@ class Journal:
         from_memory = self._tail.read(after, limit)
         if from_memory is not None:
             return from_memory
-        query = f"SELECT {COLUMNS} FROM events WHERE seq > ? AND payload IS NOT NULL ORDER BY seq LIMIT ?"  # noqa: S608
-        return self._read(lambda connection: bounded(connection.execute(query, (after, limit)), limit)[0])
+        return self._read(lambda connection: events_after(connection, after, limit))
 
     def wait(self, after: int, timeout: float) -> bool:
         """Until there is an event after this seq, or `wake`; says whether there is one."""

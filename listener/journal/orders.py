@@ -16,11 +16,10 @@ from listener.errors import JournalError
 from listener.event import Received
 from listener.journal.database import connect, transaction
 from listener.journal.model import ASIDE, Cursor, DeadLetter, Order
-from listener.journal.query import COLUMNS, bounded, seq_at
+from listener.journal.query import AT_MOST_BACK_MS, COLUMNS, bounded, seq_at
 from listener.journal.writer import SET_CURSOR
 
 WINDOW = 5000  # seqs searched in a step
-AT_MOST_BACK_MS = 86_400_000  # how far the clock may ever have been put back
 ALWAYS = 1 << 62  # ms
 Change = Callable[[sqlite3.Connection], None]
 """What a command writes, in one transaction."""

@@ -7,6 +7,7 @@ from listener.event import Received
 
 COLUMNS = "seq, event_id, event_type, received_ms, payload"
 MAX_BYTES = 8 * 2**20  # of payloads read together
+AT_MOST_BACK_MS = 86_400_000  # how far the clock may ever have been put back
 _CHUNK = 64  # rows
 
 
@@ -19,6 +20,12 @@ def bounded(rows: sqlite3.Cursor, limit: int) -> tuple[list[Received], bool]:
         size += sum(len(event.payload) for event in chunk)
     rows.close()
     return events, size >= MAX_BYTES or len(events) >= limit
+
+
+def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
+    """The next events whose bodies are still there, oldest first."""
+    query = f"SELECT {COLUMNS} FROM events WHERE seq > ? AND payload IS NOT NULL ORDER BY seq LIMIT ?"  # noqa: S608
+    return bounded(connection.execute(query, (seq, limit)), limit)[0]
 
 
 def seq_at(connection: sqlite3.Connection, ms: int) -> int:

@@ -6,10 +6,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from listener.errors import JournalError
-from listener.event import Received
 from listener.journal.database import connect
 from listener.journal.model import ASIDE, DeadLetter
-from listener.journal.query import COLUMNS, bounded
 from listener.journal.recovery import FRESH
 from listener.journal.schema import APPLICATION_ID, newest
 
@@ -46,12 +44,6 @@ def aside(connection: sqlite3.Connection, one: int) -> tuple[int, bytes]:
     """(Unix ms of its receipt, the payload) of what was kept aside under this id."""
     received_ms, payload = connection.execute("SELECT received_ms, payload FROM aside WHERE id=?", (one,)).fetchone()
     return received_ms, payload
-
-
-def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
-    """The next events whose bodies are still there, oldest first."""
-    query = f"SELECT {COLUMNS} FROM events WHERE seq > ? AND payload IS NOT NULL ORDER BY seq LIMIT ?"  # noqa: S608
-    return bounded(connection.execute(query, (seq, limit)), limit)[0]
 
 
 def before_newest(connection: sqlite3.Connection, count: int) -> int:
