@@ -12,14 +12,12 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Literal
 
+from listener.lean import without
 from listener.redact import redact
 from listener.systemd import stderr_is_journal
 
-sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # structlog would load its tracebacks: 0.13 s, 8 MB
-import structlog  # noqa: E402
-
-if sys.modules["rich"] is None:
-    del sys.modules["rich"]  # who wants it may import it
+with without("rich"):  # structlog would load its tracebacks: 0.13 s, 8 MB
+    import structlog
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]

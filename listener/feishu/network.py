@@ -18,7 +18,7 @@ import certifi
 
 from listener.config import Feishu
 from listener.errors import ConfigError, Unreachable
-from listener.feishu.lean import without
+from listener.lean import without
 from listener.redact import remember
 
 with without("chardet", "charset_normalizer"):  # they guess the encoding of text, and answers are read as bytes: 3 MB

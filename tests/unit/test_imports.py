@@ -13,7 +13,7 @@ ROOT = Path(listener.__file__).parent
 
 # From the bottom up; a module imports only from layers below its own, or from its own package.
 LAYERS = (
-    ("errors", "redact", "fields", "payload", "threads", "clock", "files", "settings.values", "systemd"),
+    ("errors", "redact", "fields", "payload", "threads", "clock", "files", "lean", "settings.values", "systemd"),
     ("event", "logs", "schema", "settings"),
     ("sinks", "times"),
     ("config", "journal", "view"),
