@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 import msgspec
@@ -25,8 +25,23 @@ _CONVERTERS: Final[Mapping[object, Converter]] = {name: Converter(fields) for na
 _encode = msgspec.json.Encoder().encode
 
 
-class Received(msgspec.Struct, frozen=True, gc=False):
+class Discreet:
+    """Whatever prints it shows the fields SHOWN and no other: a payload holds the verification token."""
+
+    __slots__ = ()
+    SHOWN: ClassVar[tuple[str, ...]] = ("event_id", "event_type")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(repr(value) for _, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [(name, getattr(self, name)) for name in self.SHOWN]
+
+
+class Received(Discreet, msgspec.Struct, frozen=True, gc=False):
     """One event as the journal keeps it: `payload` is the platform's exact bytes, `received_ms` Unix ms."""
+
+    SHOWN = ("seq", "event_id", "event_type")
 
     seq: int
     event_id: str
@@ -34,18 +49,14 @@ class Received(msgspec.Struct, frozen=True, gc=False):
     received_ms: int
     payload: bytes
 
-    def __repr__(self) -> str:  # the payload holds the verification token
-        return f"Received({self.seq}, {self.event_id!r}, {self.event_type!r})"
 
-    def __rich_repr__(self) -> list[tuple[str, object]]:
-        return [("seq", self.seq), ("event_id", self.event_id), ("event_type", self.event_type)]
-
-
-class Event(msgspec.Struct, frozen=True):
+class Event(Discreet, msgspec.Struct, frozen=True):
     """What a payload says, "" or None where it says nothing that fits; `created_ms` is Unix ms.
 
     `envelope` is the decoded object as it came, with the verification token: print a format, never this.
     """
+
+    SHOWN = ("event_id", "event_type", "ticket_id")
 
     event_id: str
     event_type: str
@@ -54,9 +65,6 @@ class Event(msgspec.Struct, frozen=True):
     tenant_key: str
     ticket_id: str | None
     envelope: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return f"Event({self.event_id!r}, {self.event_type!r}, ticket_id={self.ticket_id!r})"
 
 
 def parse(payload: bytes) -> Event:

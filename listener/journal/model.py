@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from listener.clock import now_ms
+from listener.event import Discreet
 
 KEPT, REFUSED = 200, 500
 ASIDE = "-"  # in place of a sink's name: payloads that can't be read belong to none
@@ -17,7 +18,7 @@ def _unanswered(code: int) -> None:
     """The reply of an event that nobody waits for."""
 
 
-class Pending(msgspec.Struct, eq=False, gc=False):
+class Pending(Discreet, msgspec.Struct, eq=False, gc=False):
     """A payload on its way to disk. `settle` answers the platform once, in the thread that received it."""
 
     payload: bytes
@@ -29,12 +30,6 @@ class Pending(msgspec.Struct, eq=False, gc=False):
     code: int = REFUSED
     duplicate: bool = False
     reply: Callable[[int], None] | None = _unanswered
-
-    def __repr__(self) -> str:  # the payload holds the verification token
-        return f"Pending({self.event_id!r}, {self.event_type!r})"
-
-    def __rich_repr__(self) -> list[tuple[str, object]]:
-        return [("event_id", self.event_id), ("event_type", self.event_type)]
 
     def settle(self, code: int) -> bool:
         """Replies, unless that has been done; says whether it did."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from listener.event import FORMATS, TICKET_MESSAGE, parse, ticket_of, timestamp
+from listener.journal import Pending
 from tests import samples
 
 
@@ -258,7 +259,10 @@ def test_parse_finds_no_ticket(event: object) -> None:
 
 def test_reprs_hold_no_token() -> None:
     received = samples.received(samples.encode(samples.example()))
-    assert samples.TOKEN not in f"{received!r} {received} {parse(received.payload)!r}"
+    pending = Pending(received.payload, received.event_id, received.event_type)
+    assert samples.TOKEN not in f"{received!r} {received} {parse(received.payload)!r} {pending!r}"
+    for one in (received, parse(received.payload), pending):
+        assert samples.TOKEN not in str(one.__rich_repr__())
 
 
 @pytest.mark.parametrize(
