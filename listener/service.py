@@ -22,7 +22,8 @@ from listener.feishu.session import BadFrames, Session
 from listener.journal import Journal
 from listener.logs import configure, get_logger
 from listener.monitor.clients import ClientsState, watching
-from listener.monitor.facts import Facts, Live
+from listener.monitor.facts import Facts
+from listener.monitor.facts import Source as Watched
 from listener.monitor.measure import Timings
 from listener.monitor.observer import Observer
 from listener.receive import Receiver
@@ -40,14 +41,11 @@ SWITCH_INTERVAL = 0.0005  # seconds; Python's 5 ms: ack p99 of 8 ms while a sink
 log = get_logger(__name__)
 
 
-class Source(Protocol):
-    """Where events come from: the Supervisor of a long connection, or the Webhook."""
+class Source(Watched, Protocol):
+    """The same, to be run: the Supervisor of a long connection, or the Webhook."""
 
-    state: ConnectionState
     on_change: Callable[[ConnectionState], None]
 
-    @property
-    def session(self) -> Live | None: ...
     async def run(self) -> NoReturn: ...
 
 
