@@ -7,10 +7,11 @@ from pathlib import Path
 import msgspec
 
 from listener.config import Feishu, template
-from listener.install.steps import Absent, Command, Directory, File, Owner, Step
+from listener.install.steps import ME, Absent, Command, Directory, File, Owner, Step
 
 NAME = "helpdesk-listen"
 PACKAGED = f"/opt/{NAME}/bin/{NAME}"  # the program as the packaged units have it
+ROOT = Owner(user="root", group="root")
 _UNITS = Path(__file__).with_name("units")
 
 
@@ -77,7 +78,7 @@ def installation(
 ) -> list[Step]:
     """`secret` None: the one that is there stays, or an empty file is made. `now`: start it, or start it again."""
     system = layout.home is None
-    owner, root = (Owner(user="root", group=NAME), Owner(user="root", group="root")) if system else (Owner(), Owner())
+    owner, root = (Owner(user="root", group=NAME), ROOT) if system else (ME, ME)
     config = config_text(layout, app_id, domain or str(_default_domain()))
     steps: list[Step] = _account() if system else []
     steps += [Directory(path=path, mode=0o750 if system else 0o700, owner=owner) for path in _directories(layout)]
@@ -103,8 +104,8 @@ def removal(layout: Layout) -> list[Step]:
 def _account() -> list[Step]:
     path = Path(f"/etc/sysusers.d/{NAME}.conf")
     return [
-        Directory(path=path.parent, mode=0o755, owner=Owner(user="root", group="root")),
-        File(path=path, text=_packaged("sysusers.conf"), mode=0o644, owner=Owner(user="root", group="root")),
+        Directory(path=path.parent, mode=0o755, owner=ROOT),
+        File(path=path, text=_packaged("sysusers.conf"), mode=0o644, owner=ROOT),
         Command(("systemd-sysusers", str(path)), needs_systemd=False),
     ]
 

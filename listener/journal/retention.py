@@ -146,7 +146,8 @@ class Retention:
     def _over(self, connection: sqlite3.Connection) -> bool:
         """Asks for what is in use only where the file is that large: each commit asks this, and pays for the answer."""
         self._page_size = self._page_size or page_size(connection)
-        return page_count(connection) * self._page_size >= self.max_size <= self._used(connection)
+        large = page_count(connection) * self._page_size >= self.max_size
+        return large and self._used(connection) >= self.max_size
 
     def _used(self, connection: sqlite3.Connection) -> int:
         self.used = used_bytes(connection)
