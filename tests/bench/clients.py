@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 
 from listener.platform import FloodResult, Platform
+from listener.platform.flood import PayloadFactory
 from tests.bench.machine import Process
-from tests.bench.payloads import PayloadFactory, fresh_payload
+from tests.bench.payloads import fresh_payload
 from tests.daemon import environment
 
 CONNECT = 30.0  # seconds until a client must be connected

@@ -1,11 +1,9 @@
 """Ticket messages under ids that never came before."""
 
 import secrets
-from collections.abc import Callable
 
 from tests.samples import comment, encode, example, ticket
 
-PayloadFactory = Callable[[int], bytes]
 # The document's example with `comments` as a list, the one shape that the sample can take.
 _BEFORE, _AFTER = encode(example("@@", ticket=ticket(comments=[comment()]))).split(b"@@")
 

@@ -7,18 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from listener.platform import PlatformThread
+from tests.end_to_end.conftest import stand_in
 from tests.inprocess import commands
 from tests.service.manager import Manager
 
-__all__ = ["commands"]
-
-
-@pytest.fixture
-def stand_in() -> Iterator[PlatformThread]:
-    with PlatformThread(scale=0.01) as stand_in:
-        stand_in.platform.gateway.client_config |= {"ReconnectNonce": 0, "PingInterval": 2}
-        yield stand_in
+__all__ = ["commands", "stand_in"]
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Points in time as people write and read them."""
 
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -11,13 +9,7 @@ from listener.times import local, parse_time
 NOW = round(datetime(2026, 11, 22, 1, 30, tzinfo=UTC).timestamp() * 1000)  # 09:30 in Shanghai
 
 
-@pytest.fixture(autouse=True)
-def _in_shanghai(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "Asia/Shanghai")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("in_shanghai")
 
 
 def utc(*of: int) -> int:
