@@ -162,6 +162,26 @@ def test_from_the_first_moment_on_it_stops(after: float, tmp_path: Path) -> None
         assert code in (0, -signal.SIGTERM)
 
 
+SIGNALLED_WHERE_EXCEPTIONS_ARE_SWALLOWED = """
+import os, signal
+from listener import signals
+class Collected:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+signals.stoppable_at_once()
+Collected()
+print("lives on")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_while_starting_it_stops_even_where_an_exception_would_be_swallowed(name: str) -> None:
+    """As inside the collector or the import system's callbacks."""
+    code = SIGNALLED_WHERE_EXCEPTIONS_ARE_SWALLOWED.format(name=name)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=20)
+    assert (0, b"", b"") == (done.returncode, done.stdout, done.stderr)
+
+
 def test_a_closed_terminal_stops_it(tmp_path: Path) -> None:
     """SIGHUP from the kernel; every write to the terminal fails by then."""
     with PlatformThread() as stand_in:
