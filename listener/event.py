@@ -105,19 +105,15 @@ def _milliseconds(value: object) -> int | None:
     return ms if type(ms) is int else None
 
 
+@lru_cache(maxsize=256)  # events that come together share their milliseconds
 def _utc(ms: int | None) -> str | None:
     """RFC 3339 of Unix ms, None outside years 1 to 9999."""
     if ms is None:
         return None
     try:
-        return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
+        return f"{(_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec='milliseconds')[:23]}Z"
     except OverflowError:
         return None
-
-
-@lru_cache(maxsize=256)  # events of one second come together
-def _second(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
 
 
 def _ticket_id(event: object) -> str | None:

@@ -2,15 +2,16 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from listener.event import FORMATS, Received, Unparsable
 from listener.logs import get_logger
+from listener.sinks.base import Line
 
 SLICE = 64  # events formatted before other threads get their turn at the interpreter
 MAX_LINES, MAX_BYTES = 1024, 8 * 2**20  # kept for the sinks that come after the first
 log = get_logger(__name__)
-Formatted = list[bytes | Unparsable]
 
 
 class Formatter:
@@ -18,44 +19,56 @@ class Formatter:
 
     def __init__(self, share: bool) -> None:
         self.share = share  # whether several sinks may want the same
-        self._known: dict[tuple[int, str], bytes | Unparsable] = {}
+        self._known: dict[tuple[int, str], bytes] = {}
         self._bytes = 0
         self._guard = threading.Lock()
 
-    def lines(self, events: Sequence[Received], form: str) -> Formatted:
-        """A line for each event, or why there can't be one."""
-        lines: Formatted = []
+    def lines(self, events: Sequence[Received], form: str) -> list[Line]:
+        """Up to the first event that can't be formatted. Raises Unparsable where that is the first one of all."""
+        lines: list[Line] = []
         for start in range(0, len(events), SLICE):
             if start:
                 time.sleep(0)  # gives the interpreter away: acks come first
-            part = events[start : start + SLICE]
-            lines += self._shared(part, form) if self.share else [_formatted(event, form) for event in part]
+            try:
+                self._format(events[start : start + SLICE], form, lines)
+            except Unparsable:
+                if not lines:
+                    raise
+                break
         return lines
 
-    def _shared(self, events: Sequence[Received], form: str) -> Formatted:
-        with self._guard:
-            return [self._line(event, form) for event in events]
+    def _format(self, events: Sequence[Received], form: str, lines: list[Line]) -> None:
+        """Appends their lines; those before an error stay."""
+        if self.share:
+            with self._guard:
+                lines.extend(Line(event, self._line(event, form)) for event in events)
+        else:
+            lines.extend(Line(event, _formatted(event, form)) for event in events)
 
-    def _line(self, event: Received, form: str) -> bytes | Unparsable:
+    def _line(self, event: Received, form: str) -> bytes:
         key = (event.seq, form)
         line = self._known.get(key)
         if line is None:
             line = self._known[key] = _formatted(event, form)
-            self._bytes += _size(line)
+            self._bytes += len(line)
             while len(self._known) > MAX_LINES or (self._bytes > MAX_BYTES and len(self._known) > 1):
-                self._bytes -= _size(self._known.pop(next(iter(self._known))))
+                self._bytes -= len(self._known.pop(next(iter(self._known))))
         return line
 
 
-def _formatted(event: Received, form: str) -> bytes | Unparsable:
+def formattable(events: Sequence[Received], form: str) -> Iterator[Line]:
+    """The lines of those that can be formatted."""
+    for event in events:
+        with suppress(Unparsable):
+            yield Line(event, _formatted(event, form))
+
+
+def _formatted(event: Received, form: str) -> bytes:
+    """Raises Unparsable."""
     try:
         return FORMATS[form](event)
-    except Unparsable as e:
-        return e
+    except Unparsable:
+        raise
     except Exception as e:  # a bug: one event that can't be formatted must not stop the others
         log.exception("an event could not be formatted", seq=event.seq, event_id=event.event_id)
-        return Unparsable(f"{type(e).__name__} in the format {form}")
-
-
-def _size(line: bytes | Unparsable) -> int:
-    return len(line) if isinstance(line, bytes) else 0
+        raise Unparsable(f"{type(e).__name__} in the format {form}") from e

@@ -8,10 +8,11 @@ with what is new; journal/orders.py says how the two are told apart after a cras
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 
 from listener.delivery.attempts import Attempts, SinkState
-from listener.delivery.formatting import SLICE, Formatter
+from listener.delivery.formatting import SLICE, Formatter, formattable
 from listener.errors import JournalError
 from listener.event import Received, Unparsable, ticket_of
 from listener.journal import Cursor, Journal, Order
@@ -124,7 +125,6 @@ class Worker:
             self._journal.flush()
             self._unkept = False
         busy = time.monotonic() >= self._next_look and self._carry_out_next()
-        self._gather()
         last = self._journal.last_seq
         events = self._journal.read(self._cursor.seq, self._batch())
         if events:
@@ -133,11 +133,6 @@ class Worker:
             self._skip_to(last)
         elif not busy:
             self._rest()
-
-    def _gather(self) -> None:
-        """Lets a few become more, so that they share a sync."""
-        if 0 < self._journal.last_seq - self._cursor.seq < BATCH // 2 and time.monotonic() - self._delivered_at < FLOW:
-            self._abandon.wait(LINGER)
 
     def _skip_to(self, seq: int) -> None:
         self._move(seq, self._cursor.position)
@@ -158,27 +153,20 @@ class Worker:
         """What the sink has past its last known place is of the order that had begun, if one had."""
         order = self._journal.next_order(self.config.name)
         self._order = order if order and order.started else None
-        outcome = self.sink.open(self._cursor.position, self._upcoming())
+        upcoming = (line.data for line in self._ahead())  # for a sink that compares them with what it has
+        outcome = self.sink.open(self._cursor.position, upcoming)
         if outcome.count:
             log.info("found lines of before the last stop in place", sink=self.config.name, lines=outcome.count)
-        self._advance(self._found(outcome.count), outcome)
+        self._advance(list(islice(self._ahead(), outcome.count)), outcome)
         self._order = None
         return outcome
 
-    def _upcoming(self) -> Iterator[bytes]:
-        """The lines that come next, for a sink that compares them with what it has."""
-        return (line for _, line in self._ahead() if isinstance(line, bytes))
-
-    def _found(self, count: int) -> list[Line]:
-        """The first `count` lines that come next."""
-        lines = (Line(event, line) for event, line in self._ahead() if isinstance(line, bytes))
-        return list(islice(lines, count))
-
-    def _ahead(self) -> Iterator[tuple[Received, bytes | Unparsable]]:
+    def _ahead(self) -> Iterator[Line]:
+        """The lines that come next."""
         seq, last = self._place(), self._order.last_seq if self._order else self._journal.last_seq
         while seq < last:
             events, seq = self._next(seq, SLICE)
-            yield from zip(events, self._formatter.lines(events, self.config.format), strict=True)
+            yield from formattable(events, self.config.format)
 
     def _place(self) -> int:
         return self._order.done_seq if self._order else self._cursor.seq
@@ -215,15 +203,25 @@ class Worker:
 
     def _deliver(self, events: list[Received]) -> None:
         """Up to the first event that can't be formatted, or that one alone."""
-        formatted = self._formatter.lines(events, self.config.format)
-        good = next((i for i, line in enumerate(formatted) if isinstance(line, Unparsable)), len(events))
-        if good == 0:
-            error = formatted[0]
-            self._bury(events[0], error.reason if isinstance(error, Unparsable) else "", 1)
+        try:
+            lines = self._formatter.lines(events, self.config.format)
+        except Unparsable as e:
+            self._bury(events[0], e.reason, 1)
             return
-        lines = [Line(e, line) for e, line in zip(events[:good], formatted, strict=False) if isinstance(line, bytes)]
+        if self._order is None and time.monotonic() - self._delivered_at < FLOW:
+            self._gather(lines, time.monotonic() + LINGER)
         outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), len(lines))
         self._settle(lines, outcome, attempts)
+
+    def _gather(self, lines: list[Line], until: float) -> None:
+        """Formats what comes until then, so that it shares a sync; what can't be formatted begins the next batch."""
+        with suppress(Unparsable):
+            while (room := self._batch() // 2 - len(lines)) > 0 and (left := until - time.monotonic()) > 0:
+                seq = lines[-1].event.seq
+                events = self._journal.read(seq, room) if self._journal.wait(seq, left) else []
+                if not events:
+                    break
+                lines += self._formatter.lines(events, self.config.format)
 
     def _settle(self, lines: Sequence[Line], outcome: Outcome, attempts: int) -> None:
         match outcome:

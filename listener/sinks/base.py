@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
@@ -36,7 +36,7 @@ class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     retry: Retry = Retry()
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """An event in the sink's format; `data` has no newline."""
 
     event: Received
