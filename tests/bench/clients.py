@@ -127,6 +127,11 @@ def sample(home: Path) -> Running:
     return running("sample", [sys.executable, str(SAMPLE), "{url}"], home)
 
 
+def quiet(home: Path) -> Running:
+    """The same sample with a log of errors only, which its document has not."""
+    return running("quiet", [sys.executable, str(SAMPLE), "{url}", "ERROR"], home)
+
+
 def null(home: Path) -> Running:
     """Decodes and acks, keeps nothing: what the stand-in can be asked for at most."""
     return running("null", [sys.executable, "-m", "tests.platform.null_client", "{url}"], home)

@@ -27,12 +27,22 @@ class Plan:
 FULL = Plan(
     rounds=4,
     starts=5,
-    counts={"sample": (800, 2000, 3000), "listener": (1500, 12_000, 20_000), "null": (3000, 30_000, 60_000)},
+    counts={
+        "sample": (800, 2000, 3000),
+        "quiet": (800, 2000, 3000),
+        "listener": (1500, 12_000, 20_000),
+        "null": (3000, 30_000, 60_000),
+    },
 )
 QUICK = Plan(
     rounds=2,
     starts=2,
-    counts={"sample": (300, 800, 1500), "listener": (500, 6000, 8000), "null": (1000, 15_000, 30_000)},
+    counts={
+        "sample": (300, 800, 1500),
+        "quiet": (300, 800, 1500),
+        "listener": (500, 6000, 8000),
+        "null": (1000, 15_000, 30_000),
+    },
     journals=(0, 100_000),
     sinks=(1, 10),
     flood=5000,
@@ -41,7 +51,7 @@ QUICK = Plan(
 TINY = Plan(
     rounds=1,
     starts=1,
-    counts={"sample": (20, 100, 100), "listener": (50, 200, 1100), "null": (100, 1000, 2000)},
+    counts={"sample": (20, 100, 100), "quiet": (20, 100, 100), "listener": (50, 200, 1100), "null": (100, 1000, 2000)},
     journals=(0, 2000),
     sinks=(1, 2),
     flood=1100,

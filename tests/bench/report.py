@@ -95,10 +95,11 @@ def _all_limits(figures: Figures) -> Iterator[str]:
 def _clients(figures: Figures) -> Iterator[str]:
     yield f"\n{'unacked':>8} {'client':10}{'events/s':>10}{'acked/s':>10}{'ack p50':>12}{'p99':>12}{'CPU/event':>12}"
     for window, part in figures["rates"]["unacked"].items():
-        for name in ("listener", "sample", "null"):
+        for name in ("listener", "sample", "quiet", "null"):
             one = part[name]
             ack = f"{one['ack']['p50_ms']:>9.2f} ms{one['ack']['p99_ms']:>9.2f} ms"
             yield f"{window:>8} {name:10}{one['rate']:>10.0f}{one['acked_rate']:>10.0f}{ack}{one['cpu_us']:>9.0f} µs"
+        yield f"{'':8} the listener's rate to the quiet sample's: {part['ratio_to_quiet']:.1f}"
     starts, peaks = figures["starts"], figures["rates"]["peak_mib"]
     yield f"\n{'':8} {'client':10}{'connected':>12}{'idle':>10}{'peak':>10}"
     for name, one in starts.items():

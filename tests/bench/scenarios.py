@@ -37,13 +37,13 @@ async def starts(home: Path, plan: Plan) -> Part:
 
 
 async def rates(home: Path, plan: Plan) -> Part:
-    """Listener, sample and null client beside each other, at each number of unacked events."""
+    """Listener, sample (as it is, and quiet) and null client beside each other, at each number of unacked events."""
     floods: dict[tuple[str, int], list[Flood]] = {}
     syncs: list[float] = []
     async with AsyncExitStack() as stack:
         everyone = [
             await stack.enter_async_context(start(home / start.__name__))
-            for start in (clients.sample, clients.listener, clients.null)
+            for start in (clients.sample, clients.listener, clients.quiet, clients.null)
         ]
         for client in everyone:
             await client.flood(plan.counts[client.name][0], 64)
@@ -56,7 +56,8 @@ async def rates(home: Path, plan: Plan) -> Part:
         peaks = {client.name: client.process.peak for client in everyone}
     measured: dict[str, Part] = {str(w): {c.name: _summary(floods[c.name, w]) for c in everyone} for w in WINDOWS}
     for part in measured.values():
-        part["ratio"] = _ratio(part["listener"]["rates"], part["sample"]["rates"])
+        for name, other in (("ratio", "sample"), ("ratio_to_quiet", "quiet")):
+            part[name] = _ratio(part["listener"]["rates"], part[other]["rates"])
     sync = {"p50_us": percentile(syncs, 50) * 1e6, "p99_us": percentile(syncs, 99) * 1e6}
     return {"unacked": measured, "sync": sync, "peak_mib": peaks}
 

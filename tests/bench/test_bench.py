@@ -19,7 +19,7 @@ def test_it_runs_and_says_everything(tmp_path: Path) -> None:
     figures = json.loads(path.read_text())
     assert KEYS == set(figures)
     assert ["1", "64", "1024"] == list(figures["rates"]["unacked"])
-    assert {"listener", "sample", "null", "ratio"} == set(figures["rates"]["unacked"]["64"])
+    assert {"listener", "sample", "quiet", "null", "ratio", "ratio_to_quiet"} == set(figures["rates"]["unacked"]["64"])
     assert all(limit["figure"] > 0 for limit in figures["limits"])
     for limit in figures["limits"]:
         assert limit["name"] in done.stdout
