@@ -109,7 +109,8 @@ def reload(feed: Feed) -> None:
         )
     )
     CONFIG.write_text(good + extra)
-    seen["reload"] = run("systemctl", "reload", UNIT)
+    seen["reload"] = run("systemctl", "reload", UNIT)  # returns once the signal is sent
+    until(lambda: "second" in {sink["name"] for sink in _sinks()}, "the new sink in status")
     feed.push(1)
     seen["second"] = until(lambda: len(events(Path("/var/log/helpdesk-listen/second.jsonl"))) == 1, "the new sink")
     until(lambda: len(_failing()) == 3, "three sinks that may not write")
@@ -127,9 +128,12 @@ def reload(feed: Feed) -> None:
     seen["second_kill"] = feed.complete()
 
 
+def _sinks() -> list[dict[str, Any]]:
+    return list(json.loads(run(PROGRAM, "status", "--json")[1])["sinks"])
+
+
 def _failing() -> dict[str, str]:
-    sinks = json.loads(run(PROGRAM, "status", "--json")[1])["sinks"]
-    return {sink["name"]: sink["last_error"] for sink in sinks if sink["last_error"]}
+    return {sink["name"]: sink["last_error"] for sink in _sinks() if sink["last_error"]}
 
 
 def platform_gone(stand_in: PlatformThread) -> None:
