@@ -35,15 +35,23 @@ async def _shake(feishu: Feishu) -> float:
     session = Session(feishu.app_id, feishu.app_secret.read(), feishu.domain, _Refuser(), network=network_of(feishu))
     try:
         await session.open()
-        listening = asyncio.ensure_future(session.listen())
+        return await _round_trip(session)
+    finally:
+        await session.close()
+
+
+async def _round_trip(session: Session) -> float:
+    """Listens until the first pong; seconds that it took. Raises Lost."""
+    listening = asyncio.ensure_future(session.listen())
+    try:
         while session.round_trip is None:
             await asyncio.wait({listening}, timeout=LOOK)
             if listening.done():
                 listening.result()
-        listening.cancel()
+        return session.round_trip
     finally:
-        await session.close()
-    return session.round_trip
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)  # asyncio prints an end that nobody looked at
 
 
 async def _bounded(step: Any, what: str) -> Any:
