@@ -10,9 +10,10 @@ Counts = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """`rounds` of floods, in which the clients take turns, and `starts` of each program."""
+    """`rounds` of floods in which the clients take turns, `repeats` where only listeners run, `starts` of a program."""
 
     rounds: int
+    repeats: int
     starts: int
     counts: Counts
     journals: tuple[int, ...] = (0, 100_000, 1_000_000)  # events that are there before
@@ -25,22 +26,24 @@ class Plan:
 
 
 FULL = Plan(
-    rounds=4,
+    rounds=6,
+    repeats=4,
     starts=5,
     counts={
-        "sample": (800, 2000, 3000),
-        "quiet": (800, 2000, 3000),
-        "listener": (1500, 12_000, 20_000),
-        "null": (3000, 30_000, 60_000),
+        "sample": (300, 1000, 2000),
+        "quiet": (300, 1000, 2000),
+        "listener": (600, 10_000, 12_000),
+        "null": (2000, 15_000, 30_000),
     },
 )
 QUICK = Plan(
-    rounds=2,
+    rounds=3,
+    repeats=2,
     starts=2,
     counts={
-        "sample": (300, 800, 1500),
-        "quiet": (300, 800, 1500),
-        "listener": (500, 6000, 8000),
+        "sample": (200, 500, 1200),
+        "quiet": (200, 500, 1200),
+        "listener": (300, 6000, 8000),
         "null": (1000, 15_000, 30_000),
     },
     journals=(0, 100_000),
@@ -50,6 +53,7 @@ QUICK = Plan(
 )
 TINY = Plan(
     rounds=1,
+    repeats=1,
     starts=1,
     counts={"sample": (20, 100, 100), "quiet": (20, 100, 100), "listener": (50, 200, 1100), "null": (100, 1000, 2000)},
     journals=(0, 2000),

@@ -47,10 +47,10 @@ async def rates(home: Path, plan: Plan) -> Part:
         ]
         for client in everyone:
             await client.flood(plan.counts[client.name][0], 64)
-        for _ in range(plan.rounds):
+        for number in range(plan.rounds):
             syncs += sync_times(home, plan.syncs)
             for index, window in enumerate(WINDOWS):
-                for client in everyone:
+                for client in _rotated(everyone, number):  # some machines slow down after a second at full load
                     flood = await client.flood(plan.counts[client.name][index], window)
                     floods.setdefault((client.name, window), []).append(flood)
         peaks = {client.name: client.process.peak for client in everyone}
@@ -129,7 +129,7 @@ async def _compared(starting: dict[int, clients.Running], plan: Plan, windows: S
         running = {key: await stack.enter_async_context(start) for key, start in starting.items()}
         for client in running.values():
             await client.flood(plan.warm_up, 64)
-        for _ in range(plan.rounds):
+        for _ in range(plan.repeats):
             for window in windows:
                 for key, client in running.items():
                     floods.setdefault((key, window), []).append((await client.flood(plan.flood, window)).rate)
@@ -138,8 +138,13 @@ async def _compared(starting: dict[int, clients.Running], plan: Plan, windows: S
 
 async def _alone(client: Client, plan: Plan, windows: Sequence[int]) -> Part:
     await client.flood(plan.warm_up, 64)
-    floods = {window: [await client.flood(plan.flood, window) for _ in range(plan.rounds)] for window in windows}
+    floods = {window: [await client.flood(plan.flood, window) for _ in range(plan.repeats)] for window in windows}
     return {str(window): median([flood.rate for flood in done]) for window, done in floods.items()}
+
+
+def _rotated(clients: list[Client], by: int) -> list[Client]:
+    start = by % len(clients)
+    return clients[start:] + clients[:start]
 
 
 def _summary(floods: list[Flood]) -> Part:
