@@ -23,11 +23,19 @@ def check(
     ] = True,
 ) -> None:
     """Check the settings, and say what `start` would do with them. 检查配置。"""
-    from listener.settings.values import format_duration, format_size
-
     wanted = settings(context, config)
     if secret or online:
         wanted.feishu.app_secret.read()
+    _tell(wanted)
+    if online:
+        _ask_platform(wanted)
+    emit("ok")
+
+
+def _tell(wanted: "Settings") -> None:
+    """What `start` would do. Raises ConfigError where a secret of the source can't be read."""
+    from listener.settings.values import format_duration, format_size
+
     feishu, journal = wanted.feishu, wanted.journal
     emit(f"settings   {wanted.origin}")
     emit(f"app        {feishu.app_id} at {feishu.domain}")
@@ -45,9 +53,6 @@ def check(
         emit(f"sink       {name}: not in the settings, so forgotten in 30 days; a sink under a new name is a new one")
     for warning in wanted.warnings:
         note(f"warning: {warning}")
-    if online:
-        _ask_platform(wanted)
-    emit("ok")
 
 
 def _unknown_cursors(wanted: "Settings") -> list[str]:

@@ -1,10 +1,14 @@
 """replay: hands journalled events to a sink again."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from listener.commands.shared import Config, moment, note, settings
+
+if TYPE_CHECKING:
+    from listener.journal import Order
 
 EPILOG = """\b
 Examples / 示例:
@@ -35,16 +39,11 @@ def replay(
     if bool(event_id) == (since is not None or until is not None):
         raise typer.BadParameter("say which events: --since, --until or both, or --event-id")
     from listener.delivery.ordering import order, sink_config
-    from listener.journal import orders
-    from listener.journal.reading import reading
+    from listener.journal.orders import placing
 
     wanted = settings(context, config)
     sink_config(wanted, sink)
-    with reading(wanted.journal.path) as connection:
-        if event_id:
-            planned = [orders.replay_of(connection, sink, one) for one in event_id]
-        else:
-            planned = [orders.replay(connection, sink, since or 0, orders.ALWAYS if until is None else until)]
+    planned = _planned(wanted.journal.path, sink, event_id or [], since, until)
     for one, (_, found) in zip(event_id or [], planned, strict=False):
         if not found:
             note(f"{one}: not in the journal any more, or still to come to {sink}")
@@ -52,6 +51,19 @@ def replay(
     if not places:
         note("nothing to replay")
         raise typer.Exit(1 if event_id else 0)
-    here = order(wanted, orders.placing(places), [sink])
+    here = order(wanted, placing(places), [sink])
     count = sum(found for _, found in planned)
     note(f"{count} events {'replayed' if here else 'ordered: the daemon hands them'} to {sink}")
+
+
+def _planned(
+    path: Path, sink: str, event_ids: list[str], since: int | None, until: int | None
+) -> "list[tuple[Order, int]]":
+    """An order for each of the events, else one for that time; with each, how many events it is. Only reads."""
+    from listener.journal import orders
+    from listener.journal.reading import reading
+
+    with reading(path) as connection:
+        if event_ids:
+            return [orders.replay_of(connection, sink, one) for one in event_ids]
+        return [orders.replay(connection, sink, since or 0, orders.ALWAYS if until is None else until)]
