@@ -83,7 +83,7 @@ class FileSink:
         if self._changed() or (self._rotation and self._rotation.due(self._offset, self._written_at)):
             return self._begin_anew()
         self.idle()
-        data = b"\n".join([*[line.data for line in lines], b""])
+        data = b"\n".join([*(line.data for line in lines), b""])
         try:
             _write(self._fd, data)
             self._sync(self._fd)

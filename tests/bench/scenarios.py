@@ -50,7 +50,7 @@ async def rates(home: Path, plan: Plan) -> Part:
         for number in range(plan.rounds):
             syncs += sync_times(home, plan.syncs)
             for index, window in enumerate(WINDOWS):
-                for client in _rotated(everyone, number):  # some machines slow down after a second at full load
+                for client in _rotated(everyone, number):  # nobody is always first
                     flood = await client.flood(plan.counts[client.name][index], window)
                     floods.setdefault((client.name, window), []).append(flood)
         peaks = {client.name: client.process.peak for client in everyone}
