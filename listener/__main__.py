@@ -1,6 +1,6 @@
 """`helpdesk-listen` and `python -m listener`."""
 
-from listener.cli import main
+from listener.cli.main import main
 
 if __name__ == "__main__":
     main()

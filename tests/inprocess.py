@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from listener import cli
-from listener.platform import PlatformThread
+from listener.cli import main
+from listener.simulator import PlatformThread
 from tests.daemon import environment
 
 
@@ -45,7 +45,7 @@ class Commands:
             patch.setattr(sys, "argv", ["helpdesk-listen", *arguments])
             self._capsys.readouterr()
             with pytest.raises(SystemExit) as ended:
-                cli.main()
+                main.main()
         out, err = self._capsys.readouterr()
         return Result(int(ended.value.code or 0), out, err)
 

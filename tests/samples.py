@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from listener.event import Received, identify
-from listener.platform.conversation import EXAMPLE
+from listener.simulator.conversation import EXAMPLE
 
 Envelope = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, stop_never, wait_random_exponential
 
-from listener.logs import get_logger
+from listener.base.logs import get_logger
 from listener.sinks.base import Closed, Delivered, Outcome, Rejected, Retry, TryAgain
 
 FIRST_DELAY = 0.1  # seconds, doubled each time; each wait is a random part of it

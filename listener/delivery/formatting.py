@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+from listener.base.logs import get_logger
 from listener.event import FORMATS, Received, Unparsable
-from listener.logs import get_logger
 from listener.sinks.base import Line
 
 SLICE = 64  # events formatted before other threads get their turn at the interpreter

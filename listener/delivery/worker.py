@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
+from listener.base.errors import JournalError
+from listener.base.logs import get_logger
+from listener.base.threads import give_way
 from listener.delivery.attempts import Attempts, SinkState
 from listener.delivery.formatting import SLICE, Formatter, formattable
-from listener.errors import JournalError
 from listener.event import Received, Unparsable, ticket_of
 from listener.journal import Cursor, Journal, Order
-from listener.logs import get_logger
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Sink, SinkConfig, TryAgain
-from listener.threads import give_way
 
 BATCH = 512  # events a delivery, so a sync
 NICENESS = 5  # receiving goes first: a tenth more events a second on a processor that has no time to spare

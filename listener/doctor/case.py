@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import urlsplit
 
-from listener.config import Settings
 from listener.feishu.api import Api, Helpdesk, helpdesk_of
 from listener.feishu.network import Answer, Network, network_of
+from listener.settings.config import Settings
 
 
 @dataclass

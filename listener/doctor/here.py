@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from listener.config import Settings
+from listener.base.errors import ListenError
 from listener.doctor.case import Case, as_root
 from listener.doctor.report import Check, Finding, ok
-from listener.errors import ListenError
 from listener.journal.inspect import holder, look, writable
-from listener.monitor.inquiry import inquire
-from listener.monitor.status import LITTLE_DISK, one_line
+from listener.observe.health import LITTLE_DISK, one_line
+from listener.observe.inquiry import inquire
+from listener.settings.config import Settings
 from listener.settings.secrets import SecretKind, SecretSource, exposure
 from listener.settings.values import format_size
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from listener.config import Settings
+from listener.app.daemon import Bounds, Service
+from listener.base.errors import JournalError, ListenError
+from listener.base.threads import DaemonExecutor
 from listener.doctor.report import Step
-from listener.errors import JournalError, ListenError
 from listener.journal import Journal
 from listener.journal.inspect import holder, look
-from listener.service import Bounds, Service
-from listener.threads import DaemonExecutor
+from listener.settings.config import Settings
 
 LOOK = 0.25  # seconds
 NAME = "event"

@@ -7,9 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from listener.errors import ListenError
-from listener.redact import redact
-from listener.threads import DaemonExecutor
+from listener.base.errors import ListenError
+from listener.base.redact import redact
+from listener.base.threads import DaemonExecutor
 
 BUDGET = 30.0  # seconds for all checks together
 State = Literal["ok", "warning", "failed", "skipped"]

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from listener.base.errors import ListenError
+from listener.base.redact import redact
 from listener.doctor.case import Case
 from listener.doctor.report import Check, Finding, ok
-from listener.errors import ListenError
 from listener.feishu.network import BoundedRequests
 from listener.feishu.probe import ask_endpoint, shake_hands
-from listener.redact import redact
 
 CLOCK_WARNING, CLOCK_FAILED = 30.0, 300.0  # seconds
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from listener.errors import ConfigError, ListenError, Unavailable
-from listener.redact import redact
+from listener.base.errors import ConfigError, ListenError, Unavailable
+from listener.base.redact import redact
 
 THROTTLED = 99991400
 BAD_TOKENS = {99991661, 99991663, 99991668, 99991671}

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from listener.config import Feishu
-from listener.errors import ConfigError, ListenError, Unavailable
+from listener.base.errors import ConfigError, ListenError, Unavailable
+from listener.base.redact import remember
+from listener.base.threads import DaemonExecutor
 from listener.feishu import answers
 from listener.feishu.network import Answer, BoundedRequests, Network
 from listener.feishu.sdk import private
-from listener.redact import remember
-from listener.threads import DaemonExecutor
+from listener.settings.config import Feishu
 
 ONLINE_PATH = "/open-apis/event/v1/connection"
 TICKETS_PATH = "/open-apis/helpdesk/v1/tickets"

@@ -22,11 +22,11 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake
 
-from listener.errors import ListenError, SessionError, Unreachable
+from listener.base.errors import ListenError, SessionError, Unreachable
 from listener.feishu.codes import endpoint_error, handshake_error
-from listener.feishu.connection import OnMessage, Websockets
 from listener.feishu.network import BoundedRequests, Network, is_loopback
 from listener.feishu.sdk import ws_client
+from listener.feishu.websocket import OnMessage, Websockets
 
 MAX_SERVICE_ID = 2**31 - 1  # the ping frame's field is an int32
 

@@ -1,6 +1,6 @@
 """What the platform's refusals mean. Pure. Source: the SDK's ws/const.py, and what has been seen of the platform."""
 
-from listener.errors import (
+from listener.base.errors import (
     CredentialsRefused,
     Refused,
     SessionError,

@@ -16,10 +16,10 @@ from urllib.parse import unquote, urlsplit
 
 import certifi
 
-from listener.config import Feishu
-from listener.errors import ConfigError, Unreachable
-from listener.lean import without
-from listener.redact import remember
+from listener.base.errors import ConfigError, Unreachable
+from listener.base.lean import without
+from listener.base.redact import remember
+from listener.settings.config import Feishu
 
 with without("chardet", "charset_normalizer"):  # they guess the encoding of text, and answers are read as bytes: 3 MB
     import requests

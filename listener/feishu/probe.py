@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from listener.config import Feishu
-from listener.errors import Unreachable
+from listener.base.errors import Unreachable
+from listener.base.threads import DaemonExecutor
 from listener.feishu.client import new_client
 from listener.feishu.network import network_of
 from listener.feishu.session import Session
-from listener.threads import DaemonExecutor
+from listener.settings.config import Feishu
 
 SECONDS = 10.0
 LOOK = 0.02  # seconds between two looks for the pong

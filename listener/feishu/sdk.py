@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from listener.redact import redact
+from listener.base.redact import redact
 
 PRIVATE = {
     "ws.client": "loop requests websockets Frame ExpiringCache LogLevel Client"

@@ -14,13 +14,13 @@ from typing import Any, NoReturn, Protocol
 
 from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
 
-from listener.errors import ListenError, Lost, Unreachable
+from listener.base.errors import ListenError, Lost, Unreachable
+from listener.base.logs import RateLimit, get_logger
 from listener.feishu.client import Timings, new_client
-from listener.feishu.connection import FrameConnection
 from listener.feishu.fragments import BadFragment, Fragments
 from listener.feishu.network import TLS_HINT, Network
 from listener.feishu.sdk import ws_client
-from listener.logs import RateLimit, get_logger
+from listener.feishu.websocket import FrameConnection
 
 CONTROL, DATA = 0, 1
 KEPT = 200

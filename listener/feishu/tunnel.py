@@ -5,7 +5,7 @@ import base64
 import ssl
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from listener.errors import Unreachable
+from listener.base.errors import Unreachable
 
 HAPPY_EYEBALLS = 0.25  # seconds until the next address is tried beside a slow one (RFC 8305)
 MAX_HEAD = 16 * 1024  # bytes

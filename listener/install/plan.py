@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from listener.config import Feishu, template
 from listener.install.steps import ME, Absent, Command, Directory, File, Owner, Step
+from listener.settings.config import Feishu, template
 
 NAME = "helpdesk-listen"
 PACKAGED = f"/opt/{NAME}/bin/{NAME}"  # the program as the packaged units have it

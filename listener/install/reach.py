@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import listener
-from listener.errors import ConfigError
+from listener.base.errors import ConfigError
 
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 by ProtectHome= and PrivateTmp= of the unit
 CURE = (

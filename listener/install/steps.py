@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from listener.errors import ListenError
+from listener.base.errors import ListenError
 
 SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 

@@ -13,8 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from listener.base.logs import get_logger
 from listener.journal.database import connect
-from listener.logs import get_logger
 
 LOOK, AT_LEAST_EVERY = 0.5, 10.0  # seconds
 WORTH_IT = 4 * 2**20  # bytes of WAL

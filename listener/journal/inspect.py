@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from listener.errors import JournalError
+from listener.base.errors import JournalError
 from listener.journal.database import connect, used_bytes
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from listener.errors import JournalError
+from listener.base.errors import JournalError
+from listener.base.logs import get_logger
+from listener.base.threads import give_way
 from listener.journal import recovery
 from listener.journal.database import connect, is_damage
-from listener.logs import get_logger
-from listener.threads import give_way
 
 AFTER = 5.0  # seconds from the start to the first check: connecting comes first
 AGAIN = 600.0  # seconds after one that was interrupted

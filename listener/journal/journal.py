@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from listener.clock import now_ms
-from listener.errors import JournalError
+from listener.base.clock import now_ms
+from listener.base.errors import JournalError
+from listener.base.logs import get_logger
 from listener.event import Received
-from listener.journal import orders
+from listener.journal import redelivery
 from listener.journal.checkpoint import Checkpointer
 from listener.journal.database import connect, is_damage
 from listener.journal.integrity import AFTER, Inspector
@@ -18,11 +19,10 @@ from listener.journal.lock import Lock
 from listener.journal.model import Cursor, Order, Pending
 from listener.journal.opening import prepare
 from listener.journal.query import events_after
+from listener.journal.recent import Tail
 from listener.journal.recovery import FRESH
 from listener.journal.retention import Retention
-from listener.journal.tail import Tail
 from listener.journal.writer import SET_CURSOR, Writer
-from listener.logs import get_logger
 
 T = TypeVar("T")
 WAIT = 5.0  # seconds for a rare job, such as a dead letter
@@ -113,19 +113,19 @@ class Journal:
 
     def next_order(self, sink: str) -> Order | None:
         """What the sink's worker is to carry out next. Raises JournalError."""
-        return self._read(lambda connection: orders.next_order(connection, sink))
+        return self._read(lambda connection: redelivery.next_order(connection, sink))
 
     def ordered(self, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
         """(the order's next events after that seq, the seq up to which these are all). Raises JournalError."""
-        return self._read(lambda connection: orders.selected(connection, order, after, limit))
+        return self._read(lambda connection: redelivery.selected(connection, order, after, limit))
 
     def begin(self, order: Order) -> None:
         """On disk on return: where the sink stands, and that lines of this order come next. Raises JournalError."""
-        self.do(lambda connection: orders.begin(connection, order))
+        self.do(lambda connection: redelivery.begin(connection, order))
 
     def progress(self, order: Order, done_seq: int, cursor: Cursor, delivered: Sequence[int] = ()) -> None:
         """On disk on return: the order is done up to there, these of it were delivered. Raises JournalError."""
-        self.do(lambda connection: orders.progress(connection, order, done_seq, cursor, delivered))
+        self.do(lambda connection: redelivery.progress(connection, order, done_seq, cursor, delivered))
 
     def read(self, after: int, limit: int) -> list[Received]:
         """The next events after this seq, oldest first; [] where there is none. Raises JournalError."""

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from listener.errors import JournalError
+from listener.base.errors import JournalError
 
 PATIENCE = 0.5  # seconds: a command that asks who has the lock holds it for a moment
 LOOK = 0.05

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from listener.clock import now_ms
+from listener.base.clock import now_ms
 from listener.event import Discreet
 
 KEPT, REFUSED = 200, 500

@@ -13,12 +13,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from listener.errors import JournalError
-from listener.files import sync_directory
+from listener.base.errors import JournalError
+from listener.base.files import sync_directory
+from listener.base.logs import get_logger
 from listener.journal import recovery
 from listener.journal.database import connect, create, is_damage
 from listener.journal.schema import APPLICATION_ID, TABLES, migrate, newest
-from listener.logs import get_logger
 
 _MAGIC = b"SQLite format 3\0"
 _NEWEST_ROWS = 16

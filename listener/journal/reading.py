@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from listener.errors import JournalError
+from listener.base.errors import JournalError
 from listener.journal.database import connect
 from listener.journal.model import ASIDE, DeadLetter
 from listener.journal.recovery import FRESH

@@ -11,11 +11,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from listener.errors import JournalError
+from listener.base.errors import JournalError
+from listener.base.files import stamp, sync_directory
+from listener.base.logs import get_logger
 from listener.event import Unparsable, identify
-from listener.files import stamp, sync_directory
 from listener.journal.database import connect, create, transaction
-from listener.logs import get_logger
 
 GAP = 1_000_000  # seqs left out where the last one can't be read: a number is never used again
 SPAN = 4096  # rows read together; halved where one can't be

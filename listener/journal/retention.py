@@ -4,9 +4,9 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable
 
-from listener.clock import now_ms
+from listener.base.clock import now_ms
+from listener.base.logs import get_logger
 from listener.journal.database import page_count, page_size, transaction, used_bytes
-from listener.logs import get_logger
 
 EVERY, WHILE_BUSY, WHILE_FULL = 60.0, 0.05, 1.0  # seconds to the next look
 FROM_THE_START_EVERY = 3600.0  # seconds: a dead letter that was discarded frees an event far back

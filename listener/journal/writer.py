@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 from msgspec.structs import astuple
 
-from listener.clock import now_ms
+from listener.base.clock import now_ms
+from listener.base.logs import get_logger
 from listener.event import Received
 from listener.journal.checkpoint import CAP, Progress, wal_size
 from listener.journal.database import connect, is_damage, transaction
 from listener.journal.model import KEPT, REFUSED, Cursor, Pending
+from listener.journal.recent import Tail
 from listener.journal.retention import Retention
-from listener.journal.tail import Tail
-from listener.logs import get_logger
 
 MAX_BATCH = 2048  # events a commit
 CURSOR_DELAY = 0.2  # seconds that a cursor waits for an event to ride with

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from listener.redact import redact
+from listener.base.redact import redact
 
 _NAMES = {
     bool: "true or false",

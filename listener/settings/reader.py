@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec.structs import FieldInfo
 
-from listener.errors import ConfigError
+from listener.base.errors import ConfigError
 from listener.settings.convert import WrongValueError, convert, guess, one_of, shown, type_name, unwrap
 from listener.settings.paths import Place, resolve
 from listener.settings.rules import Env

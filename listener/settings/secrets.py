@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from listener.errors import ConfigError
-from listener.redact import remember
+from listener.base.errors import ConfigError
+from listener.base.redact import remember
 
 LIMIT = 4096  # bytes; a longer file is not a secret but a mistaken path
 

@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from listener.files import sync_directory
-from listener.logs import get_logger
+from listener.base.files import sync_directory
+from listener.base.logs import get_logger
 from listener.settings.paths import Place
 from listener.settings.rules import Count, Duration, Size
 from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping, TryAgain

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from listener.logs import get_logger
+from listener.base.logs import get_logger
 from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping
 
 

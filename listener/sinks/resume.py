@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from listener.files import for_the_group
-from listener.logs import get_logger
+from listener.base.files import for_the_group
+from listener.base.logs import get_logger
 
 PRINT = 256  # bytes before the offset that tell a file from another one with its inode
 log = get_logger(__name__)

@@ -8,8 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-from listener.files import for_the_group, stamp, sync_directory
-from listener.logs import get_logger
+from listener.base.files import for_the_group, stamp, sync_directory
+from listener.base.logs import get_logger
 
 _STAMP = r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z"
 log = get_logger(__name__)

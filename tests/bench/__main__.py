@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from listener import logs
+from listener.base import logs
 from tests.bench import scenarios
 from tests.bench.machine import CLIENT_CORE, CORES, STAND_IN_CORE
 from tests.bench.plan import PLANS, Plan

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from listener.platform import FloodResult, Platform
-from listener.platform.flood import PayloadFactory
+from listener.simulator import FloodResult, Platform
+from listener.simulator.flood import PayloadFactory
 from tests.bench.machine import Process
 from tests.bench.payloads import fresh_payload
 from tests.daemon import environment
@@ -134,4 +134,4 @@ def quiet(home: Path) -> Running:
 
 def null(home: Path) -> Running:
     """Decodes and acks, keeps nothing: what the stand-in can be asked for at most."""
-    return running("null", [sys.executable, "-m", "tests.platform.null_client", "{url}"], home)
+    return running("null", [sys.executable, "-m", "tests.simulator.null_client", "{url}"], home)

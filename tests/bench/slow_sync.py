@@ -41,7 +41,7 @@ def main() -> None:
     sqlite3.connect = lambda *args, **settings: connect(*args, **{"factory": SlowConnection} | settings)
     os.fsync, os.fdatasync = _slow(os.fsync), _slow(os.fdatasync)  # type: ignore[assignment]  # a descriptor will do
 
-    from listener.cli import main as listen
+    from listener.cli.main import main as listen
 
     listen()
 

@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from listener.cli import main
+from listener.cli.main import main
 
 
 def counted() -> dict[str, int]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from listener.base.threads import DaemonExecutor
 from listener.feishu.network import Network
 from listener.feishu.session import Limits, Session
-from listener.platform import Platform
-from listener.supervisor import Backoff, Supervisor
-from listener.threads import DaemonExecutor
+from listener.simulator import Platform
+from listener.sources.long_connection import Backoff, Supervisor
 
 LARK, FEISHU = "open.larksuite.com", "open.feishu.cn"
 PROMPT = {"ReconnectCount": -1, "ReconnectInterval": 120, "ReconnectNonce": 0, "PingInterval": 2}

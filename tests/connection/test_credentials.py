@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from listener.errors import CredentialsRefused, RestartNeeded
-from listener.platform import PlatformThread, faults
-from listener.supervisor import Backoff
+from listener.base.errors import CredentialsRefused, RestartNeeded
+from listener.simulator import PlatformThread, faults
+from listener.sources.long_connection import Backoff
 from tests.connection.listening import PROMPT, QUICKLY, event, listening, platform
 from tests.daemon import Daemon
 
@@ -132,13 +132,14 @@ def test_a_stale_copy_of_systemds_asks_for_a_restart() -> None:
 
 QUICKLY_STALE = """
 import os
-from listener import cli, logs
-from listener.config import load
-from listener.service import Service
-from listener.supervisor import Backoff
+from listener.cli import main
+from listener.base import logs
+from listener.settings.config import load
+from listener.app.daemon import Service
+from listener.sources.long_connection import Backoff
 logs.configure()
-cli.app = lambda: Service(load(None, os.environ), backoff=Backoff(stale_secret_after=0.5)).run()
-cli.main()
+main.app = lambda: Service(load(None, os.environ), backoff=Backoff(stale_secret_after=0.5)).run()
+main.main()
 """
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.platform import Delivery, Link, PlatformThread
+from listener.simulator import Delivery, Link, PlatformThread
 from tests.connection.listening import PROMPT, event
 from tests.daemon import Daemon
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from listener.platform import Answer, PlatformThread, faults
+from listener.simulator import Answer, PlatformThread, faults
 from tests.connection.listening import PROMPT, QUICKLY, listening, platform
 from tests.daemon import Daemon
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.platform import PlatformThread, faults, frames, websocket
-from listener.platform.frames import CONTROL, DATA, Frame
+from listener.simulator import PlatformThread, faults, frames, websocket
+from listener.simulator.frames import CONTROL, DATA, Frame
 from tests.connection.listening import event, listening, platform
 from tests.daemon import Daemon
 
@@ -49,7 +49,10 @@ def test_a_bad_frame_is_told_of_and_dropped(what: str) -> None:
             await delivery.acked()
             assert 1 == len(listener.bad_frames), listener.bad_frames
             assert ([event(1)], [200]) == (listener.handler.payloads, delivery.codes)
-            assert (1, {}) == (listener.supervisor.state.connections, listener.supervisor.state.losses)
+            assert (1, {}) == (
+                listener.supervisor.state.connections,
+                listener.supervisor.state.losses,
+            )
 
     asyncio.run(main())
 

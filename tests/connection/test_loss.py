@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from listener.errors import Lost
+from listener.base.errors import Lost
+from listener.base.threads import DaemonExecutor
 from listener.feishu.session import Session
-from listener.platform import Link, Platform, PlatformThread, websocket
-from listener.threads import DaemonExecutor
+from listener.simulator import Link, Platform, PlatformThread, websocket
 from tests.connection.listening import Handler, event, listening, platform
 from tests.daemon import Daemon
 
@@ -59,7 +59,10 @@ def test_a_slow_link_is_no_loss() -> None:
             async with listening(link.url) as listener:
                 await listener.connected()
                 await stand_in.push(b"x" * 10_000).acked()
-                assert (1, {}) == (listener.supervisor.state.connections, listener.supervisor.state.losses)
+                assert (1, {}) == (
+                    listener.supervisor.state.connections,
+                    listener.supervisor.state.losses,
+                )
 
     asyncio.run(main())
 
@@ -99,7 +102,7 @@ from listener.feishu.session import Session
 async def listen(self):
     raise RuntimeError("a bug of ours")
 Session.listen = listen
-from listener.cli import main
+from listener.cli.main import main
 main()
 """
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from listener.base.threads import DaemonExecutor
 from listener.feishu.network import Network
 from listener.feishu.session import Limits, Session
 from listener.feishu.tunnel import open_tunnel
-from listener.platform import Link, Platform
-from listener.platform.faults import HANG, Answer
-from listener.threads import DaemonExecutor
+from listener.simulator import Link, Platform
+from listener.simulator.faults import HANG, Answer
 from tests.connection.listening import Handler, event, listening, no_calls, platform, until
 
 NEXT = 15.0  # s

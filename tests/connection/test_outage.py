@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from listener.platform import Link
-from listener.supervisor import Backoff
+from listener.simulator import Link
+from listener.sources.long_connection import Backoff
 from tests.connection.listening import event, listening, platform
 
 LONG, BACK = 30.0, 10.0  # s

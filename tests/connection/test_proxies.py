@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from listener.platform import ConnectProxy, PlatformThread
-from listener.platform.proxy import ProxyRequest
+from listener.simulator import ConnectProxy, PlatformThread
+from listener.simulator.proxy import ProxyRequest
 from tests.connection.listening import FEISHU, LARK, PROMPT, event
 from tests.daemon import Daemon
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.platform import Link, PlatformThread, faults
+from listener.simulator import Link, PlatformThread, faults
 from tests.connection.listening import event
 from tests.daemon import PROGRAM, Daemon, environment
 
@@ -26,7 +26,7 @@ def hang(*_, **__):
     print("resolving", file=__import__("sys").stderr, flush=True)
     threading.Event().wait()
 socket.getaddrinfo = hang
-from listener.cli import main
+from listener.cli.main import main
 main()
 """
 
@@ -164,7 +164,7 @@ def test_from_the_first_moment_on_it_stops(after: float, tmp_path: Path) -> None
 
 SIGNALLED_WHERE_EXCEPTIONS_ARE_SWALLOWED = """
 import os, signal
-from listener import signals
+from listener.app import signals
 class Collected:
     def __del__(self):
         os.kill(os.getpid(), signal.{name})

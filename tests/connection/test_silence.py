@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from listener.base.threads import DaemonExecutor
 from listener.feishu.session import Limits, Session
-from listener.platform import Link, Platform
-from listener.threads import DaemonExecutor
+from listener.simulator import Link, Platform
 from tests.connection.listening import Handler, event, listening, platform
 
 NOTICED = 15.0  # s
@@ -105,7 +105,10 @@ def test_a_busy_peer_that_answers_no_ping_is_alive() -> None:
             for number in range(20):
                 await stand_in.push(event(number)).acked()
                 await asyncio.sleep(0.05)  # in all longer than a silent peer is borne
-            assert (1, {}) == (listener.supervisor.state.connections, listener.supervisor.state.losses)
+            assert (1, {}) == (
+                listener.supervisor.state.connections,
+                listener.supervisor.state.losses,
+            )
 
     asyncio.run(main())
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from listener.platform import PlatformThread
+from listener.simulator import PlatformThread
 from tests.connection.listening import event
 
 ROOT = Path(__file__).parents[2]
 LISTEN = """
 import asyncio, json, logging, os, sys
-from listener import logs
+from listener.base import logs
 from listener.feishu import sdk
 from listener.feishu.network import Network
-from listener.threads import DaemonExecutor
+from listener.base.threads import DaemonExecutor
 
 async def an_event(domain, level=logging.WARNING):
     from listener.feishu.session import Session

@@ -72,7 +72,7 @@ def test_the_signatures_are_those_that_are_called(in_a_loop: Any) -> None:
 
 
 def test_the_ping_and_the_c_parsers_frame_are_the_documented_ones() -> None:
-    from listener.platform import frames
+    from listener.simulator import frames
 
     async def main() -> None:
         ping = frames.decode(ws_client()._new_ping_frame(7).SerializeToString())

@@ -20,7 +20,7 @@ import pytest
 
 from listener.delivery.formatting import Formatter
 from listener.delivery.worker import Worker
-from listener.journal import Journal, orders
+from listener.journal import Journal, redelivery
 from listener.journal.database import transaction
 from listener.journal.reading import reading
 from listener.sinks.file import FileConfig, FileSink, Rotate
@@ -104,10 +104,10 @@ class Life:
         """Of everything that the sink has; how often which event will come once more."""
         self.journal.flush()
         with reading(self.journal.path) as connection:
-            order, count = orders.replay(connection, "archive", 0, orders.ALWAYS)
-            events = orders.selected(connection, order, order.done_seq, 1000)[0]
+            order, count = redelivery.replay(connection, "archive", 0, redelivery.ALWAYS)
+            events = redelivery.selected(connection, order, order.done_seq, 1000)[0]
         if count:
-            self.journal.do(lambda connection: orders.place(connection, order))
+            self.journal.do(lambda connection: redelivery.place(connection, order))
         return Counter(event.event_id for event in events)
 
     def prune(self) -> None:

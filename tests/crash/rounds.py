@@ -21,8 +21,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from listener.platform import PlatformThread
-from listener.platform.flood import FloodResult, default_payload
+from listener.simulator import PlatformThread
+from listener.simulator.flood import FloodResult, default_payload
 from tests.daemon import Daemon
 
 SINKS = {"plain": "", "rotating": 'rotate.size = "256KiB"\n', "unsynced": 'fsync = "never"\n'}

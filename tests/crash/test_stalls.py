@@ -7,7 +7,7 @@ import pytest
 
 from listener.journal import Cursor
 from listener.journal.checkpoint import wal_size
-from listener.platform.flood import default_payload
+from listener.simulator.flood import default_payload
 from tests.journal.keeping import opened, pending, rows
 
 COUNT, WINDOW = 60_000, 256

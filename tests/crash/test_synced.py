@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.platform import PlatformThread
-from listener.platform.flood import default_payload
+from listener.simulator import PlatformThread
+from listener.simulator.flood import default_payload
 from tests.crash.tracing import STRACE, Call, calls, careless, hexed, traced
 from tests.daemon import PROGRAM, Daemon
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from listener.journal import Cursor, orders
+from listener.journal import Cursor, redelivery
 from listener.journal.reading import dead_letters, reading
-from listener.platform import PlatformThread
+from listener.simulator import PlatformThread
 from tests.daemon import Daemon, environment
 from tests.inprocess import Commands, commands
 from tests.journal.keeping import keep, keep_ids, opened, payload, rows
@@ -96,7 +96,7 @@ def test_tail_follows_a_running_daemon_and_ends_on_ctrl_c(home: Path) -> None:
 def test_tail_loads_neither_the_sdk_nor_a_terminal_library(home: Path) -> None:
     code = (
         "import sys; sys.argv = ['helpdesk-listen', 'tail']\n"
-        "from listener.cli import main\n"
+        "from listener.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: print([m for m in ('lark_oapi', 'rich', 'requests', 'websockets') if m in sys.modules])"
     )
@@ -166,8 +166,8 @@ def test_a_running_daemon_carries_it_out(home: Path, commands: Commands) -> None
 def test_an_order_that_was_not_finished_is_carried_out_by_the_next_daemon(home: Path) -> None:
     with opened(home / "state" / "helpdesk.db") as journal:
         with reading(journal.path) as connection:
-            order, _ = orders.replay(connection, "archive", 0, orders.ALWAYS)
-        journal.do(lambda connection: orders.place(connection, order))
+            order, _ = redelivery.replay(connection, "archive", 0, redelivery.ALWAYS)
+        journal.do(lambda connection: redelivery.place(connection, order))
     with PlatformThread() as stand_in, daemon_on(home, stand_in) as daemon:
         daemon.until(lambda: written(home) == ["a", "b", "c"], "they are there")
         assert 0 == daemon.stop()
@@ -265,8 +265,8 @@ def test_replay_of_many_takes_turns_with_new_events(home: Path) -> None:
         journal.advance("archive", Cursor(journal.last_seq))
         journal.flush()
         with reading(journal.path) as connection:
-            order, count = orders.replay(connection, "archive", 0, orders.ALWAYS)
-        journal.do(lambda connection: orders.place(connection, order))
+            order, count = redelivery.replay(connection, "archive", 0, redelivery.ALWAYS)
+        journal.do(lambda connection: redelivery.place(connection, order))
     assert 2003 == count
     with PlatformThread() as stand_in, daemon_on(home, stand_in) as daemon:
         daemon.ready()

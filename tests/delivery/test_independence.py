@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from listener.app.daemon import SWITCH_INTERVAL
 from listener.journal import Journal
-from listener.platform.flood import default_payload
-from listener.service import SWITCH_INTERVAL
+from listener.simulator.flood import default_payload
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Retry, TryAgain
 from listener.sinks.file import FileConfig
 from tests.delivery.working import QUICK, Scripted, config, drained, take, worker_of, working

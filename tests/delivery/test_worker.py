@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from listener.event import Received
-from listener.journal import Cursor, orders
+from listener.journal import Cursor, redelivery
 from listener.journal.reading import dead_letters, reading
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Retry, TryAgain
 from tests.delivery.working import QUICK, Scripted, config, drained, take, worker_of, working
@@ -200,8 +200,8 @@ def test_a_limit_that_a_replay_used_up_skips_nothing(tmp_path: Path) -> None:
             drained(worker)
         journal.flush()
         with reading(journal.path) as connection:
-            order, _ = orders.replay(connection, "archive", 0, orders.ALWAYS)
-        journal.do(orders.placing([order]))
+            order, _ = redelivery.replay(connection, "archive", 0, redelivery.ALWAYS)
+        journal.do(redelivery.placing([order]))
         keep_ids(journal, "d", "e")
         sink = Scripted()
         worker = worker_of(journal, sink, limit=2)

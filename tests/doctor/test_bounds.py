@@ -5,11 +5,11 @@ import time
 
 import pytest
 
+from listener.base.errors import ConfigError
+from listener.base.redact import remember
 from listener.doctor import Check, Finding, examine, line
-from listener.errors import ConfigError
-from listener.platform import PlatformThread, faults
-from listener.platform.openapi import TOKEN_PATH
-from listener.redact import remember
+from listener.simulator import PlatformThread, faults
+from listener.simulator.openapi import TOKEN_PATH
 from tests import samples
 from tests.doctor.examined import OURS
 from tests.doctor.examined import examine as examined

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from listener.doctor import here
-from listener.platform import PlatformThread, faults
-from listener.platform.openapi import TOKEN_PATH
+from listener.simulator import PlatformThread, faults
+from listener.simulator.openapi import TOKEN_PATH
 from tests.daemon import Daemon
 from tests.doctor.examined import HELPDESK, OURS, examine
 from tests.inprocess import Commands

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from listener.platform import PlatformThread
+from listener.simulator import PlatformThread
 from tests import samples
 from tests.daemon import Daemon
 from tests.doctor.examined import examine

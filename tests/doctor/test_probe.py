@@ -5,7 +5,7 @@ import gc
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from listener.errors import Lost
+from listener.base.errors import Lost
 from listener.feishu import probe
 
 

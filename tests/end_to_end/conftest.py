@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from listener.platform import PlatformThread
+from listener.simulator import PlatformThread
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from listener import __version__
-from listener.platform import PlatformThread
+from listener.simulator import PlatformThread
 from tests.daemon import environment
 
 Done = subprocess.CompletedProcess[str]

@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from listener.platform import PlatformThread
-from listener.schema import record_schema
+from listener.event.json_schema import record_schema
+from listener.simulator import PlatformThread
 from tests import samples
 from tests.daemon import Daemon
 

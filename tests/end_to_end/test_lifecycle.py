@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from listener.platform import PlatformThread
+from listener.simulator import PlatformThread
 from tests import samples
 from tests.daemon import Daemon, environment
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from listener import config
-from listener.errors import ConfigError, ListenError, Unavailable
+from listener.app.daemon import Bounds, Service
+from listener.base.errors import ConfigError, ListenError, Unavailable
 from listener.feishu.api import Api
 from listener.feishu.network import network_of
-from listener.monitor import clients
-from listener.monitor.clients import ClientsState, watching
-from listener.platform import PlatformThread, faults
-from listener.platform.openapi import ONLINE_PATH, TOKEN_PATH
-from listener.service import Bounds, Service
+from listener.observe import clients
+from listener.observe.clients import ClientsState, watching
+from listener.settings import config
+from listener.simulator import PlatformThread, faults
+from listener.simulator.openapi import ONLINE_PATH, TOKEN_PATH
 
 
 def settings(home: Path, domain: str, **feishu: object) -> config.Settings:

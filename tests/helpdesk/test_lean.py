@@ -7,8 +7,8 @@ import sys
 SCRIPT = """
 import json, resource, sys
 from contextlib import suppress
-from listener.config import load
-from listener.errors import Unreachable
+from listener.settings.config import load
+from listener.base.errors import Unreachable
 from listener.feishu.api import Api, Helpdesk
 from listener.feishu.network import Network
 

@@ -2,7 +2,7 @@
 
 import json
 
-from listener.platform import PlatformThread
+from listener.simulator import PlatformThread
 from tests import samples
 from tests.daemon import Daemon
 from tests.inprocess import Commands

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from listener.feishu import api
-from listener.platform import Answer, PlatformThread, faults
-from listener.platform.openapi import SUBSCRIBE_PATH, TOKEN_PATH, UNSUBSCRIBE_PATH
+from listener.simulator import Answer, PlatformThread, faults
+from listener.simulator.openapi import SUBSCRIBE_PATH, TOKEN_PATH, UNSUBSCRIBE_PATH
 from tests.inprocess import Commands, Result
 
 HELPDESK, TOKEN = "6626871355780366331", "ht-demo-token"

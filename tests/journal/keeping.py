@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from listener.errors import JournalError
+from listener.base.errors import JournalError
 from listener.event import Received, Unparsable, identify
 from listener.journal import Cursor, Journal, Pending
 from tests.samples import encode, example

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.errors import JournalError
+from listener.base.errors import JournalError
 from listener.journal import Cursor, Journal, Pending
 from tests.journal.keeping import deliver_all, ids, keep, keep_ids, opened, payload, pending, rows, until
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.errors import JournalError
+from listener.base.errors import JournalError
 from listener.journal import Cursor
 from tests.journal.keeping import ids, keep, keep_ids, opened, payload, settle
 from tests.small_disk import SmallDisk, small_disk

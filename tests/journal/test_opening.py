@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.errors import EX_IOERR, JournalError
+from listener.base.errors import EX_IOERR, JournalError
 from listener.journal import Journal, schema
 from tests.journal.keeping import ids, keep_ids, opened, rows
 

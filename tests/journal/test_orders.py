@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from listener.journal import Cursor, Journal, Order, Pending, orders
+from listener.journal import Cursor, Journal, Order, Pending, redelivery
 from listener.journal.query import seq_at
 from listener.journal.reading import dead_letters, reading
 from tests.journal.keeping import deliver_all, ids, keep_ids, opened, pending, rows
@@ -29,12 +29,12 @@ def times(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def plan_replay(journal: Journal, since: int, until: int) -> tuple[Order, int]:
     with reading(journal.path) as connection:
-        return orders.replay(connection, "archive", since * HOUR_MS, until * HOUR_MS)
+        return redelivery.replay(connection, "archive", since * HOUR_MS, until * HOUR_MS)
 
 
 def order_replay(journal: Journal, since: int, until: int) -> Order:
     order, _ = plan_replay(journal, since, until)
-    journal.do(lambda connection: orders.place(connection, order))
+    journal.do(lambda connection: redelivery.place(connection, order))
     return next_order(journal)
 
 
@@ -89,8 +89,8 @@ def test_one_event_can_be_replayed(tmp_path: Path) -> None:
         keep_ids(journal, *"abc")
         deliver_all(journal)
         with reading(journal.path) as connection:
-            order, count = orders.replay_of(connection, "archive", "b")
-            assert 0 == orders.replay_of(connection, "archive", "nobody")[1]
+            order, count = redelivery.replay_of(connection, "archive", "b")
+            assert 0 == redelivery.replay_of(connection, "archive", "nobody")[1]
         assert (1, ["b"]) == (count, everything(journal, order))
 
 
@@ -123,7 +123,7 @@ def test_the_interrupted_order_comes_first(tmp_path: Path, times: list[int]) -> 
         keep_ids(journal, *"ab")
         deliver_all(journal)
         order, _ = plan_replay(journal, 0, 9)
-        first, second = (journal.do(lambda connection: orders.place(connection, order)) for _ in range(2))
+        first, second = (journal.do(lambda connection: redelivery.place(connection, order)) for _ in range(2))
         placed = journal.next_order("archive")
         assert placed
         assert first == placed.id
@@ -141,7 +141,7 @@ def letters(journal: Journal, sink: str | None = None) -> list[Any]:
 def retry(journal: Journal, sink: str) -> int:
     with reading(journal.path) as connection:
         wanted = [one.id for one in dead_letters(connection, sink)]
-    return journal.do(lambda connection: orders.place_retry(connection, sink, wanted))
+    return journal.do(lambda connection: redelivery.place_retry(connection, sink, wanted))
 
 
 def buried(tmp_path: Path) -> Journal:
@@ -183,7 +183,7 @@ def test_a_retry_is_of_the_marked_dead_letters_and_what_was_delivered_is_none_an
 
 def test_a_retry_of_nothing_leaves_no_order(tmp_path: Path) -> None:
     journal = buried(tmp_path)
-    assert 0 == journal.do(lambda connection: orders.place_retry(connection, "archive", [99]))
+    assert 0 == journal.do(lambda connection: redelivery.place_retry(connection, "archive", [99]))
     assert [] == rows(journal.path, "SELECT * FROM orders")
     journal.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.errors import JournalError
+from listener.base.errors import JournalError
 from listener.journal import Cursor, Journal, recovery
 from tests.journal.keeping import ids, keep, keep_ids, opened, payload, rows, until
 

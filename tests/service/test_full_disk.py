@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.platform import PlatformThread
+from listener.simulator import PlatformThread
 from tests.daemon import Daemon
 from tests.service.manager import Manager, free_port, get
 from tests.small_disk import SmallDisk, small_disk

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.platform import PlatformThread, conversation
-from listener.platform.faults import REFUSED_CREDENTIAL
+from listener.simulator import PlatformThread, conversation
+from listener.simulator.faults import REFUSED_CREDENTIAL
 from tests.daemon import Daemon
 from tests.service.manager import free_port, get
 
@@ -103,7 +103,7 @@ def test_a_stuck_sink_is_not_ready(tmp_path: Path, stand_in: PlatformThread) -> 
     program = (
         sys.executable,
         "-c",
-        "import listener.monitor.status as s; s.STUCK_AFTER = 0.5; import listener.cli as c; c.main()",
+        "import listener.observe.health as s; s.STUCK_AFTER = 0.5; import listener.cli.main as c; c.main()",
     )
     port = free_port()
     with Daemon(tmp_path, domain=stand_in.url, config=CONFIG.format(port=port) + more, program=program) as daemon:

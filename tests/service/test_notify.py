@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.platform import PlatformThread
-from listener.platform.faults import BUSY, REFUSED_CREDENTIAL
+from listener.simulator import PlatformThread
+from listener.simulator.faults import BUSY, REFUSED_CREDENTIAL
 from tests.daemon import Daemon
 from tests.service.manager import Manager
 
@@ -17,7 +17,7 @@ from tests.service.manager import Manager
 FREEZABLE = """
 import signal, time
 signal.signal(signal.SIGUSR1, lambda *_: time.sleep(60))
-from listener.cli import main
+from listener.cli.main import main
 main()
 """
 

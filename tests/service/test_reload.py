@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.platform import PlatformThread, conversation
+from listener.simulator import PlatformThread, conversation
 from tests.daemon import Daemon
 from tests.service.manager import Manager
 

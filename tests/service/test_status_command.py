@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from listener.platform import PlatformThread, conversation
+from listener.simulator import PlatformThread, conversation
 from tests.daemon import Daemon, environment
 
 CONFIG = """

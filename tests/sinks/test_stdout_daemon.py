@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.platform import PlatformThread
-from listener.platform.flood import default_payload
+from listener.simulator import PlatformThread
+from listener.simulator.flood import default_payload
 from tests.daemon import Daemon
 
 CONFIG = '[[sinks]]\nname = "archive"\ntype = "file"\npath = "out.jsonl"\n'

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from listener.platform import PlatformThread, conversation
+from listener.simulator import PlatformThread, conversation
 
 PROGRAM = str(Path(sys.prefix, "bin", "helpdesk-listen"))
 UNIT = "helpdesk-listen.service"

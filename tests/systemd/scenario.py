@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from listener.platform import PlatformThread
+from listener.simulator import PlatformThread
 from tests.systemd.inside import (
     APP,
     CONFIG,
@@ -218,7 +218,7 @@ def out_of_reach() -> None:
     venv = Path("/root/venv-of-root")
     site = next(venv.glob("lib/python3*/site-packages"))
     (site / "there.pth").write_text(str(next(Path(sys.prefix).glob("lib/python3*/site-packages"))))
-    (venv / "bin/helpdesk-listen").write_text(f"#!{venv}/bin/python\nfrom listener.cli import main\nmain()\n")
+    (venv / "bin/helpdesk-listen").write_text(f"#!{venv}/bin/python\nfrom listener.cli.main import main\nmain()\n")
     (venv / "bin/helpdesk-listen").chmod(0o755)
     seen["out_of_reach"] = run(str(venv / "bin/helpdesk-listen"), "service", "install")
 

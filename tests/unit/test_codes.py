@@ -2,7 +2,7 @@
 
 import pytest
 
-from listener.errors import CredentialsRefused, Pace, Refused, SessionError, TooManyConnections, Unreachable
+from listener.base.errors import CredentialsRefused, Pace, Refused, SessionError, TooManyConnections, Unreachable
 from listener.feishu.codes import endpoint_error, handshake_error
 
 ENDPOINT = {

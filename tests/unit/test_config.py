@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from listener import config
-from listener.config import Settings, load
-from listener.errors import EX_CONFIG, ConfigError
+from listener.base.errors import EX_CONFIG, ConfigError
+from listener.settings import config
+from listener.settings.config import Settings, load
 from listener.settings.secrets import SecretKind
 from listener.sinks.base import Retry
 from listener.sinks.file import FileConfig
@@ -230,6 +230,6 @@ def test_no_repr_holds_a_secret(write: Write, env: dict[str, str]) -> None:
 
 
 def test_the_import_is_lean() -> None:
-    code = "import sys, listener.config; print(*sys.modules)"
+    code = "import sys, listener.settings.config; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert set() == {"typer", "lark_oapi", "pydantic", "requests", "websockets", "sqlite3"} & set(modules)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.config import load
-from listener.errors import ConfigError
+from listener.base.errors import ConfigError
+from listener.settings.config import load
 
 HEAD = '[feishu]\napp_id = "cli_a"\napp_secret = "s3cr3t-value"\n'
 FILE_SINK = '[[sinks]]\nname = "{name}"\ntype = "file"\npath = "{path}"\n'

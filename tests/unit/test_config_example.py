@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from listener.config import Feishu, Journal, Log, Settings, Source, load, template
+from listener.settings.config import Feishu, Journal, Log, Settings, Source, load, template
 from listener.settings.convert import unwrap
 from listener.settings.reader import settings_of
 from listener.sinks import TYPES

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from listener.event import FORMATS, Received, Unparsable, identify, parse
-from listener.fields import EVENTS
-from listener.schema import record_schema
+from listener.event.fields import EVENTS
+from listener.event.json_schema import record_schema
 from tests import samples
 
 # No deadline: the tests share their cores.

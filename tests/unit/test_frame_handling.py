@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.feishu.session import Session
-from listener.platform import frames
-from listener.platform.frames import DATA, Frame
+from listener.simulator import frames
+from listener.simulator.frames import DATA, Frame
 
 KEYS = st.sampled_from(["type", "message_id", "sum", "seq", "trace_id", "biz_rt", "x"])
 VALUES = st.one_of(

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from listener.config import load
-from listener.errors import ListenError
+from listener.base.errors import ListenError
 from listener.install import reach, steps
 from listener.install.plan import Layout, config_text, installation, removal, unit_text
 from listener.install.reach import obstacle
 from listener.install.steps import Absent, Command, Directory, File, carry_out
+from listener.settings.config import load
 
 PROGRAM = Path("/opt/venv/bin/helpdesk-listen")
 SYSTEM, SHOP, USER = Layout(), Layout(instance="shop"), Layout(home=Path("/home/kim"))

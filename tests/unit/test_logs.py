@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from listener import logs
+from listener.base import logs
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +117,6 @@ def test_after_a_minute_it_says_how_many_it_kept_back() -> None:
 
 
 def test_logging_does_not_load_rich_but_leaves_it_to_others() -> None:
-    script = "import sys, listener.logs; print('rich' in sys.modules); import rich; print(rich.__name__)"
+    script = "import sys, listener.base.logs; print('rich' in sys.modules); import rich; print(rich.__name__)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "False\nrich\n" == done.stdout

@@ -1,7 +1,7 @@
 import pytest
 
 from listener.journal import Pending
-from listener.monitor.measure import RING, Histogram, Rate, Recent, Timings
+from listener.observe.measure import RING, Histogram, Rate, Recent, Timings
 
 
 @pytest.mark.parametrize(("percent", "expected"), [(50, 51.0), (99, 100.0), (100, 100.0)])

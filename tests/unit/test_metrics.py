@@ -11,9 +11,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from listener.journal import Pending
-from listener.monitor.measure import Timings
-from listener.monitor.metrics import page
-from listener.monitor.status import Clients, Connection, Events, Journal, Sink, Snapshot
+from listener.observe.health import Clients, Connection, Events, Journal, Sink, Snapshot
+from listener.observe.measure import Timings
+from listener.observe.metrics import page
 from listener.sinks.base import Line
 from tests import samples
 

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from listener.errors import ConfigError
+from listener.base.errors import ConfigError
+from listener.base.redact import redact
 from listener.feishu.client import Timings, checked_url
 from listener.feishu.network import BoundedRequests, Network, is_loopback
 from listener.feishu.tunnel import _check, _request
-from listener.redact import redact
 
 ENDPOINT, SOCKET = "https://open.feishu.cn/callback/ws/endpoint", "wss://msg-frontier.feishu.cn/ws/v2?device_id=1"
 PROXY = "http://proxy.test:3128"

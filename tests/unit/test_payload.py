@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from listener.event import FORMATS, TICKET_MESSAGE, Received, Unparsable, identify, parse
-from listener.payload import MAX_DEPTH
+from listener.event.payload import MAX_DEPTH
 from tests import samples
 
 

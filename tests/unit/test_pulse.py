@@ -12,10 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from listener.journal.inspect import Look, touch
-from listener.monitor.facts import Facts
-from listener.monitor.pulse import Pulse
-from listener.monitor.status import Connection, Snapshot, moment
-from listener.supervisor import ConnectionState
+from listener.observe.facts import Facts
+from listener.observe.health import Connection, Snapshot, moment
+from listener.observe.pulse import Pulse
+from listener.sources.long_connection import ConnectionState
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """A flood becomes a few lines, with the number of those that it stands for."""
 
-from listener.logs import RateLimit
+from listener.base.logs import RateLimit
 
 
 def test_the_first_pass_and_the_rest_is_counted() -> None:

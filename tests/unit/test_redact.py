@@ -2,7 +2,7 @@
 
 import pytest
 
-from listener.redact import redact, remember
+from listener.base.redact import redact, remember
 
 HIDDEN = {
     "wss://msg.feishu.cn/ws/v2?access_key=k&ticket=t": "wss://msg.feishu.cn/ws/v2?***",

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.config import Settings, load
-from listener.reload import merged, needs_restart
+from listener.app.reload import merged, needs_restart
+from listener.settings.config import Settings, load
 
 ENV = {"FEISHU_APP_ID": "cli_a", "STATE_DIRECTORY": "/state", "LOGS_DIRECTORY": "/logs"}
 CONFIG = """

@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from listener.event import FORMATS
-from listener.fields import EVENTS, Fields
-from listener.schema import record_schema
+from listener.event.fields import EVENTS, Fields
+from listener.event.json_schema import record_schema
 from tests import samples
 
 SCHEMA: dict[str, Any] = record_schema()

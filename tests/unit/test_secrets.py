@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from listener.errors import ConfigError
+from listener.base.errors import ConfigError
 from listener.settings.secrets import LIMIT, Secret, SecretKind, SecretSource, exposure, outside_source
 
 HUSH = "hush-9f5343c580712544"

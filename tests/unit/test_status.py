@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from listener.monitor.status import (
+from listener.observe.health import (
     Clients,
     Connection,
     Events,

@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from listener.monitor.status import Clients, Connection, Events, Journal, Sink, Snapshot
-from listener.monitor.status_view import as_text
+from listener.cli.status_view import as_text
+from listener.observe.health import Clients, Connection, Events, Journal, Sink, Snapshot
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 

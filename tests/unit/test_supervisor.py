@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 from structlog.testing import capture_logs
 
-from listener.errors import (
+from listener.base.errors import (
     CredentialsRefused,
     Lost,
     Pace,
@@ -19,7 +19,7 @@ from listener.errors import (
     TooManyConnections,
     Unreachable,
 )
-from listener.supervisor import Backoff, ConnectionState, Supervisor
+from listener.sources.long_connection import Backoff, ConnectionState, Supervisor
 
 LOST = Lost("it broke", cause="broken")
 BUSY = Unreachable("busy", cause="endpoint")

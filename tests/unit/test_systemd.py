@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.systemd import Notifier, stderr_is_journal
+from listener.base.systemd import Notifier, stderr_is_journal
 
 
 def _manager(address: str) -> socket.socket:

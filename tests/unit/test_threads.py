@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from listener.threads import DaemonExecutor
+from listener.base.threads import DaemonExecutor
 
 HANGS = """
 import asyncio, threading
-from listener.threads import DaemonExecutor
+from listener.base.threads import DaemonExecutor
 async def main():
     asyncio.get_running_loop().set_default_executor(DaemonExecutor())
     async with asyncio.timeout(0.05):

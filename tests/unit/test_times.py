@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from listener.times import local, parse_time
+from listener.cli.times import local, parse_time
 
 NOW = round(datetime(2026, 11, 22, 1, 30, tzinfo=UTC).timestamp() * 1000)  # 09:30 in Shanghai
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from listener.cli.tail_view import View, clean, fit, width_of
 from listener.event import Received
-from listener.view import View, clean, fit, width_of
 from tests.samples import bot_message, encode, example, received, ticket, ticket_updated
 
 NOW = 1_800_000_000_000

@@ -14,7 +14,7 @@ from websockets.http11 import Response
 from websockets.protocol import OPEN, SERVER, Protocol
 from websockets.uri import parse_uri
 
-from listener.feishu.connection import FrameConnection
+from listener.feishu.websocket import FrameConnection
 from listener.feishu.wire import framed, unframed
 
 SIZES = (0, 1, 125, 126, 127, 65535, 65536, 100_000)

@@ -7,7 +7,7 @@ import time
 
 from Crypto.Cipher import AES
 
-from listener.feishu.webhook import NONCE, SIGNATURE, TIMESTAMP
+from listener.sources.webhook_verifier import NONCE, SIGNATURE, TIMESTAMP
 from tests import samples
 
 TOKEN = samples.TOKEN

@@ -11,11 +11,11 @@ from typing import NoReturn
 import msgspec
 from aiohttp import ClientSession
 
-from listener.config import Source
-from listener.feishu.webhook import Verifier
 from listener.journal import Journal
-from listener.receive import Receiver
-from listener.webhook import Webhook
+from listener.settings.config import Source
+from listener.sources.receiver import Receiver
+from listener.sources.webhook import Webhook
+from listener.sources.webhook_verifier import Verifier
 from tests.webhook.posts import KEY, TOKEN, Post
 
 PATH = "/webhook/event"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from listener.errors import ConfigError
-from listener.platform import PlatformThread
+from listener.base.errors import ConfigError
+from listener.simulator import PlatformThread
 from tests.daemon import Daemon
 from tests.inprocess import Commands
 from tests.webhook.posts import KEY, TOKEN, Post, encrypted, event, signed
@@ -143,7 +143,7 @@ def test_an_address_that_is_none(tmp_path: Path, commands: Commands, listen: str
 
 def test_without_the_extra_it_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aiohttp", None)
-    monkeypatch.delitem(sys.modules, "listener.webhook", raising=False)
+    monkeypatch.delitem(sys.modules, "listener.sources.webhook", raising=False)
     with pytest.raises(ConfigError) as caught:
-        importlib.import_module("listener.webhook")
+        importlib.import_module("listener.sources.webhook")
     assert "helpdesk-listen[webhook]" in caught.value.hint

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from listener import webhook
-from listener.config import Source
-from listener.feishu.webhook import Verifier
-from listener.webhook import CannotListen, Webhook
+from listener.settings.config import Source
+from listener.sources import webhook
+from listener.sources.webhook import CannotListen, Webhook
+from listener.sources.webhook_verifier import Verifier
 from tests import samples
 from tests.webhook.posts import Post, challenge, encrypted, event, signed
 from tests.webhook.server import PATH, Served, serving
@@ -140,7 +140,7 @@ def test_200_only_after_the_commit(tmp_path: Path) -> None:
 
 
 def test_what_does_not_reach_the_disk_in_time_gets_500(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("listener.receive.DEADLINE", 0.2)
+    monkeypatch.setattr("listener.sources.receiver.DEADLINE", 0.2)
 
     async def main() -> None:
         async with serving(tmp_path) as served:

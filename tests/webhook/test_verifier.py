@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from listener.feishu.webhook import NONCE, SIGNATURE, TIMESTAMP, Challenge, Rejected, Verifier
+from listener.sources.webhook_verifier import NONCE, SIGNATURE, TIMESTAMP, Challenge, Rejected, Verifier
 from tests import samples
 from tests.webhook.posts import KEY, TOKEN, challenge, encrypted, event, signed
 

@@ -1,0 +1,90 @@
+"""SIGHUP: the settings are read and checked again; what can change while events flow does, the rest is named."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
+
+import msgspec
+
+from listener.base.errors import ListenError
+from listener.base.logs import get_logger
+from listener.settings.config import Settings
+from listener.settings.secrets import SecretSource
+
+log = get_logger(__name__)
+
+
+class Reloader:
+    """`ask` in the loop. `reread` blocks and raises ConfigError; `apply` raises before it has changed anything."""
+
+    def __init__(
+        self,
+        running: Settings,
+        reread: Callable[[], Settings],
+        apply: Callable[[Settings], Awaitable[None]],
+        under_way: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._running, self._reread, self._apply, self._under_way = running, reread, apply, under_way
+        self._asked = False
+        self._task: asyncio.Task[None] | None = None
+
+    def ask(self) -> None:
+        """However often it is asked meanwhile: once more is enough."""
+        self._asked = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> None:
+        while self._asked:
+            self._asked = False
+            with self._under_way():
+                await self._once()
+
+    async def _once(self) -> None:
+        try:
+            wanted = await asyncio.to_thread(self._checked)
+            settings = merged(self._running, wanted)
+            await self._apply(settings)
+        except ListenError as e:
+            what = "reload refused: nothing has changed"
+            log.error(what, because=str(e), hint=e.hint)  # noqa: TRY400 the reason says it all
+            return
+        waiting = needs_restart(self._running, wanted)
+        self._running = settings
+        log.info("reloaded", config=wanted.origin, sinks=[sink.name for sink in settings.sinks])
+        for warning in settings.warnings:
+            log.warning(warning)
+        if waiting:
+            log.warning("these settings have changed and wait for a restart", settings=waiting)
+
+    def _checked(self) -> Settings:
+        wanted = self._reread()
+        wanted.feishu.app_secret.read()
+        return wanted
+
+
+def merged(running: Settings, wanted: Settings) -> Settings:
+    """`running` with all that can change live as `wanted` has it."""
+    replace = msgspec.structs.replace
+    return replace(
+        running,
+        sinks=wanted.sinks,
+        log=wanted.log,
+        journal=replace(running.journal, keep=wanted.journal.keep, max_size=wanted.journal.max_size),
+        feishu=replace(running.feishu, app_secret=wanted.feishu.app_secret),
+        warnings=wanted.warnings,
+    )
+
+
+def needs_restart(running: Settings, wanted: Settings) -> list[str]:
+    """The settings that differ and stay as they are until a restart, by their names in the file."""
+    return list(_differences(merged(running, wanted), wanted, ""))
+
+
+def _differences(one: msgspec.Struct, other: msgspec.Struct, prefix: str) -> Iterator[str]:
+    for name in one.__struct_fields__:
+        left, right = getattr(one, name), getattr(other, name)
+        if isinstance(left, msgspec.Struct) and type(left) is type(right) and not isinstance(left, SecretSource):
+            yield from _differences(left, right, f"{prefix}{name}.")
+        elif left != right and name != "origin":
+            yield prefix + name

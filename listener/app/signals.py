@@ -1,0 +1,57 @@
+"""All signal handling. SIGTERM and SIGINT stop, and a second one ends the process at once; SIGHUP reloads.
+
+With a controlling terminal SIGHUP stops too: a closed ssh window must not leave an orphan that takes events.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from listener.base.logs import get_logger
+
+log = get_logger(__name__)
+
+
+def stoppable_at_once() -> None:
+    """For the time before `handled`: a stop while starting is a stop, with 0.
+
+    By `_exit`, as safe as a kill: an exception can come up inside an import or a lock, which swallow or disguise it.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+
+
+@contextmanager
+def handled(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[None]:
+    """Inside a running loop; both callbacks are called in it."""
+    loop = asyncio.get_running_loop()
+
+    def first_stop(name: str) -> None:
+        stop()  # before all else: a log on a closed terminal fails
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        log.info("stopping", signal=name)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, first_stop, number.name)
+    if has_terminal():
+        loop.add_signal_handler(signal.SIGHUP, first_stop, "SIGHUP")
+    else:
+        loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+def has_terminal() -> bool:
+    """Whether the process has a controlling terminal; asked at the start, since a closed one can't be opened."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

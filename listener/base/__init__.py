@@ -1,0 +1,1 @@
+"""What every layer uses: errors, logs, redaction, clock, files, threads."""

@@ -1,0 +1,172 @@
+"""structlog to stderr: console style on a terminal, JSON lines otherwise, journald's priority prefix under systemd.
+
+stdout is data; nothing here writes to it. Every line passes `redact`.
+"""
+
+import errno
+import logging
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Any, Literal
+
+from listener.base.lean import without
+from listener.base.redact import redact
+from listener.base.systemd import stderr_is_journal
+
+with without("rich"):  # structlog would load its tracebacks: 0.13 s, 8 MB
+    import structlog
+
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["auto", "console", "json"]
+_PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog(3)
+_QUIET = ("websockets", "urllib3", "asyncio")  # their DEBUG prints frames and URLs
+_SAME = 10  # lines a minute that say the same
+
+
+def get_logger(name: str, *, every_line: bool = False) -> Any:
+    """A structlog logger; `configure` decides what becomes of its lines. `every_line`: they are data, not repeats."""
+    return structlog.get_logger(name, "data", _every_line=True) if every_line else structlog.get_logger(name)
+
+
+class RateLimit:
+    """Lets the first few lines of a minute through and counts the rest: a flood must not become a flood of lines."""
+
+    def __init__(self, lines: int = 5, every: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lines, self._every, self._clock = lines, every, clock
+        self._since, self._shown, self._kept_back = clock(), 0, 0
+
+    def take(self) -> int | None:
+        """How many were kept back since the last line; None: keep this one back too."""
+        now = self._clock()
+        if now - self._since >= self._every:
+            self._since, self._shown = now, 0
+        self._shown += 1
+        if self._shown > self._lines:
+            self._kept_back += 1
+            return None
+        kept_back, self._kept_back = self._kept_back, 0
+        return kept_back
+
+
+class Repeats:
+    """Keeps back what is said over and over, each kind of line by itself; debug is for whoever wants it all."""
+
+    def __init__(self) -> None:
+        self._limits: dict[tuple[object, ...], RateLimit] = {}
+
+    def __call__(self, _logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """As a processor of structlog."""
+        if not event.pop("_every_line", False) and method != "debug":
+            kept_back = self._take(method, event.get("event"), event.get("sink"))
+            if kept_back is None:
+                raise structlog.DropEvent
+            if kept_back:
+                event.setdefault("more_since_last", kept_back)
+        return event
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """As a filter of the standard library's handlers."""
+        return record.levelno <= logging.DEBUG or self._take(record.name, record.levelno, record.msg) is not None
+
+    def _take(self, *kind: object) -> int | None:
+        if kind not in self._limits and len(self._limits) >= 256:
+            self._limits.clear()
+        return self._limits.setdefault(kind, RateLimit(_SAME)).take()
+
+
+class _Lossy:
+    """Standard error, except that a full disk, a closed terminal or a reader that is gone ends nothing but the log.
+
+    Nor is a reader waited for that has stopped reading: the loop that answers pings writes here too.
+    """
+
+    def write(self, text: str) -> None:
+        if self._takes_more():
+            self._attempt(sys.stderr.write, text)
+
+    def flush(self) -> None:
+        self._attempt(sys.stderr.flush)
+
+    def _takes_more(self) -> bool:
+        try:
+            return bool(select.select([], [sys.stderr], [], 0)[1])
+        except (OSError, ValueError):  # no descriptor, or none that can be asked
+            return True
+
+    def _attempt(self, call: Callable[..., object], *arguments: str) -> None:
+        try:
+            call(*arguments)
+        except OSError as e:
+            if e.errno in (errno.EPIPE, errno.EIO):  # for good: what is buffered would fail again at the exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+_lossy: Any = _Lossy()
+
+
+def _new_logger(_name: str = "", kind: str = "") -> Any:
+    """By structlog; lines that are data are lost with an error only."""
+    return structlog.WriteLogger(sys.stderr if kind == "data" else _lossy)
+
+
+def configure(level: Level = "info", style: Format = "auto") -> None:
+    """Sets up structlog and the standard library's root logger alike."""
+    renderer, repeats = _renderer(style), Repeats()
+    shared: list[Any] = [structlog.stdlib.add_log_level, _time, _drop_empty]
+    structlog.configure(
+        processors=[repeats, *shared, structlog.processors.format_exc_info, _redacted, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_new_logger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(_lossy)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _redacted,
+                renderer,
+            ],
+        )
+    )
+    handler.addFilter(repeats.filter)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level.upper())))
+
+
+def _renderer(style: Format) -> Any:
+    render: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+    if style == "console" or (style == "auto" and sys.stderr.isatty()):
+        colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        render = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+    return _with_priority(render) if stderr_is_journal() else render
+
+
+def _with_priority(render: Any) -> Any:
+    """sd-daemon(3): a `<N>` prefix gives the line its priority, so that `journalctl -p err` works."""
+
+    def renderer(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+        prefix = f"<{_PRIORITY.get(str(event.get('level')), 6)}>"
+        return "\n".join(prefix + line for line in str(render(logger, method, event)).splitlines())
+
+    return renderer
+
+
+_time = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def _drop_empty(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: value for key, value in event.items() if value not in (None, "")}
+
+
+def _redacted(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+configure("warning")  # a command that says nothing else must not log to stdout, which is structlog's own default

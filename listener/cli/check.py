@@ -1,0 +1,95 @@
+"""check: what `start` would do, and whether it could."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from listener.cli.options import Config, emit, note, settings
+
+if TYPE_CHECKING:
+    from listener.settings.config import Settings
+
+
+def check(
+    context: typer.Context,
+    config: Config = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask the platform whether app id and secret are right.")
+    ] = False,
+    secret: Annotated[
+        bool, typer.Option("--secret/--no-secret", help="Read the app secret too; a reload of systemd can't.")
+    ] = True,
+) -> None:
+    """Check the settings, and say what `start` would do with them. 检查配置。"""
+    wanted = settings(context, config)
+    if secret or online:
+        wanted.feishu.app_secret.read()
+    _tell(wanted)
+    if online:
+        _ask_platform(wanted)
+    emit("ok")
+
+
+def _tell(wanted: "Settings") -> None:
+    """What `start` would do. Raises ConfigError where a secret of the source can't be read."""
+    from listener.settings.values import format_duration, format_size
+
+    feishu, journal = wanted.feishu, wanted.journal
+    emit(f"settings   {wanted.origin}")
+    emit(f"app        {feishu.app_id} at {feishu.domain}")
+    emit(f"secret     {feishu.app_secret.describe()}")
+    emit(f"proxy      {feishu.proxy or 'as HTTPS_PROXY and NO_PROXY say'}")
+    emit(f"source     {_source(wanted)}")
+    emit(f"events     {', '.join(feishu.events)}")
+    keep, size = format_duration(journal.keep), format_size(journal.max_size)
+    emit(f"journal    {journal.path} ({_writable(journal.path)}; keeps {keep}, at most {size})")
+    for sink in wanted.sinks:
+        path = getattr(sink, "path", None)
+        place = f" → {path} ({_writable(path)})" if path else ""
+        emit(f"sink       {sink.name}: {sink.type}, {sink.format}{place}")
+    for name in _unknown_cursors(wanted):
+        emit(f"sink       {name}: not in the settings, so forgotten in 30 days; a sink under a new name is a new one")
+    for warning in wanted.warnings:
+        note(f"warning: {warning}")
+
+
+def _unknown_cursors(wanted: "Settings") -> list[str]:
+    from listener.base.errors import JournalError
+    from listener.journal.reading import unknown_cursors
+
+    try:
+        return unknown_cursors(wanted.journal.path, [sink.name for sink in wanted.sinks])
+    except JournalError as e:
+        note(f"warning: {e}")
+        return []
+
+
+def _source(wanted: "Settings") -> str:
+    """In words. Raises ConfigError where one of its secrets can't be read."""
+    source = wanted.source
+    for secret in (wanted.feishu.helpdesk_token, source.verification_token, source.encrypt_key):
+        if secret is not None:
+            secret.read()
+    return f"webhook at http://{source.listen}{source.path}" if source.type == "webhook" else source.type
+
+
+def _writable(path: Path) -> str:
+    """In words, without making anything: the file, or the nearest directory above it that is there."""
+    if os.path.exists(path):  # False where this user may not even look
+        return f"{_mode(path)}, exists" if os.access(path, os.W_OK) else "exists, NOT writable by this user"
+    above = next(parent for parent in path.parents if os.path.exists(parent))
+    return "will be made" if os.access(above, os.W_OK | os.X_OK) else f"can NOT be made: {above} is not writable"
+
+
+def _mode(path: Path) -> str:
+    return f"{path.stat().st_mode & 0o7777:04o}"
+
+
+def _ask_platform(wanted: "Settings") -> None:
+    """The endpoint call alone: it checks the credentials and takes no connection."""
+    from listener.feishu.probe import ask_endpoint
+
+    ask_endpoint(wanted.feishu)
+    emit("online     app id and secret are accepted")

@@ -1,0 +1,98 @@
+"""The command line: which commands there are, and what an error looks like. Each command is a file in commands/."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from listener import __version__
+from listener.base.errors import ListenError
+from listener.cli import (
+    check,
+    dead_letters,
+    demo,
+    doctor,
+    init,
+    replay,
+    schema,
+    service,
+    start,
+    status,
+    subscribe,
+    tail,
+)
+from listener.cli.options import CONFIG_HELP
+
+EPILOG = """\b
+Examples / 示例:
+  helpdesk-listen demo                       see it work, with no account
+  helpdesk-listen init && helpdesk-listen check --online
+  helpdesk-listen start | jq .event.text     every ticket message, as JSON lines
+  helpdesk-listen tail -f                    what came in, for people
+"""
+
+app = typer.Typer(
+    name="helpdesk-listen",
+    help="Forwards Feishu/Lark helpdesk ticket messages to your sinks, durably and once. 飞书服务台工单消息监听。",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: works in every terminal, and rich is not loaded
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"helpdesk-listen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help=CONFIG_HELP)] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which one.")
+    ] = False,
+) -> None:
+    context.obj = config
+
+
+for _command in (
+    start.start,
+    demo.demo,
+    check.check,
+    init.init,
+    status.status,
+    tail.tail,
+    replay.replay,
+    subscribe.subscribe,
+    subscribe.unsubscribe,
+    doctor.doctor,
+    schema.schema,
+):
+    app.command(epilog=_command.__globals__.get("EPILOG"))(_command)
+app.add_typer(dead_letters.app)
+app.add_typer(service.app)
+
+
+def main() -> None:
+    """Exit codes are the errors' own; see errors.py."""
+    try:
+        app()
+    except ListenError as e:
+        _tell(str(e), e.hint)
+        sys.exit(e.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _tell(message: str, hint: str) -> None:
+    from listener.base.systemd import stderr_is_journal
+
+    prefix = "<3>" if stderr_is_journal() else ""  # sd-daemon(3): an error for journalctl -p err
+    lines = [f"helpdesk-listen: {message}", *([f"  → {hint}"] if hint else [])]
+    for line in "\n".join(lines).splitlines():
+        print(prefix + line, file=sys.stderr)  # noqa: T201 the error's own place

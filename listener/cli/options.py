@@ -1,0 +1,57 @@
+"""What several commands need: the settings, durations as options, data on stdout."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from listener.settings.config import Settings
+
+CONFIG_HELP = "The config.toml. Default: $HELPDESK_LISTEN_CONFIG, ./config.toml, /etc/helpdesk-listen/config.toml."
+Config = Annotated[Path | None, typer.Option("--config", "-c", help=CONFIG_HELP, show_default=False)]
+
+
+def settings(context: typer.Context, config: Path | None) -> "Settings":
+    """The settings that this call means: the option beside the command, else the one before it."""
+    from listener.settings.config import load
+
+    return load(config or context.obj, os.environ)
+
+
+def duration(text: str) -> float:
+    """An option's seconds, from "30s", "2h", "7d"."""
+    from listener.settings.values import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as e:
+        raise typer.BadParameter(str(e)) from None
+
+
+def moment(text: str) -> int:
+    """An option's time in Unix ms, from "2h" (ago), "2026-11-22 09:00" and the like."""
+    from listener.base.clock import now_ms
+    from listener.cli.times import parse_time
+
+    try:
+        return parse_time(text, now_ms())
+    except ValueError as e:
+        raise typer.BadParameter(str(e)) from None
+
+
+def emit(text: str) -> None:
+    """Data for stdout; a reader that has gone, as `head` does, is no error."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit from None
+
+
+def note(text: str) -> None:
+    """A word to the person at the terminal, on stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 stderr

@@ -1,0 +1,42 @@
+"""status: how the running daemon is, or what its journal knows where none runs."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from listener.cli.options import Config, emit, settings
+
+EVERY = 2.0  # seconds between two looks of --watch
+CLEAR = "\x1b[H\x1b[2J"
+EPILOG = """\b
+Exit code 退出码: 0 healthy, 1 something is wrong, 3 not running.
+Examples / 示例:
+  helpdesk-listen status
+  helpdesk-listen status --watch
+  helpdesk-listen status --json | jq .sinks
+"""
+
+
+def status(
+    context: typer.Context,
+    config: Config = None,
+    json: Annotated[bool, typer.Option("--json", help="The whole snapshot, as JSON.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every 2 s, until Ctrl-C.")] = False,
+) -> None:
+    """Say how the daemon is: connection, last event, journal, each sink. 查看运行状态。"""
+    from listener.base.errors import EX_FOUND, EX_NOT_RUNNING, EX_OK
+    from listener.cli.status_view import as_text
+    from listener.observe.health import encode
+    from listener.observe.inquiry import inquire
+
+    wanted = settings(context, config)
+    while True:
+        snapshot = inquire(wanted)
+        text = encode(snapshot).decode() if json else as_text(snapshot)
+        emit(CLEAR + text if watch and not json else text)
+        if not watch:
+            break
+        time.sleep(EVERY)
+    wrong = EX_FOUND if snapshot.problems else EX_OK
+    raise typer.Exit(EX_NOT_RUNNING if snapshot.state == "stopped" else wrong)

@@ -1,0 +1,92 @@
+"""tail: the journal for people."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from listener.cli.options import Config, emit, moment, note, settings
+
+if TYPE_CHECKING:
+    from listener.event import Received
+
+EPILOG = """\b
+Examples / 示例:
+  helpdesk-listen tail                       the last ten messages
+  helpdesk-listen tail -f                    and those that come, until Ctrl-C
+  helpdesk-listen tail --since 2h --format record | jq .event.text
+"""
+LOOK = 0.2  # seconds between looks with -f
+BATCH = 256
+
+
+def tail(
+    context: typer.Context,
+    config: Config = None,
+    *,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes in.")] = False,
+    count: Annotated[
+        int | None, typer.Option("-n", "--lines", min=0, help="The newest N; 10, or with --since all.")
+    ] = None,
+    since: Annotated[
+        int | None, typer.Option(parser=moment, metavar="TIME", help='Only from then on: "2h", "2026-11-22 09:00".')
+    ] = None,
+    style: Annotated[
+        Literal["people", "record", "raw", "cloudevents"], typer.Option("--format", help="people: columns to look at.")
+    ] = "people",
+) -> None:
+    """Show what is in the journal: time, ticket, who, status, text. 查看收到的消息。
+
+    Works beside the daemon and without it, and takes nothing away.
+    """
+    path = settings(context, config).journal.path
+    show = _shower(style)
+    with suppress(KeyboardInterrupt):
+        for event in _events(path, since, 10 if count is None and since is None else count, follow):
+            show(event)
+
+
+def _events(path: Path, since_ms: int | None, count: int | None, follow: bool) -> Iterator["Received"]:
+    from listener.journal.query import AT_MOST_BACK_MS, events_after, seq_at
+    from listener.journal.reading import before_newest, reading
+
+    with reading(path) as connection:
+        at = 0 if since_ms is None else seq_at(connection, since_ms - AT_MOST_BACK_MS) - 1
+        at = at if count is None else max(at, before_newest(connection, count))
+        while (events := events_after(connection, at, BATCH)) or follow:
+            for event in events:
+                at = event.seq
+                if since_ms is None or event.received_ms >= since_ms:
+                    yield event
+            if not events:
+                time.sleep(LOOK)
+
+
+def _shower(style: str) -> Callable[["Received"], None]:
+    return _people() if style == "people" else partial(_line, style)
+
+
+def _people() -> Callable[["Received"], None]:
+    from listener.base.clock import now_ms
+    from listener.cli.tail_view import View
+
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
+    view = View(colours=terminal and not os.environ.get("NO_COLOR"), width=width)
+    return lambda event: emit(view.line(event, now_ms()))
+
+
+def _line(style: str, event: "Received") -> None:
+    from listener.event import FORMATS, Unparsable
+
+    try:
+        emit(FORMATS[style](event).decode())
+    except Unparsable as e:
+        note(f"event {event.event_id} has no {style}: {e.reason}")

@@ -1,0 +1,116 @@
+"""Replays and retries from the command line: the daemon carries them out, or where there is none, this process."""
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+
+from listener.base.errors import ConfigError
+from listener.base.logs import configure
+from listener.delivery.formatting import Formatter
+from listener.delivery.worker import Worker
+from listener.event import Unparsable, identify
+from listener.journal import Journal, Pending, redelivery
+from listener.journal.lock import InUse
+from listener.journal.model import DeadLetter
+from listener.journal.reading import aside, reading
+from listener.journal.redelivery import Change
+from listener.settings.config import Settings
+from listener.sinks import new_sink
+from listener.sinks.base import SinkConfig
+
+SLICE = 500  # rows that a command removes in one transaction: the daemon waits for it
+
+
+def order(settings: Settings, place: Change, sinks: Collection[str]) -> bool:
+    """Writes what `place` writes, for these sinks. True: it is carried out; False: the daemon does that, within 2 s.
+
+    Raises ListenError.
+    """
+    for sink in sinks:
+        sink_config(settings, sink)
+    with without_daemon(settings) as journal:
+        if journal is None:
+            redelivery.beside_daemon(settings.journal.path, place)
+            return False
+        journal.do(place)
+        for sink in sinks:
+            _carry_out(settings, journal, sink)
+    return True
+
+
+def discard(settings: Settings, letters: Sequence[DeadLetter]) -> None:
+    """Removes these, but what is being retried. Raises ListenError."""
+    with without_daemon(settings) as journal:
+        for start in range(0, len(letters), SLICE):
+            change = redelivery.discarding(letters[start : start + SLICE])
+            if journal is None:
+                redelivery.beside_daemon(settings.journal.path, change)
+            else:
+                journal.do(change)
+
+
+def read_again(settings: Settings, ids: Sequence[int]) -> dict[int, str]:
+    """Payloads kept aside, of these ids: "" for one that is an event now, else why not. Raises ListenError."""
+    with reading(settings.journal.path) as connection:
+        kept = {one: aside(connection, one) for one in ids}
+    problems = {one: _why_unreadable(payload) for one, (_, payload) in kept.items()}
+    if all(problems.values()):
+        return problems
+    with without_daemon(settings) as journal:
+        if journal is None:  # what runs could not read them: only another version can, which means a restart
+            return {one: problem or "stop the daemon first, then retry" for one, problem in problems.items()}
+        for one in (one for one, problem in problems.items() if not problem):
+            _keep(journal, one, *kept[one])
+    return problems
+
+
+@contextmanager
+def without_daemon(settings: Settings) -> Iterator[Journal | None]:
+    """The journal, taken for this process; None while a daemon has it. Raises JournalError."""
+    wanted = settings.journal
+    configure(settings.log.level, settings.log.format)  # stdout is data here too
+    try:
+        journal = Journal(wanted.path, keep_s=wanted.keep, max_size=wanted.max_size)
+    except InUse:
+        yield None
+        return
+    journal.start()
+    try:
+        journal.attach((sink.name, sink.start == "earliest") for sink in settings.sinks)
+        yield journal
+    finally:
+        journal.close()
+
+
+def _carry_out(settings: Settings, journal: Journal, sink: str) -> None:
+    config, abandon = sink_config(settings, sink), threading.Event()
+    cursor = journal.attach((s.name, s.start == "earliest") for s in settings.sinks)[sink]
+    worker = Worker(
+        config, new_sink(config, abandon), journal, cursor, formatter=Formatter(share=False), abandon=abandon
+    )
+    worker.carry_out_orders()
+
+
+def sink_config(settings: Settings, sink: str) -> SinkConfig:
+    """Raises ConfigError where there is none."""
+    for config in settings.sinks:
+        if config.name == sink:
+            return config
+    names = ", ".join(config.name for config in settings.sinks)
+    raise ConfigError(f"no sink is named {sink} in {settings.origin}", hint=f"there are: {names}")
+
+
+def _why_unreadable(payload: bytes) -> str:
+    try:
+        identify(payload)
+    except Unparsable as e:
+        return f"still can't be read: {e.reason}"
+    return ""
+
+
+def _keep(journal: Journal, one: int, received_ms: int, payload: bytes) -> None:
+    """As an event like any other; what was kept aside goes once that is in the journal."""
+    pending = Pending(payload, *identify(payload))
+    pending.received_ms = received_ms
+    journal.append(pending)
+    journal.do(redelivery.reread(one, pending.event_id))

@@ -1,0 +1,27 @@
+"""The event, pure: payload bytes to a typed event, and to the record, raw and CloudEvents formats. No I/O."""
+
+from listener.event.formats import (
+    FORMATS,
+    TICKET_MESSAGE,
+    Discreet,
+    Event,
+    Received,
+    identify,
+    parse,
+    ticket_of,
+    timestamp,
+)
+from listener.event.payload import Unparsable
+
+__all__ = [
+    "FORMATS",
+    "TICKET_MESSAGE",
+    "Discreet",
+    "Event",
+    "Received",
+    "Unparsable",
+    "identify",
+    "parse",
+    "ticket_of",
+    "timestamp",
+]

@@ -1,0 +1,170 @@
+"""Replays and retries: rows that a command writes, and that the sink's own worker carries out.
+
+An order goes on in steps of some events. Before a step, one commit says that it begins and where the sink stands; after
+it, one commit says what is done and where the sink stands then. So what a crash leaves in a sink past its last known
+place is either a part of that step or, between steps, of the ordinary delivery: never of both.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from listener.base.clock import now_ms
+from listener.base.errors import JournalError
+from listener.event import Received
+from listener.journal.database import connect, transaction
+from listener.journal.model import ASIDE, Cursor, DeadLetter, Order
+from listener.journal.query import AT_MOST_BACK_MS, COLUMNS, bounded, seq_at
+from listener.journal.writer import SET_CURSOR
+
+WINDOW = 5000  # seqs searched in a step
+ALWAYS = 1 << 62  # ms
+Change = Callable[[sqlite3.Connection], None]
+"""What a command writes, in one transaction."""
+_ORDER = "id, sink, kind, since_ms, until_ms, done_seq, last_seq, started"
+
+
+def replay(connection: sqlite3.Connection, sink: str, since_ms: int, until_ms: int) -> tuple[Order, int]:
+    """(an order for what came in that time and the sink is through with, how many events that is). Only reads."""
+    first = seq_at(connection, since_ms - AT_MOST_BACK_MS)
+    last = seq_at(connection, until_ms + AT_MOST_BACK_MS) - 1
+    return _replay(connection, Order(0, sink, "replay", since_ms, until_ms, first - 1, last, started=False))
+
+
+def replay_of(connection: sqlite3.Connection, sink: str, event_id: str) -> tuple[Order, int]:
+    """The same for one event; 0 where it is not in the journal any more, or still to come."""
+    row = connection.execute("SELECT seq FROM events WHERE event_id=?", (event_id,)).fetchone()
+    seq = row[0] if row else 0
+    return _replay(connection, Order(0, sink, "replay", 0, ALWAYS, seq - 1, seq, started=False))
+
+
+def _replay(connection: sqlite3.Connection, order: Order) -> tuple[Order, int]:
+    delivered = connection.execute("SELECT seq FROM cursors WHERE sink=?", (order.sink,)).fetchone()
+    order = replace(order, last_seq=min(order.last_seq, delivered[0] if delivered else 0))
+    (count,) = connection.execute(
+        "SELECT count(*) FROM events WHERE seq > ? AND seq <= ? AND received_ms >= ? AND received_ms < ?"
+        " AND payload IS NOT NULL",
+        (order.done_seq, order.last_seq, order.since_ms, order.until_ms),
+    ).fetchone()
+    return order, int(count)
+
+
+def placing(planned: Sequence[Order]) -> Change:
+    """All of these."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        for order in planned:
+            place(connection, order)
+
+    return change
+
+
+def retrying(letters: Sequence[DeadLetter]) -> Change:
+    """An order for each sink of these dead letters."""
+    ids: dict[str, list[int]] = {}
+    for letter in letters:
+        ids.setdefault(letter.sink, []).append(letter.id)
+
+    def change(connection: sqlite3.Connection) -> None:
+        for sink, own in ids.items():
+            place_retry(connection, sink, own)
+
+    return change
+
+
+def discarding(letters: Sequence[DeadLetter]) -> Change:
+    """For good, unless they are being retried."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        for letter in letters:
+            if letter.sink == ASIDE:
+                connection.execute("DELETE FROM aside WHERE id=?", (letter.id,))
+            else:
+                connection.execute("DELETE FROM dead_letters WHERE id=? AND order_id IS NULL", (letter.id,))
+
+    return change
+
+
+def reread(aside: int, event_id: str) -> Change:
+    """What was kept aside goes once it is in the journal as an event."""
+    query = "DELETE FROM aside WHERE id=? AND EXISTS (SELECT 1 FROM events WHERE event_id=?)"
+
+    def change(connection: sqlite3.Connection) -> None:
+        connection.execute(query, (aside, event_id))
+
+    return change
+
+
+def beside_daemon(path: Path, change: Change) -> None:
+    """A short transaction that the daemon's own wait for. Raises JournalError."""
+    try:
+        with closing(connect(path)) as connection, transaction(connection):
+            change(connection)
+    except sqlite3.Error as e:
+        raise JournalError(f"journal {path}: {e}") from e
+
+
+def place(connection: sqlite3.Connection, order: Order) -> int:
+    """Its id."""
+    row = order.sink, order.kind, order.since_ms, order.until_ms, order.done_seq, order.last_seq
+    query = "INSERT INTO orders (sink, kind, since_ms, until_ms, done_seq, last_seq) VALUES (?,?,?,?,?,?)"
+    return connection.execute(query, row).lastrowid or 0
+
+
+def place_retry(connection: sqlite3.Connection, sink: str, ids: Iterable[int]) -> int:
+    """Of these dead letters of that sink, as far as they are not being retried already; how many these are."""
+    order = place(connection, Order(0, sink, "retry", 0, 0, 0, 0, started=False))
+    marked = connection.executemany(
+        "UPDATE dead_letters SET order_id=? WHERE id=? AND sink=? AND order_id IS NULL", [(order, i, sink) for i in ids]
+    ).rowcount
+    last = "(SELECT max(seq) FROM dead_letters WHERE order_id=?1)"
+    connection.execute(f"UPDATE orders SET last_seq=ifnull({last}, 0) WHERE id=?1", (order,))  # noqa: S608
+    connection.execute("DELETE FROM orders WHERE id=? AND last_seq=0", (order,))
+    return max(marked, 0)
+
+
+def next_order(connection: sqlite3.Connection, sink: str) -> Order | None:
+    """The one that a crash interrupted, else the oldest."""
+    query = f"SELECT {_ORDER} FROM orders WHERE sink=? ORDER BY started DESC, id LIMIT 1"  # noqa: S608 our own names
+    row = connection.execute(query, (sink,)).fetchone()
+    return Order(*row) if row else None
+
+
+def selected(connection: sqlite3.Connection, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
+    """(the order's next events after that seq, the seq up to which these are all)."""
+    if order.kind == "retry":
+        end = order.last_seq
+        rows = connection.execute(
+            f"SELECT {COLUMNS} FROM events e WHERE payload IS NOT NULL AND seq IN"  # noqa: S608 our own names
+            " (SELECT d.seq FROM dead_letters d WHERE d.order_id=? AND d.seq > ?) ORDER BY seq LIMIT ?",
+            (order.id, after, limit),
+        )
+    else:
+        end = min(order.last_seq, after + WINDOW)
+        rows = connection.execute(
+            f"SELECT {COLUMNS} FROM events WHERE seq > ? AND seq <= ? AND received_ms >= ? AND received_ms < ?"  # noqa: S608
+            " AND payload IS NOT NULL ORDER BY seq LIMIT ?",
+            (after, end, order.since_ms, order.until_ms, limit),
+        )
+    events, cut = bounded(rows, limit)
+    return events, events[-1].seq if cut else end
+
+
+def begin(connection: sqlite3.Connection, order: Order) -> None:
+    """The next lines in the sink are this order's. The cursor rides in the same commit, as every one does."""
+    connection.execute("UPDATE orders SET started=1 WHERE id=?", (order.id,))
+
+
+def progress(
+    connection: sqlite3.Connection, order: Order, done_seq: int, cursor: Cursor, delivered: Iterable[int]
+) -> None:
+    """Everything of the order up to `done_seq` is done; what was delivered is no dead letter any more."""
+    connection.execute(SET_CURSOR, (order.sink, cursor.seq, cursor.position, now_ms()))
+    connection.executemany("DELETE FROM dead_letters WHERE sink=? AND seq=?", [(order.sink, seq) for seq in delivered])
+    if done_seq < order.last_seq:
+        connection.execute("UPDATE orders SET done_seq=?, started=0 WHERE id=?", (done_seq, order.id))
+    else:
+        connection.execute("DELETE FROM orders WHERE id=?", (order.id,))
+        connection.execute("UPDATE dead_letters SET order_id=NULL WHERE order_id=?", (order.id,))

@@ -1,0 +1,71 @@
+"""How many clients of the app are online, asked now and then: one too many takes events away, and all looks well."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+
+from listener.base.errors import ListenError
+from listener.base.logs import get_logger
+
+FIRST, EVERY = 10.0, 3600.0  # seconds until the first question, and to the next one
+log = get_logger(__name__)
+
+
+@dataclass
+class ClientsState:
+    """`online` is the newest count that the platform told, at Unix seconds `checked_at`; None: none yet."""
+
+    expected: int = 1
+    online: int | None = None
+    checked_at: float | None = None
+    error: str | None = None  # why the newest question got no answer
+
+    @property
+    def too_many(self) -> bool:
+        """Whether others take events."""
+        return self.online is not None and self.online > self.expected
+
+
+@asynccontextmanager
+async def watching(state: ClientsState, ask: Callable[[], int] | None) -> AsyncIterator[None]:
+    """Asks meanwhile. `ask` blocks, in the loop's default executor; None: there is nothing to ask."""
+    if ask is None:
+        yield
+        return
+    task = asyncio.ensure_future(_watch(state, ask))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _watch(state: ClientsState, ask: Callable[[], int]) -> NoReturn:
+    await asyncio.sleep(FIRST)
+    while True:
+        try:
+            state.online = await asyncio.get_running_loop().run_in_executor(None, ask)
+            state.checked_at, state.error = time.time(), None
+            _tell(state)
+        except ListenError as e:
+            _failed(state, e)
+        await asyncio.sleep(EVERY)
+
+
+def _failed(state: ClientsState, error: ListenError) -> None:
+    """The app may lack the permission: no reason for a line an hour."""
+    if state.error is None:
+        log.info("how many clients are online can't be asked", because=str(error), hint=error.hint)
+    state.error = str(error)
+
+
+def _tell(state: ClientsState) -> None:
+    if state.too_many:
+        log.warning(
+            "other clients of this app are online: each event goes to one of them at random",
+            online=state.online,
+            expected=state.expected,
+            hint="stop the others, or raise feishu.expected_clients if they are meant to be there",
+        )

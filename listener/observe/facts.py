@@ -1,0 +1,210 @@
+"""Gathers what is true of the running parts into one snapshot. Lives in the loop; looks at the disk in a thread."""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from listener import __version__
+from listener.base.errors import JournalError
+from listener.delivery.worker import Worker
+from listener.delivery.workers import Workers
+from listener.journal import Journal
+from listener.journal.inspect import Look, look, touch
+from listener.observe import health
+from listener.observe.clients import ClientsState
+from listener.observe.health import moment
+from listener.observe.measure import Rate, Timings
+from listener.settings.config import Settings
+from listener.sources.long_connection import ConnectionState
+from listener.sources.receiver import Receiver
+
+LOOK = 0.3  # seconds for the disk to answer
+WRITER_QUIET, WRITER_LATE, WRITER_STALLED = 3.0, 10.0, 30.0  # seconds; idle, it shows itself every second
+SUPERVISOR_STALLED = 60.0  # seconds beyond what a phase may take
+ROOM = 2**20  # bytes that make another attempt to write worth while
+
+
+class Live(Protocol):
+    """An open connection. `fresh`: the peer has answered when it should have."""
+
+    @property
+    def fresh(self) -> bool: ...
+    @property
+    def round_trip(self) -> float | None: ...
+
+
+class Source(Protocol):
+    """Where events come from: the supervisor of the long connection, or the webhook."""
+
+    @property
+    def state(self) -> ConnectionState: ...
+    @property
+    def session(self) -> Live | None: ...
+
+
+@dataclass
+class Facts:
+    """The parts, and the figures that only time can tell. `settings` changes with a reload."""
+
+    settings: Settings
+    journal: Journal
+    receiver: Receiver
+    source: Source
+    workers: Workers
+    timings: Timings
+    clients: ClientsState = field(default_factory=ClientsState)
+    rate: Rate = field(default_factory=Rate)
+    started_at: float = field(default_factory=time.time)
+    _looking: "asyncio.Future[Look] | None" = None
+    _seen: Look | None = None
+    _unreadable: str | None = None  # why the journal could not be looked at
+    _question: "Future[None] | None" = None  # to the journal's writer
+
+    def tick(self) -> None:
+        """Every few seconds."""
+        now, writer = time.monotonic(), self.journal.writer
+        self.rate.note(now, sum(self.receiver.state.acks.values()))
+        if self._question is not None and not self._question.done():
+            return
+        if writer.failing and self._seen and self._seen.disk_free_bytes >= ROOM:
+            self._question = writer.submit(touch)  # is it still so? The next event may be hours away
+        elif now - writer.answered > WRITER_QUIET:
+            self._question = writer.submit(lambda connection: None)  # calls it away from long housekeeping
+
+    def stalled(self) -> str:
+        """Which part stands still that should move, so that only a restart can help; "" where none does."""
+        now, state, session = time.monotonic(), self.source.state, self.source.session
+        if now - self.journal.writer.answered > WRITER_STALLED:
+            return "the journal's writer"
+        if state.phase == "connected":
+            return "" if session is None or session.fresh else "the connection's heartbeat"
+        planned = (state.next_attempt_at or state.since) - state.since if state.phase == "waiting" else 0.0
+        return "the supervisor" if now - state.progress > planned + SUPERVISOR_STALLED else ""
+
+    async def snapshot(self) -> health.Snapshot:
+        """At most LOOK seconds, whatever the disk does."""
+        disk_answers = await self._look()
+        sinks = tuple(self._sink(worker) for worker in self.workers)
+        return health.judged(
+            health.Snapshot(
+                state="running",
+                taken_at=moment(time.time()),
+                version=__version__,
+                pid=os.getpid(),
+                started_at=moment(self.started_at),
+                config=self.settings.origin,
+                app_id=self.settings.feishu.app_id,
+                domain=self.settings.feishu.domain,
+                connection=self.connection(),
+                events=self._events(),
+                journal=self._journal(disk_answers, sinks),
+                sinks=sinks,
+                clients=self._clients(),
+            )
+        )
+
+    def connection(self) -> health.Connection:
+        state, session = self.source.state, self.source.session
+        return health.Connection(
+            phase=state.phase,
+            since=moment(state.since),
+            fresh=session is not None and session.fresh,
+            round_trip_seconds=session.round_trip if session else None,
+            connected_since=_at(state.connected_since) if state.phase == "connected" else None,
+            lost_at=_at(state.lost_at),
+            lost_because=state.lost_because,
+            next_attempt_at=_at(state.next_attempt_at) if state.phase == "waiting" else None,
+            attempts=state.attempts,
+            connections=state.connections,
+            losses=dict(state.losses),
+        )
+
+    def _events(self) -> health.Events:
+        state = self.receiver.state
+        return health.Events(
+            per_second=self.rate.per_second(),
+            ack_p99_seconds=self.timings.recent_acks.percentile(99),
+            acks=dict(state.acks),
+            kept=state.kept,
+            duplicates=state.duplicates,
+            unreadable=state.unreadable,
+            late=state.late,
+            not_forwarded=sum(state.other_types.values()),
+        )
+
+    def _journal(self, disk_answers: bool, sinks: Sequence[health.Sink]) -> health.Journal:
+        writer, retention, seen = self.journal.writer, self.journal.retention, self._seen
+        last_event = self.receiver.state.last_event_at or (seen and seen.last_event_ms and seen.last_event_ms / 1000)
+        journal = health.Journal(
+            path=str(self.journal.path),
+            answers=disk_answers and time.monotonic() - writer.answered < WRITER_LATE,
+            failing=writer.failing or self._unreadable,
+            used_bytes=seen.used_bytes if seen else 0,
+            max_bytes=retention.max_size,
+            file_bytes=seen.file_bytes if seen else 0,
+            disk_free_bytes=seen.disk_free_bytes if seen else None,
+            last_seq=self.journal.last_seq,
+            last_event_at=_at(last_event or None),
+            unreadable=seen.unreadable if seen else 0,
+            waiting=writer.backlog(),
+        )
+        full = retention.is_full or health.fills_up(journal, sinks, 1.0)  # the writer finds out at the next event
+        return replace(journal, full=full)
+
+    def _sink(self, worker: Worker) -> health.Sink:
+        state, name, seen, now = worker.state, worker.config.name, self._seen, time.time()
+        lag = max(0, self.journal.last_seq - state.seq)
+        oldest = seen.oldest_ms.get(name) if seen and lag else None
+        return health.Sink(
+            name=name,
+            type=worker.config.type,
+            state="died" if worker.died else "closed" if state.closed else "running",
+            lag=lag,
+            oldest_undelivered_seconds=None if oldest is None else max(0.0, now - oldest / 1000),
+            dead_letters=seen.dead_letters.get(name, 0) if seen else 0,
+            delivered=state.delivered,
+            retries=state.retries,
+            rejected=state.dead_letters,
+            failing_seconds=now - state.failing_since if state.failing_since else None,
+            idle_seconds=now - (state.last_delivery_at or self.started_at),
+            last_error=state.last_error,
+            last_delivery_at=_at(state.last_delivery_at),
+        )
+
+    def _clients(self) -> health.Clients | None:
+        asked = self.clients
+        if asked.online is None:
+            return None
+        return health.Clients(online=asked.online, expected=asked.expected, asked_at=_at(asked.checked_at))
+
+    async def _look(self) -> bool:
+        """Whether the disk answered in time. One thread at most looks, however many ask."""
+        if self._looking is None or self._looking.done():
+            seqs = {worker.config.name: worker.state.seq for worker in self.workers}
+            self._looking = asyncio.ensure_future(asyncio.to_thread(look, self.journal.path, seqs))
+            self._looking.add_done_callback(_forget)
+        try:
+            self._seen = await asyncio.wait_for(asyncio.shield(self._looking), LOOK)
+            self._unreadable = None
+        except TimeoutError:
+            return False
+        except JournalError as e:
+            self._unreadable = str(e)
+        return True
+
+
+def _forget(done: "asyncio.Future[Look]") -> None:
+    """An error that came too late is no news; asyncio would tell of it."""
+    if not done.cancelled():
+        done.exception()
+
+
+def _at(seconds: float | None) -> datetime | None:
+    return None if seconds is None else moment(seconds)

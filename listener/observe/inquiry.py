@@ -1,0 +1,75 @@
+"""How is the daemon that uses this journal? It is asked; where it is silent or does not run, its journal is read."""
+
+import os
+import time
+from pathlib import Path
+
+from listener.base.errors import JournalError, ListenError
+from listener.journal.inspect import Look, holder, look
+from listener.observe import health
+from listener.observe.control import ask
+from listener.settings.config import Settings
+
+ANSWER = 0.6  # seconds for the daemon to answer
+
+
+def inquire(settings: Settings) -> health.Snapshot:
+    """Takes at most ANSWER, and a moment for the journal. Raises ListenError where this user may not know."""
+    pid, answer = ask(settings.journal.path, ANSWER) or (holder(settings.journal.path), b"")
+    if not answer:
+        return _without_daemon(settings, pid)
+    try:
+        return health.decode(answer)
+    except ValueError as e:
+        hint = "restart the daemon, so that both are of one version"
+        raise ListenError(f"the daemon's answer makes no sense: {e}", hint=hint) from e
+
+
+def _without_daemon(settings: Settings, pid: int | None) -> health.Snapshot:
+    now = time.time()
+    problems = ["not running" if pid is None else "the daemon runs, but does not answer"]
+    journal, sinks = None, {sink.name: health.Sink(name=sink.name, type=sink.type) for sink in settings.sinks}
+    try:
+        seen = look(settings.journal.path)
+    except JournalError as e:
+        is_there = os.path.exists(settings.journal.path)
+        problems.append(str(e) if is_there else "there is no journal yet: it never ran")
+    else:
+        journal = _journal(settings.journal.path, settings.journal.max_size, seen)
+        sinks = {name: _sink(sink, seen, now) for name, sink in sinks.items()}
+    return health.Snapshot(
+        state="stopped" if pid is None else "silent",
+        taken_at=health.moment(now),
+        pid=pid or None,
+        problems=tuple(problems),
+        config=settings.origin,
+        app_id=settings.feishu.app_id,
+        domain=settings.feishu.domain,
+        journal=journal,
+        sinks=tuple(sinks.values()),
+    )
+
+
+def _journal(path: Path, max_size: int, seen: Look) -> health.Journal:
+    return health.Journal(
+        path=str(path),
+        used_bytes=seen.used_bytes,
+        max_bytes=max_size,
+        file_bytes=seen.file_bytes,
+        disk_free_bytes=seen.disk_free_bytes,
+        last_seq=seen.last_seq,
+        last_event_at=None if seen.last_event_ms is None else health.moment(seen.last_event_ms / 1000),
+        unreadable=seen.unreadable,
+    )
+
+
+def _sink(sink: health.Sink, seen: Look, now: float) -> health.Sink:
+    """A sink that the journal has not met yet begins with what comes."""
+    oldest = seen.oldest_ms.get(sink.name)
+    return health.Sink(
+        name=sink.name,
+        type=sink.type,
+        lag=max(0, seen.last_seq - seen.seqs.get(sink.name, seen.last_seq)),
+        oldest_undelivered_seconds=None if oldest is None else max(0.0, now - oldest / 1000),
+        dead_letters=seen.dead_letters.get(sink.name, 0),
+    )

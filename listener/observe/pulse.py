@@ -1,0 +1,72 @@
+"""The daemon's sign of life: every few seconds it looks at itself, and tells systemd what it sees.
+
+The watchdog is fed from the loop, so a frozen loop starves it, and only while the parts that must move do.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from listener.base.logs import get_logger
+from listener.base.systemd import Notifier
+from listener.observe.facts import Facts
+from listener.observe.health import connection_line, one_line
+from listener.sources.long_connection import ConnectionState
+
+EVERY = 2.0  # seconds
+log = get_logger(__name__)
+
+
+class Pulse:
+    """`changed` and `run` in the loop."""
+
+    def __init__(self, facts: Facts, notifier: Notifier) -> None:
+        self._facts, self._notifier = facts, notifier
+        self._every = min(EVERY, (notifier.watchdog or EVERY) / 2)
+        self._ready = False
+        self._stalled = self._said = ""
+
+    def changed(self, state: ConnectionState) -> None:
+        """The supervisor did something. Connected, or failed in a way that may pass: the service is up."""
+        if not self._ready and state.phase in ("connected", "waiting"):
+            self._ready = True
+            self._tell_ready()
+
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """systemd is told that a reload is under way, and when it is over; before it is up, it is still starting."""
+        if self._ready:
+            self._notifier.reloading()
+        try:
+            yield
+        finally:
+            if self._ready:
+                self._tell_ready()
+
+    def _tell_ready(self) -> None:
+        self._notifier.ready(connection_line(self._facts.connection()))
+
+    async def run(self) -> NoReturn:
+        while True:
+            try:
+                await self._beat()
+            except Exception:  # an error in looking is no reason to stop listening
+                log.exception("the daemon can't tell its own state")
+            await asyncio.sleep(self._every)
+
+    async def _beat(self) -> None:
+        self._feed_watchdog()
+        self._facts.tick()
+        line = one_line(await self._facts.snapshot())
+        if line != self._said:
+            self._said = line
+            self._notifier.status(line)
+
+    def _feed_watchdog(self) -> None:
+        stalled = self._facts.stalled()
+        if not stalled:
+            self._notifier.alive()
+        elif stalled != self._stalled:
+            log.error("a part of the daemon stands still: the watchdog is not fed any more", part=stalled)
+        self._stalled = stalled

@@ -1,0 +1,197 @@
+"""The settings: config.toml, the environment and systemd's credentials, checked before anything starts.
+
+The environment beats the file. All that is wrong is told in one ConfigError, a line each.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from listener.settings.convert import shown
+from listener.settings.paths import Place
+from listener.settings.reader import Reader
+from listener.settings.rules import Address, Count, Duration, Env, Origin, Proxy, Size, Text
+from listener.settings.secrets import Secret, SecretSource
+from listener.settings.toml import read_toml
+from listener.sinks import TYPES
+from listener.sinks.base import DAY, SinkConfig
+from listener.sinks.file import FileConfig
+from listener.sinks.stdout import StdoutConfig
+
+SYSTEM_CONFIG = Path("/etc/helpdesk-listen/config.toml")
+MAX_SINKS = 64
+DEFAULT_SINKS: tuple[SinkConfig, ...] = (StdoutConfig(name="stdout"),)
+
+EventType = Literal[
+    "helpdesk.ticket_message.created_v1",
+    "helpdesk.ticket.created_v1",
+    "helpdesk.ticket.updated_v1",
+    "helpdesk.notification.approve_v1",
+]
+
+
+class SlowRetry(msgspec.Struct, frozen=True, kw_only=True):
+    """The pace while trying again soon is useless (credentials refused): seconds, doubling up to max."""
+
+    min_delay: Annotated[float, Duration("10ms", "1d")] = 5.0
+    max_delay: Annotated[float, Duration("10ms", "1d")] = 300.0
+
+    def __post_init__(self) -> None:
+        if self.min_delay > self.max_delay:
+            raise ValueError("min_delay is longer than max_delay")
+
+
+class Feishu(msgspec.Struct, frozen=True, kw_only=True):
+    """The app, and the way to the platform."""
+
+    app_id: Annotated[
+        str,
+        Env("FEISHU_APP_ID"),
+        Text(r"[!-~]{1,128}", 'the App ID, such as "cli_a1b2c3d4e5f6a7b8" (developer console, Credentials)'),
+    ]
+    app_secret: Annotated[SecretSource, Env("FEISHU_APP_SECRET")]
+    domain: Annotated[str, Env("FEISHU_DOMAIN"), Origin()] = "https://open.feishu.cn"
+    proxy: Annotated[Secret | None, Proxy()] = None
+    ca_file: Annotated[Path | None, Place.CONFIG] = None
+    events: tuple[EventType, ...] = ("helpdesk.ticket_message.created_v1",)
+    helpdesk_id: Annotated[
+        str | None,
+        Env("FEISHU_HELPDESK_ID"),
+        Text(r"[0-9A-Za-z_-]{1,64}", 'the helpdesk\'s id, such as "6626871355780366331" (helpdesk admin, API 凭证)'),
+    ] = None
+    helpdesk_token: Annotated[SecretSource | None, Env("FEISHU_HELPDESK_TOKEN")] = None
+    expected_clients: Annotated[int, Count(1, 50)] = 1
+    slow_retry: SlowRetry = SlowRetry()
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """How events come in. The rest is for the webhook: where it listens, and how it knows the platform."""
+
+    type: Literal["long-connection", "webhook"] = "long-connection"
+    listen: Annotated[str, Address()] = "127.0.0.1:8080"
+    path: Annotated[str, Text(r"/[A-Za-z0-9/_.~-]{0,200}", 'a path such as "/webhook/event"')] = "/webhook/event"
+    verification_token: Annotated[SecretSource | None, Env("FEISHU_VERIFICATION_TOKEN")] = None
+    encrypt_key: Annotated[SecretSource | None, Env("FEISHU_ENCRYPT_KEY")] = None
+
+    def __post_init__(self) -> None:
+        if self.type == "webhook" and self.verification_token is None and self.encrypt_key is None:
+            raise ValueError("a webhook needs verification_token or encrypt_key, better both: anyone could post events")
+
+
+class Journal(msgspec.Struct, frozen=True, kw_only=True):
+    """`keep` in seconds, `max_size` in bytes."""
+
+    path: Annotated[Path, Place.STATE] = Path("helpdesk.db")
+    keep: Annotated[float, Duration("1m", "3650d")] = 7 * DAY
+    max_size: Annotated[int, Size("1MiB", "16TiB")] = 2**30
+
+
+class Http(msgspec.Struct, frozen=True, kw_only=True):
+    """Where /healthz, /readyz and /metrics are served; None: nowhere."""
+
+    listen: Annotated[str | None, Address()] = None
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """The daemon's own log on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything, checked; paths are absolute. `origin` is the file's path or "environment"."""
+
+    feishu: Feishu
+    journal: Journal
+    sinks: tuple[SinkConfig, ...] = DEFAULT_SINKS
+    source: Source = Source()
+    http: Http = Http()
+    log: Log = Log()
+    origin: str = "environment"
+    warnings: tuple[str, ...] = ()
+
+
+def load(path: Path | None, env: Mapping[str, str]) -> Settings:
+    """The settings from `path`, else from where `find` finds them, else from the environment alone."""
+    file = find(path, env)
+    return _settings(Reader(file, env), read_toml(file) if file else {})
+
+
+def find(path: Path | None, env: Mapping[str, str]) -> Path | None:
+    """The configuration file: `path`, $HELPDESK_LISTEN_CONFIG, ./config.toml or the system's; else None."""
+    if given := path or env.get("HELPDESK_LISTEN_CONFIG"):
+        return Path(os.path.abspath(os.path.expanduser(given)))
+    return next((Path(os.path.abspath(file)) for file in ("config.toml", SYSTEM_CONFIG) if _exists(file)), None)
+
+
+def template() -> str:
+    """The commented config.toml that `init` writes; config.example.toml is the same text."""
+    return Path(__file__).parents[1].joinpath("config.example.toml").read_text(encoding="utf-8")
+
+
+def _exists(file: str | Path) -> bool:
+    try:
+        os.lstat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # it can't be seen: reading it will say why
+    return True
+
+
+def _settings(reader: Reader, root: dict[str, object]) -> Settings:
+    reader.refuse_unknown(root, ("feishu", "source", "journal", "sinks", "http", "log"))
+    feishu = reader.table(Feishu, root.get("feishu", {}), "feishu")
+    source = reader.table(Source, root.get("source", {}), "source")
+    journal = reader.table(Journal, root.get("journal", {}), "journal")
+    http = reader.table(Http, root.get("http", {}), "http")
+    log = reader.table(Log, root.get("log", {}), "log")
+    sinks = _sinks(reader, root.get("sinks", []))
+    _refuse_twins(reader, [(f"{key}.name", sink.name) for key, sink in sinks])
+    _refuse_twins(reader, _files(journal, sinks))
+    reader.warn_if_exposed()
+    if not feishu or not source or not journal or not http or not log or reader.problems:
+        raise reader.error()
+    return Settings(
+        feishu=feishu,
+        source=source,
+        journal=journal,
+        sinks=tuple(sink for _, sink in sinks) or DEFAULT_SINKS,
+        http=http,
+        log=log,
+        origin=reader.origin,
+        warnings=tuple(reader.warnings),
+    )
+
+
+def _sinks(reader: Reader, raw: object) -> list[tuple[str, SinkConfig]]:
+    if not isinstance(raw, list):
+        reader.wrong("sinks", "tables that each begin with [[sinks]]", raw)
+        return []
+    if len(raw) > MAX_SINKS:
+        reader.problem("sinks", f"expected at most {MAX_SINKS}, found {len(raw)}")
+        return []
+    read = [(f"sinks[{i}]", _sink(reader, item, f"sinks[{i}]")) for i, item in enumerate(raw)]
+    return [(key, sink) for key, sink in read if sink]
+
+
+def _sink(reader: Reader, raw: object, key: str) -> SinkConfig | None:
+    kind = reader.choice(raw, "type", tuple(TYPES), key)
+    return reader.table(TYPES[kind], raw, key) if kind else None
+
+
+def _files(journal: Journal | None, sinks: list[tuple[str, SinkConfig]]) -> list[tuple[str, str]]:
+    """Every file that is written, by its real path: two names for one would tear each other's lines."""
+    own = [("journal.path", os.path.realpath(journal.path))] if journal else []
+    return own + [(f"{key}.path", os.path.realpath(sink.path)) for key, sink in sinks if isinstance(sink, FileConfig)]
+
+
+def _refuse_twins(reader: Reader, values: list[tuple[str, str]]) -> None:
+    first: dict[str, str] = {}
+    for key, value in values:
+        if first.setdefault(value, key) != key:
+            reader.problem(key, f"{shown(value)} is already {first[value]}; each must be its own")

@@ -1,0 +1,39 @@
+"""A local stand-in of Feishu's long-connection platform, shared by `demo`, tests and benchmarks.
+
+| module | for |
+|---|---|
+| `frames`, `websocket`, `http1` | pure codecs, written from the documents and not with the SDK |
+| `connection` | one TCP connection: HTTP request, then websocket |
+| `gateway`, `openapi` | endpoint call and handshake; the HTTP APIs |
+| `delivery`, `dispatcher` | an event's pushes and acks; redelivery |
+| `faults` | what can be made to go wrong |
+| `server`, `thread` | `Platform`, and the same in a thread |
+| `flood` | the benchmark's driver |
+| `conversation` | a believable helpdesk conversation |
+| `link`, `proxy` (of `pipe`s) | a TCP link that can be cut, stalled and throttled; an HTTP proxy |
+
+It imports nothing else of this project.
+"""
+
+from listener.simulator.conversation import conversation
+from listener.simulator.delivery import Ack, Delivery, Undelivered
+from listener.simulator.faults import Answer, Faults
+from listener.simulator.flood import FloodResult
+from listener.simulator.link import Link
+from listener.simulator.proxy import ConnectProxy
+from listener.simulator.server import Platform
+from listener.simulator.thread import PlatformThread
+
+__all__ = [
+    "Ack",
+    "Answer",
+    "ConnectProxy",
+    "Delivery",
+    "Faults",
+    "FloodResult",
+    "Link",
+    "Platform",
+    "PlatformThread",
+    "Undelivered",
+    "conversation",
+]

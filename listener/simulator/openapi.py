@@ -1,0 +1,146 @@
+"""The open platform's HTTP APIs, as far as this project calls them, with the documented checks and errors."""
+
+import base64
+import secrets
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from listener.simulator.faults import Answer, code, reply
+from listener.simulator.http1 import Request
+
+TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105 -- a path
+ONLINE_PATH = "/open-apis/event/v1/connection"
+SUBSCRIBE_PATH = "/open-apis/helpdesk/v1/events/subscribe"
+UNSUBSCRIBE_PATH = "/open-apis/helpdesk/v1/events/unsubscribe"
+TICKETS_PATH = "/open-apis/helpdesk/v1/tickets"
+
+SCOPE = "helpdesk:all:readonly"
+DEMO_HELPDESK = {"6626871355780366331": "ht-demo-token"}
+
+BAD_REQUEST = code(154000, "Bad request, please check your request body", 400)
+UNAUTHORIZED = code(154001, "Unauthorized, please check you have the correct access", 401)
+NO_ACCESS = code(154003, "Please check you have the correct access", 403)
+SERVER_ERROR = code(155000, "Internal error", 500)
+INVALID_TOKEN = code(99991663, "Invalid access token for authorization. Please make a test attempt", 400)
+INVALID_APP_SECRET = code(10014, "app secret invalid")
+NOT_FOUND = Answer(404, b"404 page not found", {"Content-Type": "text/plain"})
+
+Handler = Callable[["OpenApi", Request], Answer]
+
+_routes: dict[tuple[str, str], Handler] = {}
+
+
+def route(method: str, path: str) -> Callable[[Handler], Handler]:
+    """Registers a handler for one method and path."""
+
+    def register(handler: Handler) -> Handler:
+        _routes[method, path] = handler
+        return handler
+
+    return register
+
+
+def field_violation(name: str, description: str) -> Answer:
+    """The gateway's own validation error."""
+    violation = {"field": name, "description": description}
+    return reply({"code": 99992402, "msg": "field validation failed", "error": {"field_violations": [violation]}}, 400)
+
+
+@dataclass(slots=True)
+class OpenApi:
+    """The tenant behind the APIs; every field may be changed at any time.
+
+    helpdesks: helpdesk id to helpdesk token. scopes: what the app was granted.
+    subscriptions: helpdesk id to its (type, subtype) pairs. online: how many clients are connected.
+    """
+
+    credentials: dict[str, str]
+    online: Callable[[], int]
+    helpdesks: dict[str, str] = field(default_factory=lambda: dict(DEMO_HELPDESK))
+    scopes: set[str] = field(default_factory=lambda: {SCOPE})
+    subscriptions: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    tokens: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
+
+    def handle(self, request: Request) -> Answer:
+        """The answer of whichever API it asks for."""
+        handler = _routes.get((request.method, request.path))
+        return handler(self, request) if handler else NOT_FOUND
+
+    def authorized(self, request: Request) -> bool:
+        """Whether it bears a tenant token that was issued here."""
+        return request.headers.get("authorization", "").removeprefix("Bearer ") in self.tokens
+
+    def helpdesk(self, request: Request) -> str | None:
+        """The helpdesk whose id and token `X-Lark-Helpdesk-Authorization` carries; None if they are wrong."""
+        try:
+            header = base64.b64decode(request.headers.get("x-lark-helpdesk-authorization", ""), validate=True)
+            helpdesk_id, _, token = header.decode().partition(":")
+        except ValueError:
+            return None
+        return helpdesk_id if token and self.helpdesks.get(helpdesk_id) == token else None
+
+    def refusal(self, request: Request) -> Answer | None:
+        """Why a helpdesk API does not let it in; None if it does."""
+        if not self.authorized(request):
+            return INVALID_TOKEN
+        if SCOPE not in self.scopes:
+            return NO_ACCESS
+        return UNAUTHORIZED if self.helpdesk(request) is None else None
+
+
+@route("POST", TOKEN_PATH)
+def _tenant_token(api: OpenApi, request: Request) -> Answer:
+    body = request.json()
+    if not isinstance(body, dict) or not body.get("app_id") or not body.get("app_secret"):
+        return code(10003, "invalid param")
+    if api.credentials.get(body["app_id"]) != body["app_secret"]:
+        return INVALID_APP_SECRET
+    token = f"t-{secrets.token_hex(16)}"
+    api.tokens.append(token)
+    return reply({"code": 0, "msg": "ok", "tenant_access_token": token, "expire": 7200})
+
+
+@route("GET", ONLINE_PATH)
+def _online(api: OpenApi, request: Request) -> Answer:
+    if not api.authorized(request):
+        return INVALID_TOKEN
+    return reply({"code": 0, "msg": "success", "data": {"online_instance_cnt": api.online()}})
+
+
+@route("POST", SUBSCRIBE_PATH)
+def _subscribe(api: OpenApi, request: Request) -> Answer:
+    return _change_subscriptions(api, request, set.update)
+
+
+@route("POST", UNSUBSCRIBE_PATH)
+def _unsubscribe(api: OpenApi, request: Request) -> Answer:
+    return _change_subscriptions(api, request, set.difference_update)
+
+
+@route("GET", TICKETS_PATH)
+def _tickets(api: OpenApi, request: Request) -> Answer:
+    """As of a helpdesk that has none."""
+    return api.refusal(request) or reply({"code": 0, "msg": "success", "data": {"total": 0, "tickets": []}})
+
+
+def _change_subscriptions(api: OpenApi, request: Request, change: Callable[[set[Any], set[Any]], None]) -> Answer:
+    if refusal := api.refusal(request):
+        return refusal
+    if isinstance(events := _events(request.json()), Answer):
+        return events
+    change(api.subscriptions.setdefault(api.helpdesk(request) or "", set()), events)
+    return reply({"code": 0, "msg": "success", "data": {}})
+
+
+def _events(body: Any) -> set[tuple[Any, Any]] | Answer:
+    """The (type, subtype) pairs of a request body, or what is wrong with it."""
+    if not isinstance(body, dict):
+        return BAD_REQUEST
+    if not isinstance(events := body.get("events"), list) or not events:
+        return field_violation("events", "events is required")
+    pairs = {(event.get("type"), event.get("subtype")) for event in events if isinstance(event, dict)}
+    if not all(isinstance(name, str) and name for pair in pairs for name in pair) or not pairs:
+        return BAD_REQUEST
+    return pairs

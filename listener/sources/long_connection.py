@@ -1,0 +1,209 @@
+"""Keeps one session open: opens it, listens, and when it ends decides when to try again. Knows no SDK.
+
+A session proves itself by living 5 s or by bringing an event; then its end costs one prompt new attempt, jittered so
+that a restart of the platform is not met by all its clients at once. Everything else backs off with full jitter.
+"""
+
+import asyncio
+import copy
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn, Protocol
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
+from tenacity.wait import wait_base
+
+from listener.base.errors import CredentialsRefused, Pace, RestartNeeded, SessionError
+from listener.base.logs import RateLimit, get_logger
+
+log = get_logger(__name__)
+
+
+class Session(Protocol):
+    """One connection; feishu/session.py has the real one."""
+
+    @property
+    def reconnect_nonce(self) -> float: ...
+    @property
+    def connection_id(self) -> str: ...
+    @property
+    def delivered(self) -> int: ...
+    @property
+    def fresh(self) -> bool: ...
+    @property
+    def round_trip(self) -> float | None: ...
+    async def open(self) -> None: ...
+    async def listen(self) -> NoReturn: ...
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backoff:
+    """Seconds. SOON grows gently: two dozen refusals in a row cost 10 s, and the longest wait is 8 s."""
+
+    soon_initial: float = 0.25
+    soon_base: float = 1.1
+    soon_max: float = 8.0
+    slow_initial: float = 5.0
+    slow_max: float = 300.0
+    proven_after: float = 5.0
+    first_attempt_max: float = 5.0
+    stale_secret_after: float = 300.0
+    log_every: float = 60.0
+
+    def strategies(self) -> dict[Pace, wait_base]:
+        """Full jitter: a random time between 0 and the growing bound."""
+        soon = wait_random_exponential(self.soon_initial, self.soon_max, exp_base=self.soon_base)
+        slow = wait_random_exponential(self.slow_initial, self.slow_max)
+        return {Pace.SOON: soon, Pace.SLOW: slow, Pace.FATAL: slow}
+
+
+@dataclass
+class ConnectionState:
+    """What is true of the connection now; times are Unix seconds. Written by the supervisor alone."""
+
+    phase: str = "starting"  # starting, connecting, connected, waiting, stopped
+    since: float = field(default_factory=time.time)
+    connected_since: float | None = None
+    lost_because: str | None = None
+    lost_at: float | None = None
+    next_attempt_at: float | None = None
+    attempts: int = 0  # since the last connection
+    connections: int = 0
+    losses: dict[str, int] = field(default_factory=dict)  # by cause
+    progress: float = field(default_factory=time.monotonic)  # monotonic; when the supervisor last did something
+
+    def enter(self, phase: str) -> None:
+        now = time.time()
+        self.connected_since = now if phase == "connected" else None
+        self.phase, self.since, self.progress = phase, now, time.monotonic()
+
+
+class Supervisor:
+    """`run()` returns never; it raises CredentialsRefused (only before the first connection) or RestartNeeded."""
+
+    def __init__(
+        self,
+        new_session: Callable[[], Session],
+        *,
+        backoff: Backoff | None = None,
+        secret_is_snapshot: bool = False,
+        on_change: Callable[[ConnectionState], None] = lambda state: None,
+    ) -> None:
+        self.state = ConnectionState()
+        self.session: Session | None = None  # the one that is open
+        self._new_session = new_session
+        self._backoff = backoff or Backoff()
+        self._strategies = self._backoff.strategies()
+        self._secret_is_snapshot = secret_is_snapshot
+        self.on_change = on_change
+        self._streak: tuple[Pace, int] = (Pace.SOON, 0)
+        self._refused_since: float | None = None
+        self._limits: dict[str, RateLimit] = {}  # by cause, since the last connection
+
+    async def run(self) -> NoReturn:
+        try:
+            while True:
+                async for attempt in AsyncRetrying(
+                    retry=retry_if_exception(self._may_pass), wait=self._wait, sleep=self._sleep, reraise=True
+                ):
+                    with attempt:
+                        await self._one_session()
+                self._streak = (Pace.SOON, 0)
+        finally:
+            self._enter("stopped")
+
+    async def _one_session(self) -> None:
+        """Returns once a connection that had proved itself is lost; raises what kept one from coming so far."""
+        self.state.attempts += 1
+        self.state.next_attempt_at = None
+        self._enter("connecting")
+        opened = time.monotonic()
+        session: Session | None = None
+        try:
+            session = self._new_session()
+            await session.open()
+            opened = time.monotonic()
+            self._connected(session)
+            await session.listen()
+        except SessionError as e:
+            proved = self.session is not None and self._proved(self.session, opened)
+            self._lost(e)
+            if session is None or not proved:
+                raise
+        finally:
+            self.session = None
+            if session is not None:
+                await session.close()
+        await self._sleep(random.uniform(0, min(session.reconnect_nonce, self._backoff.first_attempt_max)))
+
+    def _proved(self, session: Session, opened: float) -> bool:
+        return time.monotonic() - opened >= self._backoff.proven_after or session.delivered > 0
+
+    def _connected(self, session: Session) -> None:
+        log.info("connected: ready", connection=session.connection_id, attempts=self.state.attempts)
+        self.session = session
+        self.state.connections += 1
+        self.state.attempts = 0
+        self._refused_since = None
+        self._limits.clear()
+        self._enter("connected")
+
+    def _lost(self, error: SessionError) -> None:
+        self.state.losses[error.cause] = self.state.losses.get(error.cause, 0) + 1
+        self.state.lost_because = str(error)
+        if self.session is not None or self.state.lost_at is None:
+            self.state.lost_at = time.time()
+        self._tell(error)
+        self._watch_refusals(error)
+
+    def _tell(self, error: SessionError) -> None:
+        """One line for each new reason, then one a minute while it lasts."""
+        limit = self._limits.setdefault(error.cause, RateLimit(1, self._backoff.log_every))
+        if limit.take() is None:
+            return
+        tell = log.error if error.pace is not Pace.SOON else log.warning
+        what = "connection lost" if self.session is not None else "cannot connect"
+        tell(what, because=str(error), cause=error.cause, attempts=self.state.attempts, hint=error.hint)
+
+    def _watch_refusals(self, error: SessionError) -> None:
+        """systemd's copy of a credential is refreshed by a restart only."""
+        if not isinstance(error, CredentialsRefused):
+            return
+        self._refused_since = self._refused_since or time.monotonic()
+        if self._secret_is_snapshot and self._until_stale() <= 0:
+            raise RestartNeeded(
+                f"the platform has refused the secret for {self._backoff.stale_secret_after:.0f} s, "
+                "and it is systemd's copy",
+                hint="a restart reads the credential's source again",
+            )
+
+    def _until_stale(self) -> float:
+        """Seconds until a systemd credential that is refused counts as stale."""
+        since = self._refused_since if self._refused_since is not None else time.monotonic()
+        return since + self._backoff.stale_secret_after - time.monotonic()
+
+    def _may_pass(self, error: BaseException) -> bool:
+        if not isinstance(error, SessionError):
+            return False
+        return error.pace is not Pace.FATAL or self.state.connections > 0
+
+    def _wait(self, retry_state: RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        pace = error.pace if isinstance(error, SessionError) else Pace.SOON
+        self._streak = (pace, self._streak[1] + 1 if self._streak[0] is pace else 1)
+        counted = copy.copy(retry_state)
+        counted.attempt_number = self._streak[1]  # an old streak at another pace does not count
+        seconds = self._strategies[pace](counted)
+        return min(seconds, max(0.0, self._until_stale())) if self._secret_is_snapshot else seconds
+
+    async def _sleep(self, seconds: float) -> None:
+        self.state.next_attempt_at = time.time() + seconds
+        self._enter("waiting")
+        await asyncio.sleep(seconds)
+
+    def _enter(self, phase: str) -> None:
+        self.state.enter(phase)
+        self.on_change(self.state)

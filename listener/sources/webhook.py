@@ -1,0 +1,204 @@
+"""The webhook source: an HTTP server that takes what the platform posts, keeps it, and only then answers 200.
+
+Receipt is the same as over the long connection: the Receiver journals, dedupes, and answers within 2.5 s with 200 or
+500; the platform pushes again what got anything but 200. TLS is a reverse proxy's job.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+from listener.base.errors import EX_IOERR, ConfigError, ListenError
+from listener.base.logs import RateLimit, get_logger
+from listener.settings.config import Settings, Source
+from listener.sources.long_connection import ConnectionState
+from listener.sources.webhook_verifier import Challenge, Rejected, Verifier
+
+try:
+    from aiohttp import web
+    from aiohttp.http import HttpProcessingError
+except ModuleNotFoundError as e:
+    raise ConfigError(
+        f'source.type = "webhook" needs {e.name}', hint='pip install "helpdesk-listen[webhook]"'
+    ) from None
+
+MAX_BODY = 2**20  # bytes; events have a few thousand
+MAX_HELD = 64 * 2**20  # bytes of all bodies in memory; counted as they come, so that a slow peer takes no room
+HEAD_SECONDS = 20.0  # for the head of a request, and for the next one on a kept connection
+BODY_SECONDS = 10.0
+LINGER_SECONDS = 2.0  # for a client to read why its request was cut short
+STOP_SECONDS = 1.0
+DAY = 86_400.0  # seconds; ids are remembered for at least as long
+log = get_logger(__name__)
+
+
+class Verdict(Protocol):
+    """What the handler makes of an event: `reply` is called once, in the loop, with 200 or 500."""
+
+    reply: Callable[[int], None] | None
+
+
+class Handler(Protocol):
+    """By the SDK's name for it; see receive.py."""
+
+    def _do_without_validation(self, payload: bytes) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Open:
+    """What status asks of a connection. A socket that listens has no pings, and never goes silent."""
+
+    fresh: bool = True
+    round_trip: float | None = None
+
+
+class CannotListen(ListenError):
+    """The address is taken, or not this machine's."""
+
+    exit_code = EX_IOERR
+
+
+def new_webhook(settings: Settings, handler: "Handler") -> "Webhook":
+    """As the settings say. A replay from before the journal's memory is stale. Raises ConfigError."""
+    source = settings.source
+    token = source.verification_token.read() if source.verification_token else None
+    key = source.encrypt_key.read() if source.encrypt_key else None
+    return Webhook(source, Verifier(token, key, window=max(settings.journal.keep, DAY)), handler)
+
+
+class Webhook:
+    """`run()` until it is cancelled; then requests under way are still answered. Use in a running loop."""
+
+    def __init__(
+        self,
+        config: Source,
+        verifier: Verifier,
+        handler: Handler,
+        *,
+        on_change: Callable[[ConnectionState], None] = lambda state: None,
+    ) -> None:
+        self.state = ConnectionState()
+        self.session: Open | None = None
+        self.address: tuple[str, int] = ("", 0)  # where it listens
+        self.rejected: dict[int, int] = {}  # by status
+        self.on_change = on_change
+        self._config, self._verifier, self._handler = config, verifier, handler
+        self._limit = RateLimit()
+        self._held = 0  # bytes
+
+    async def run(self) -> NoReturn:
+        """Raises CannotListen."""
+        app = web.Application()
+        app.router.add_post(self._config.path, self._receive)
+        runner = web.AppRunner(
+            app,
+            handle_signals=False,
+            access_log=None,
+            logger=_Complaints(self._count).logger,
+            keepalive_timeout=HEAD_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            shutdown_timeout=STOP_SECONDS,
+            auto_decompress=False,  # a peer can't make us inflate a bomb
+        )
+        await runner.setup()
+        try:
+            listening = _bound(self._config.listen)
+            self.address = listening.getsockname()[:2]
+            await web.SockSite(runner, listening, backlog=1024).start()
+            self._listening()
+            never: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
+            await never
+        finally:
+            self.session = None
+            self._enter("stopped")
+            await runner.cleanup()
+
+    def _listening(self) -> None:
+        log.info("listening: ready", address=self._config.listen, path=self._config.path)
+        self.session = Open()
+        self.state.connections = 1
+        self._enter("connected")
+
+    def _enter(self, phase: str) -> None:
+        self.state.enter(phase)
+        self.on_change(self.state)
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        body = bytearray()
+        try:
+            await self._read(request, body)
+            return await self._answer(request.headers, bytes(body))
+        except Rejected as e:
+            self._count(f"{e} ({request.remote})", e.status)
+            return web.json_response({"msg": "rejected"}, status=e.status)  # why is not for strangers
+        finally:
+            self._held -= len(body)
+
+    async def _read(self, request: web.Request, body: bytearray) -> None:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    self._held += len(chunk)
+                    if len(body) > MAX_BODY:
+                        raise Rejected(413, f"larger than {MAX_BODY} bytes")
+                    if self._held > MAX_HELD:
+                        raise Rejected(503, "too much at once; the platform pushes again")
+        except TimeoutError:
+            raise Rejected(408, "the body did not come in time") from None
+        except web.RequestPayloadError:
+            raise Rejected(400, "the body is not as its head says") from None
+
+    async def _answer(self, headers: Mapping[str, str], body: bytes) -> web.Response:
+        opened = self._verifier.open(headers, body, time.time())
+        if isinstance(opened, Challenge):
+            log.info("the platform checked this address")
+            return web.json_response({"challenge": opened.text})
+        code = await self._kept(opened)
+        return web.json_response({"msg": "success" if code == 200 else "not kept, push again"}, status=code)
+
+    async def _kept(self, payload: bytes) -> int:
+        """200 once it is on disk, else 500; the Receiver sees to it that one of them comes in time."""
+        answered = asyncio.get_running_loop().create_future()
+        verdict: Verdict = self._handler._do_without_validation(payload)
+        verdict.reply = lambda code: None if answered.done() else answered.set_result(code)
+        return int(await answered)
+
+    def _count(self, because: str, status: int) -> None:
+        self.rejected[status] = self.rejected.get(status, 0) + 1
+        if (more := self._limit.take()) is not None:
+            log.warning("request rejected", because=because, more_since_last=more or None)
+
+
+class _Complaints(logging.Handler):
+    """What aiohttp logs of requests that are no HTTP, each with a stack trace: counted like the others instead."""
+
+    def __init__(self, count: Callable[[str, int], None]) -> None:
+        super().__init__()
+        self._count = count
+        self.logger = logging.Logger("aiohttp.server")  # this server's own, in no tree
+        self.logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            self._count(f"{record.getMessage()}: {error.message[:100]!r}", 400)
+        else:
+            log.error("a request failed in a way that it should not", exc_info=record.exc_info)
+
+
+def _bound(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, int(port)), family=family, backlog=1024)
+    except OSError as e:
+        raise CannotListen(
+            f"source.listen: can't listen on {address}: {e.strerror or e}",
+            hint="another process may have the port (ss -ltnp), and ports below 1024 need a privilege",
+        ) from e
