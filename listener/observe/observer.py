@@ -4,8 +4,8 @@ import asyncio
 from typing import Self
 
 from listener.base.systemd import Notifier
-from listener.observe.control import Control
 from listener.observe import health
+from listener.observe.control import Control
 from listener.observe.facts import Facts
 from listener.observe.http import HttpServer, Page, Route
 from listener.observe.pulse import Pulse
