@@ -210,7 +210,7 @@ class Worker:
             return
         if self._order is None and time.monotonic() - self._delivered_at < FLOW:
             self._gather(lines, time.monotonic() + LINGER)
-        outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), len(lines))
+        outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), lines)
         self._settle(lines, outcome, attempts)
 
     def _gather(self, lines: list[Line], until: float) -> None:
