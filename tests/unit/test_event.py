@@ -36,6 +36,7 @@ def test_the_documents_example_as_a_record() -> None:
         "schema": "2.0",
         "seq": 1,
         "event": expected_event,
+        "plain_text": "请问vpn怎么下载",
     }
     assert expected == record(samples.example())
 
