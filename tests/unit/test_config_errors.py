@@ -97,7 +97,7 @@ ARCHIVE = "[[sinks]]\ntype = 'file'\nname = 'a'\npath = 'x'\n"
         ("[[sinks]]\ntype = 'log'\nname = '-'", "sinks[0].name: expected a unique name of 1 to 64 letters"),
         ("[[sinks]]\ntype = 'log'\nname = 'a b'", "sinks[0].name: expected a unique name of 1 to 64 letters"),
         ("[[sinks]]\ntype = 'file'\nname = 'a'", "sinks[0].path: missing"),
-        (LOG + "path = 'x'", "sinks[0].path: unknown setting; known here: name, type, format, start, retry, level"),
+        (LOG + "path = 'x'", "sinks[0].path: unknown setting; known here: name, type, format, start, retry, only,"),
         (LOG + "retry.give_up_after = 'nver'", "sinks[0].retry.give_up_after: expected a duration"),
         (LOG + "retry.max_delay = 'never'", "sinks[0].retry.max_delay: expected a duration"),
         (ARCHIVE + "rotate = {}", "sinks[0].rotate: says when to rotate"),
