@@ -198,7 +198,8 @@ _HINT = "the manual of jq: https://jqlang.org/manual/"
 
 def expressions_of(config: SinkConfig) -> dict[str, str]:
     """A sink's expressions by the names of their settings."""
-    given = {"filter": config.filter, "transform": config.transform}
+    # A chat's `text` is its transform under the name that says what it makes.
+    given = {"filter": config.filter, "transform": config.transform or getattr(config, "text", None)}
     return {name: expression for name, expression in given.items() if expression is not None}
 
 

@@ -53,8 +53,10 @@ class Preparer:
             stopped_at = None
         kept = [line for line in lines if line is not None]
         upto = stopped_at.seq - 1 if stopped_at else events[-1].seq
-        keep = {line.event.seq for line in kept}
-        passed = [event.seq for event in events if event.seq <= upto and event.seq not in keep]
+        passed: list[int] = []
+        if len(kept) < len(events):
+            keep = {line.event.seq for line in kept}
+            passed = [event.seq for event in events if event.seq <= upto and event.seq not in keep]
         return Prepared(upto, kept, passed, (stopped_at, failed) if stopped_at and failed else None)
 
     def ahead(self, events: Sequence[Received]) -> Iterator[Line]:
