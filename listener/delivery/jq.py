@@ -27,6 +27,9 @@ CPU_LIMIT: Final = 0.75  # seconds of the child's processor time over one event
 WALL_LIMIT: Final = 10.0  # seconds over one event, where the processor has no time for the child
 START_LIMIT: Final = 5.0  # seconds of processor time for a start, of which it needs 0.05
 LOOK: Final = 0.05  # seconds between looks at the child's processor time
+FEW: Final = 8  # answers that are worth waking up for one by one
+AN_EVENT: Final = 50e-6  # seconds that an answer takes at least
+AT_A_TIME: Final = 0.005  # seconds of answers that are read together
 PAUSE: Final = 1.0  # seconds between attempts to start it
 _FROM_OUTSIDE: Final = (-signal.SIGKILL, -signal.SIGTERM)  # not what an expression can make of its process
 log = get_logger(__name__)
@@ -153,6 +156,8 @@ class _Child:
             if fresh:
                 answers += fresh
                 cpu, wall = self._cpu(), time.monotonic()
+                if (left := len(lines) - len(answers)) > FEW:
+                    time.sleep(min(left * AN_EVENT, AT_A_TIME))
             elif self._cpu() - cpu > limit or time.monotonic() - wall > WALL_LIMIT:
                 return answers, _End.SLOW
             elif stopping.is_set() and time.monotonic() - wall > LOOK:

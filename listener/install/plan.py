@@ -64,7 +64,8 @@ def config_text(layout: Layout, app_id: str, domain: str) -> str:
         ('#path = "helpdesk.db"', f"path = {_quoted(layout.state / 'helpdesk.db')}"),
         (
             'name = "stdout"\n# stdout, file, log, chat, exec\ntype = "stdout"',
-            f'name = "archive"\n# stdout, file, log, chat, exec\ntype = "file"\npath = {_quoted(layout.logs / "tickets.jsonl")}',
+            'name = "archive"\n# stdout, file, log, chat, exec\ntype = "file"\n'
+            f"path = {_quoted(layout.logs / 'tickets.jsonl')}",
         ),
     ):
         if text.count(before) != 1:
