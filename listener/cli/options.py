@@ -21,6 +21,15 @@ def settings(context: typer.Context, config: Path | None) -> "Settings":
     return load(config or context.obj, os.environ)
 
 
+def checked(context: typer.Context, config: Path | None) -> "Settings":
+    """The same, the sinks' expressions compiled. Raises ConfigError."""
+    from listener.delivery.jq import refuse_broken
+
+    wanted = settings(context, config)
+    refuse_broken(wanted.sinks)
+    return wanted
+
+
 def duration(text: str) -> float:
     """An option's seconds, from "30s", "2h", "7d"."""
     from listener.settings.values import parse_duration

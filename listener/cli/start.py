@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from listener.cli.options import Config, duration, note, settings
+from listener.cli.options import Config, checked, duration, note
 
 EPILOG = """\b
 Examples / 示例:
@@ -35,9 +35,9 @@ def start(
     signals.stoppable_at_once()
     from listener.app.daemon import Bounds, Service
 
-    wanted = settings(context, config)
+    wanted = checked(context, config)
     logs.configure(wanted.log.level, wanted.log.format)
     for warning in wanted.warnings:
         note(f"helpdesk-listen: warning: {warning}")
     bounds = Bounds(max_events=max_events, seconds=for_)
-    Service(wanted, bounds, reread=lambda: settings(context, config)).run()
+    Service(wanted, bounds, reread=lambda: checked(context, config)).run()

@@ -11,6 +11,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_never, wait
 
 from listener.base.clock import now_ms
 from listener.base.logs import get_logger
+from listener.event import Received, ticket_of
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Retry, TryAgain
 
 FIRST_DELAY = 0.1  # seconds, doubled each time; each wait is a random part of it
@@ -28,6 +29,7 @@ class SinkState:
     delivered: int = 0
     retries: int = 0
     dead_letters: int = 0
+    filtered: int = 0  # passed over, as the settings want
     failing_since: float | None = None
     last_error: str | None = None
     last_delivery_at: float | None = None
@@ -83,6 +85,21 @@ class Attempts:
             seconds = round(time.time() - self._state.failing_since, 1)
             log.info("the sink works again", sink=self._state.name, after_seconds=seconds)
         self._state.failing_since = self._state.last_error = self._failing_from = None
+
+    def gave_up(self, event: Received, reason: str, attempts: int) -> str:
+        """Tells of an event that becomes a dead letter; returns the reason as the journal can keep it."""
+        reason = reason.encode("utf-8", "replace").decode()  # a surrogate would not go into the journal
+        log.error(
+            "dead letter: this sink will not get the event",
+            sink=self._state.name,
+            seq=event.seq,
+            event_id=event.event_id,
+            ticket_id=ticket_of(event.payload),
+            because=reason,
+            attempts=attempts,
+            hint="helpdesk-listen dead-letters list",
+        )
+        return reason
 
     def _run(self, step: Callable[[], Outcome], lines: int | None, stop: Stop) -> tuple[Outcome, int]:
         """What is taken at once goes without tenacity's 15 µs."""

@@ -9,6 +9,7 @@ from listener.base.errors import ConfigError, SinkFailed
 from listener.base.logs import configure
 from listener.delivery.attempts import SinkState
 from listener.delivery.formatting import Formatter
+from listener.delivery.jq import refuse_broken
 from listener.delivery.worker import Worker
 from listener.event import Unparsable, identify
 from listener.journal import Journal, Pending, redelivery
@@ -88,6 +89,7 @@ def without_daemon(settings: Settings) -> Iterator[Journal | None]:
 
 def _carry_out(settings: Settings, journal: Journal, sink: str) -> None:
     config, abandon = sink_config(settings, sink), threading.Event()
+    refuse_broken([config])
     cursor = journal.attach((s.name, s.start == "earliest") for s in settings.sinks)[sink]
     worker = Worker(
         config, new_sink(config, abandon), journal, cursor, formatter=Formatter(share=False), abandon=abandon

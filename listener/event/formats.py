@@ -17,6 +17,7 @@ from msgspec.structs import asdict
 
 from listener.event.fields import EVENTS, NUMBERS, TICKET_MESSAGE, Converter, number
 from listener.event.payload import Unparsable, identify, identity, load, text_of
+from listener.event.plain_text import plain_text
 
 __all__ = ["FORMATS", "TICKET_MESSAGE", "Event", "Received", "Unparsable", "identify", "parse", "timestamp"]
 
@@ -153,6 +154,7 @@ class _Record(msgspec.Struct, gc=False):
     schema: Any
     seq: int
     event: Any
+    plain_text: Any
 
 
 _OWN: Final = {*_Record.__struct_fields__, "extra"}
@@ -163,6 +165,8 @@ def _record(received: Received) -> bytes:
     envelope = load(received.payload)
     header = envelope.pop("header")
     event_type, created = header.pop("event_type", UNSET), header.pop("create_time", UNSET)
+    event = _convert(event_type, envelope.pop("event", UNSET))
+    words = plain_text(event) if event_type == TICKET_MESSAGE else None
     record = _Record(
         event_id=str(header.pop("event_id")),
         event_type=event_type,
@@ -172,7 +176,8 @@ def _record(received: Received) -> bytes:
         tenant_key=header.pop("tenant_key", UNSET),
         schema=envelope.pop("schema", UNSET),
         seq=received.seq,
-        event=_convert(event_type, envelope.pop("event", UNSET)),
+        event=event,
+        plain_text=UNSET if words is None else words,
     )
     for holder in (header, envelope):
         holder.pop("token", None)  # the verification token, of today's header or of the first version's envelope

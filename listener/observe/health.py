@@ -77,6 +77,7 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int = 0
     retries: int = 0
     rejected: int = 0
+    filtered: int = 0
     failing_seconds: float | None = None
     idle_seconds: float | None = None  # since the last delivery of this run, or its start
     last_error: str | None = None

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from listener.sinks.base import Sink, SinkConfig, Stopping
+from listener.sinks.blocking import Blocking
+from listener.sinks.chat import ChatConfig, ChatSink
+from listener.sinks.exec import ExecConfig, ExecSink
 from listener.sinks.file import FileConfig, FileSink
 from listener.sinks.log import LogConfig, LogSink
 from listener.sinks.stdout import StdoutConfig, StdoutSink
@@ -12,12 +15,16 @@ TYPES: dict[str, type[SinkConfig]] = {
     "stdout": StdoutConfig,
     "file": FileConfig,
     "log": LogConfig,
+    "chat": ChatConfig,
+    "exec": ExecConfig,
 }
 
 _SINKS: dict[type[SinkConfig], Callable[[Any, Stopping], Sink]] = {
     StdoutConfig: StdoutSink,
     FileConfig: FileSink,
     LogConfig: LogSink,
+    ChatConfig: lambda config, stopping: Blocking(ChatSink(config), stopping),
+    ExecConfig: lambda config, stopping: Blocking(ExecSink(config), stopping),
 }
 
 
