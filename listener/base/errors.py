@@ -16,6 +16,8 @@ ListenError                     exit code
 
 from enum import Enum
 
+from listener.base.text import printable
+
 EX_OK, EX_FOUND, EX_USAGE, EX_NOT_RUNNING = 0, 1, 2, 3
 EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78
 
@@ -53,6 +55,9 @@ class Unavailable(ListenError):
 
     exit_code = EX_UNAVAILABLE
 
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(printable(message), hint=hint)  # the peer's words are in it
+
 
 class RestartNeeded(ListenError):
     """Only a restart can help, such as one that refreshes systemd's copy of a credential."""
@@ -75,7 +80,7 @@ class SessionError(ListenError):
     pace = Pace.SOON
 
     def __init__(self, message: str, *, cause: str, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(printable(message), hint=printable(hint))  # a proxy's or the platform's words are in it
         self.cause = cause
 
 

@@ -27,5 +27,16 @@ def after(text: str) -> str:
 
 
 def for_the_group(path: str, flags: int) -> int:
-    """An opener of open(): what it makes, owner and group may read."""
-    return os.open(path, flags, 0o640)
+    """An opener of open(): what it makes, owner and group may read, whatever the umask."""
+    fd = os.open(path, flags | os.O_CLOEXEC, 0o640)
+    os.fchmod(fd, 0o640)
+    return fd
+
+
+def make_directories(path: Path, mode: int) -> None:
+    """Makes the directory and those above it that are missing, each with that mode, whatever the umask."""
+    if path.is_dir():
+        return
+    make_directories(path.parent, mode)
+    path.mkdir(exist_ok=True, mode=mode)
+    path.chmod(mode)

@@ -30,6 +30,20 @@ def checked(context: typer.Context, config: Path | None) -> "Settings":
     return wanted
 
 
+def as_owner_of(path: Path) -> None:
+    """Where root calls, this process goes on as the owner of the path's directory, up to its end.
+
+    That user writes there, and may have planted a link: what it must not reach, this command must not either.
+    """
+    if os.geteuid() != 0 or not path.parent.is_dir():
+        return
+    owner = path.parent.stat()
+    if owner.st_uid != 0:
+        os.setgroups([])
+        os.setegid(owner.st_gid)
+        os.seteuid(owner.st_uid)
+
+
 def duration(text: str) -> float:
     """An option's seconds, from "30s", "2h", "7d"."""
     from listener.settings.values import parse_duration

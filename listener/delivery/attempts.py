@@ -11,6 +11,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_never, wait
 
 from listener.base.clock import now_ms
 from listener.base.logs import get_logger
+from listener.base.text import printable
 from listener.event import Received, ticket_of
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Retry, TryAgain
 
@@ -73,6 +74,8 @@ class Attempts:
         return min(failing, (now_ms() - newest_ms) / 1000)
 
     def failed(self, reason: str) -> None:
+        """Notes an attempt that failed; the reason may hold words of the sink's other end."""
+        reason = printable(reason)
         self._state.retries += 1
         self._failing_from = self._failing_from if self._failing_from is not None else time.monotonic()
         if self._state.failing_since is None or self._state.last_error != reason:

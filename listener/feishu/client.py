@@ -64,7 +64,7 @@ class OneConnection:
             raise
         except Exception as e:
             raise _endpoint_failed(e) from None
-        self.url = checked_url(url)
+        self.url = checked_url(url, plain=str(getattr(self, "_domain", "")).startswith("http://"))
         return self.url
 
     def _get_conn_url(self) -> str:
@@ -96,16 +96,21 @@ def _client_class() -> Any:
     return type("OneConnectionClient", (OneConnection, ws_client().Client), {})
 
 
-def checked_url(url: object) -> str:
-    """The connection URL: wss, or ws to loopback, with the ids that the SDK reads. Raises Unreachable."""
+def checked_url(url: object, *, plain: bool) -> str:
+    """The connection URL: wss, with the ids that the SDK reads. Raises Unreachable.
+
+    `plain`: the domain itself is http on this machine; only then may it be ws, to this machine too.
+    """
     try:
         parts = urlsplit(url if isinstance(url, str) else "")
         query = parse_qs(parts.query)
     except ValueError:
         raise Unreachable("the endpoint gave a connection URL that is none", cause="endpoint") from None
-    if parts.scheme != "wss" and not (parts.scheme == "ws" and is_loopback(parts.hostname)):
+    if parts.scheme != "wss" and not (plain and parts.scheme == "ws" and is_loopback(parts.hostname)):
         where = f"{parts.scheme}://{parts.hostname}" if parts.scheme else "none"
         raise Unreachable(f"the endpoint gave a connection URL that is not wss: {where[:200]}", cause="endpoint")
+    if parts.username is not None or parts.password is not None:
+        raise Unreachable("the endpoint gave a connection URL with a user name in it", cause="endpoint")
     service_id = query.get("service_id", [""])[0]
     if not query.get("device_id") or not re.fullmatch(r"[0-9]{1,10}", service_id) or int(service_id) > MAX_SERVICE_ID:
         raise Unreachable("the endpoint gave a connection URL without device_id or service_id", cause="endpoint")

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from listener.base.files import sync_directory
+from listener.base.files import make_directories, sync_directory
 from listener.base.logs import get_logger
 from listener.settings.paths import Place
 from listener.settings.rules import Count, Duration, Size
@@ -128,7 +128,7 @@ class FileSink:
 
     def _open(self) -> None:
         self.close()
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        make_directories(self._path.parent, 0o750)
         is_new = not self._path.exists()
         flags = os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
         fd = os.open(self._path, flags, 0o640)

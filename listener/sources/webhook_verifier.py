@@ -78,7 +78,7 @@ class Verifier:
     def _check_signature(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
         """sha256(timestamp + nonce + encrypt key + raw body), in hexadecimal."""
         timestamp, nonce = headers.get(TIMESTAMP, ""), headers.get(NONCE, "")
-        right = hashlib.sha256(f"{timestamp}{nonce}{self._key}".encode() + body).hexdigest()
+        right = hashlib.sha256(f"{timestamp}{nonce}{self._key}".encode(errors="surrogateescape") + body).hexdigest()
         if not _same(right, headers[SIGNATURE]):
             raise Rejected(401, "the signature is wrong: is encrypt_key the app's?")
         if not timestamp.isascii() or not timestamp.isdecimal() or abs(now - _seconds(timestamp)) > self._window:

@@ -175,3 +175,19 @@ def test_a_wrong_environment_variable_is_named(tmp_path: Path) -> None:
     assert app_id.startswith("environment: FEISHU_APP_ID: expected the App ID")
     assert secret.startswith("environment FEISHU_APP_SECRET holds more than a secret")
     assert domain.startswith("environment: FEISHU_DOMAIN: expected an address")
+
+
+def test_a_secret_in_the_place_of_a_name_is_not_repeated(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, HEAD + 'hT8sKq2LzP0wXv = ""')
+    assert "hT8sKq2LzP0wXv" not in line
+    assert "a name of 14 characters" in line
+
+
+def test_no_place_for_the_journal_names_what_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda text: text)  # as for a user that passwd(5) does not know
+    path = tmp_path / "config.toml"
+    path.write_text(HEAD, encoding="utf-8")
+    with pytest.raises(ConfigError) as told:
+        load(path, {})
+    for name in ("$STATE_DIRECTORY", "$XDG_STATE_HOME", "$HOME", "whole path"):
+        assert name in str(told.value)
