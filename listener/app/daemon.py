@@ -99,11 +99,12 @@ class Service:
         self._loop.set_default_executor(DaemonExecutor())
         self._failure: BaseException | None = None
         self._build()
-        async with Observer(self._facts) as observer, watching(self.clients, self._online_clients()):
-            self._supervisor.on_change = observer.pulse.changed
-            reread = self.reread or (lambda: self.settings)
-            reloader = Reloader(self.settings, reread, self._apply, observer.pulse.reloading)
-            with handled(self._stop.set, reloader.ask):
+        observer, reread = Observer(self._facts), self.reread or (lambda: self.settings)
+        self._supervisor.on_change = observer.pulse.changed
+        reloader = Reloader(self.settings, reread, self._apply, observer.pulse.reloading)
+        with handled(self._stop.set, reloader.ask):
+            self._workers.start(self.settings.sinks)  # not before: what they deliver, a stop must keep the cursors of
+            async with observer, watching(self.clients, self._online_clients()):
                 supervising = asyncio.ensure_future(self._supervisor.run())
                 await self._until_stopped(supervising)
                 observer.notifier.stopping()
@@ -114,14 +115,13 @@ class Service:
             raise self._failure
 
     def _build(self) -> None:
-        """Both halves, and what is known of them. The sinks begin to work."""
+        """Both halves, and what is known of them."""
         settings, journal = self.settings, self._journal
         timings = Timings(histograms=settings.http.listen is not None)
         journal.writer.on_broken = self._thread_safe(self._broken)
         self._receiver = Receiver(journal, settings.feishu.events, timings.on_settled)
         ended = self._thread_safe(self._worker_ended)
         self._workers = Workers(journal, ended, limit=self.bounds.max_events, on_delivered=timings.on_delivered)
-        self._workers.start(settings.sinks)
         self._supervisor = self._new_source()
         self.clients = ClientsState(settings.feishu.expected_clients)
         self._facts = Facts(settings, journal, self._receiver, self._supervisor, self._workers, timings, self.clients)

@@ -1,8 +1,13 @@
-"""The wall clock. Durations are measured with time.monotonic() instead: this one may jump."""
+"""The clocks: wall-clock time, which may jump, and the machine's uptime, which does not."""
 
 import time
 
 
 def now_ms() -> int:
-    """Unix milliseconds."""
+    """Returns the wall clock's time in Unix milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def uptime() -> float:
+    """Returns the seconds since the machine started, those that it slept through included (CLOCK_BOOTTIME)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

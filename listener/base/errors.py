@@ -3,6 +3,7 @@
 ListenError                     exit code
 ├── ConfigError             78  the configuration is wrong
 ├── JournalError            74  the journal can't be opened, read or written
+├── SinkFailed              74  a command gave up on a sink that can't be written to
 ├── Unavailable             69  a bounded command gave up on the network or a peer
 ├── RestartNeeded           75  only a restart can help (a stale systemd credential)
 └── SessionError                why a connection ended or never came to be; the supervisor's input
@@ -37,6 +38,12 @@ class ConfigError(ListenError):
 
 class JournalError(ListenError):
     """The journal can't be opened, read or written."""
+
+    exit_code = EX_IOERR
+
+
+class SinkFailed(ListenError):
+    """A command gave up on a sink that could not be opened or written to."""
 
     exit_code = EX_IOERR
 

@@ -53,6 +53,8 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None, sink: 
     """Hand them to their sinks again. The daemon does it within 2 s; where none runs, this command does. 重试死信。"""
     wanted = settings(context, config)
     letters = _chosen(_read(wanted, sink), ids, everything=all_ or bool(sink))
+    if not letters:
+        note("there are no dead letters to retry")
     _retry_aside(wanted, [letter.id for letter in letters if letter.name.startswith("a")])
     _retry(wanted, [letter for letter in letters if not letter.name.startswith("a")])
 

@@ -60,11 +60,11 @@ def tail(
 
 
 def _events(path: Path, since_ms: int | None, count: int | None, follow: bool) -> Iterator["Received"]:
-    from listener.journal.query import AT_MOST_BACK_MS, events_after, seq_at
+    from listener.journal.query import events_after, first_since
     from listener.journal.reading import before_newest, reading
 
     with reading(path) as connection:
-        at = 0 if since_ms is None else seq_at(connection, since_ms - AT_MOST_BACK_MS) - 1
+        at = 0 if since_ms is None else first_since(connection, since_ms) - 1
         at = at if count is None else max(at, before_newest(connection, count))
         while (events := events_after(connection, at, BATCH)) or follow:
             for event in events:

@@ -210,7 +210,7 @@ class Worker:
         if self._order is None and prepared.lines and time.monotonic() - self._delivered_at < FLOW:
             self._gather(prepared, time.monotonic() + LINGER)
         if lines := prepared.lines:
-            outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), len(lines))
+            outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), lines)
             self._settle(lines, outcome, attempts)
         if not lines or self._reached == lines[-1].event.seq:
             self._pass_over(prepared)

@@ -18,7 +18,8 @@ from listener.journal.database import connect
 
 LOOK, AT_LEAST_EVERY = 0.5, 10.0  # seconds
 WORTH_IT = 4 * 2**20  # bytes of WAL
-CAP = 64 * 2**20  # bytes of WAL at which the writer lends a hand: one that never pauses would let it grow for ever
+CAP, SMALLEST_CAP = 64 * 2**20, 256 * 2**10  # bytes of WAL; see wal_cap
+HELD = 10.0  # seconds for which a WAL over its cap may not be moved before somebody is told
 log = get_logger(__name__)
 
 
@@ -29,6 +30,7 @@ class Progress:
     begun: int = 0
     wrote: int = 0
     moved: int = 0
+    held_since: float | None = None  # monotonic; since when somebody's read transaction keeps the WAL from being reused
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def checkpoint(self, connection: sqlite3.Connection) -> bool:
@@ -36,20 +38,28 @@ class Progress:
         with self.guard:
             due = self.wrote > self.moved
             if due:
-                checkpoint(connection)
+                whole = checkpoint(connection)
                 self.moved = self.begun
+                self.held_since = None if whole else self.held_since or time.monotonic()
         return due
+
+    def held_seconds(self) -> float:
+        """Returns for how long a reader has kept the WAL from being moved whole; 0.0 where none does."""
+        since = self.held_since
+        return 0.0 if since is None else time.monotonic() - since
 
 
 class Checkpointer:
     """A thread that checkpoints in PASSIVE mode, which never blocks the writer."""
 
-    def __init__(self, path: Path, progress: Progress, on_large: Callable[[], None]) -> None:
-        self._path, self._progress, self._on_large = path, progress, on_large
+    def __init__(self, path: Path, progress: Progress, on_large: Callable[[], None], cap: int) -> None:
+        self._path, self._progress, self._on_large, self._cap = path, progress, on_large, cap
+        self._told = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal-checkpoint", daemon=True)
 
     def start(self) -> None:
+        self._connection = connect(self._path)  # here, not in the thread: the file may be gone by then
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
@@ -57,23 +67,43 @@ class Checkpointer:
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        with closing(connect(self._path)) as connection:
+        with closing(self._connection) as connection:
             at = time.monotonic()
             while not self._stop.wait(LOOK):
                 size = wal_size(self._path)
-                if size > CAP:
+                if size > self._cap:
                     self._on_large()
-                due = size >= WORTH_IT or time.monotonic() - at >= AT_LEAST_EVERY
+                self._tell(size)
+                due = size >= min(WORTH_IT, self._cap // 2) or time.monotonic() - at >= AT_LEAST_EVERY
                 if due and self._progress.checkpoint(connection):
                     at = time.monotonic()
 
+    def _tell(self, size: int) -> None:
+        """Warns once for each time that a reader holds the WAL for long."""
+        held = self._progress.held_seconds()
+        if held >= HELD and size > self._cap and not self._told:
+            log.warning(
+                "another process has been reading the journal in one transaction: its write-ahead log grows meanwhile",
+                wal_bytes=size,
+                since_seconds=round(held),
+                hint="end that backup or viewer (lsof shows who has the file open)",
+            )
+        self._told = held >= HELD
 
-def checkpoint(connection: sqlite3.Connection) -> None:
-    """Moves what it can without waiting for anybody."""
+
+def checkpoint(connection: sqlite3.Connection) -> bool:
+    """Moves what it can without waiting for anybody; says whether that was all of the WAL."""
     try:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     except sqlite3.Error as e:
         log.warning("the journal's checkpoint failed", because=str(e))
+        return True
+    return not busy and frames - moved <= 0
+
+
+def wal_cap(max_size: int) -> int:
+    """Returns the bytes of WAL at which the writer lends a hand: one that never pauses would let it grow for ever."""
+    return max(SMALLEST_CAP, min(CAP, max_size // 4))
 
 
 def wal_size(path: Path) -> int:

@@ -10,6 +10,7 @@ from typing import Literal
 from listener.journal.schema import migrate
 
 SYNCHRONOUS = "FULL"  # in WAL mode, a sync of the WAL at each commit: what the ack stands for
+BODY_OVERHEAD = 64  # bytes that a row takes beside its payload; schema.py's totals count with it, too
 BUSY_SECONDS = 2.0  # another process of ours writes an order
 _SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26  # primary result codes
 
@@ -57,20 +58,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def used_bytes(connection: sqlite3.Connection) -> int:
-    """What is in use of the file; what was freed in it does not count."""
-    free = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
-    return page_size(connection) * (page_count(connection) - free)
-
-
-def page_count(connection: sqlite3.Connection) -> int:
-    """Of the file, with what the transaction under way adds."""
-    return int(connection.execute("PRAGMA page_count").fetchone()[0])
-
-
-def page_size(connection: sqlite3.Connection) -> int:
-    """In bytes; it never changes."""
-    return int(connection.execute("PRAGMA page_size").fetchone()[0])
+def bodies_bytes(connection: sqlite3.Connection) -> int:
+    """Returns the bytes that `max_size` bounds: all payloads of events that are kept, and BODY_OVERHEAD for each."""
+    return int(connection.execute("SELECT value FROM totals WHERE name='bodies'").fetchone()[0])
 
 
 def is_damage(error: BaseException) -> bool:

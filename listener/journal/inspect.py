@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from listener.base.errors import JournalError
-from listener.journal.database import connect, used_bytes
+from listener.journal.database import bodies_bytes, connect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,7 @@ class Look:
     last_seq: int
     last_event_ms: int | None
     unreadable: int
+    unreadable_left: int
     seqs: dict[str, int] = field(default_factory=dict)
     dead_letters: dict[str, int] = field(default_factory=dict)
     oldest_ms: dict[str, int] = field(default_factory=dict)
@@ -75,12 +76,13 @@ def _look(connection: sqlite3.Connection, path: Path, seqs: Mapping[str, int] | 
     numbered = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='events'").fetchone()
     disk = os.statvfs(path)
     return Look(
-        used_bytes=used_bytes(connection),
+        used_bytes=bodies_bytes(connection),
         file_bytes=sum(_size(f"{path}{suffix}") for suffix in ("", "-wal")),
         disk_free_bytes=disk.f_bavail * disk.f_frsize,
         last_seq=max(row[0] for row in (newest, numbered, (0,)) if row),
         last_event_ms=newest[1] if newest else None,
         unreadable=connection.execute("SELECT count(*) FROM aside").fetchone()[0],
+        unreadable_left=connection.execute("SELECT value FROM totals WHERE name='aside_left'").fetchone()[0],
         seqs=cursors,
         dead_letters=dict(connection.execute("SELECT sink, count(*) FROM dead_letters GROUP BY sink").fetchall()),
         oldest_ms={sink: at for sink, seq in cursors.items() if (at := _received_after(connection, seq)) is not None},

@@ -12,7 +12,7 @@ from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.event import Received
 from listener.journal import redelivery
-from listener.journal.checkpoint import Checkpointer
+from listener.journal.checkpoint import Checkpointer, wal_cap
 from listener.journal.database import connect, is_damage
 from listener.journal.integrity import AFTER, Inspector
 from listener.journal.lock import Lock
@@ -56,7 +56,7 @@ class Journal:
             self._release()
             raise
         self._inspector = Inspector(path, self._broken, inspect_after)
-        self._checkpointer = Checkpointer(path, self.writer.progress, self._inspector.pause)
+        self._checkpointer = Checkpointer(path, self.writer.progress, self._inspector.pause, wal_cap(max_size))
         self.writer.on_damage = self._inspector.inspect
 
     def start(self) -> None:
@@ -197,7 +197,10 @@ class Journal:
 
     def _warn_of_gap(self, sink: str, cursor: Cursor) -> None:
         """What a sink missed while it was not in the settings may have left meanwhile."""
-        query = "SELECT payload IS NULL FROM events WHERE seq > ? ORDER BY seq LIMIT 1"
+        query = (
+            "SELECT b.seq IS NULL FROM events e LEFT JOIN bodies b ON b.seq = e.seq"
+            " WHERE e.seq > ? ORDER BY e.seq LIMIT 1"
+        )
         row = self._read(lambda connection: connection.execute(query, (cursor.seq,)).fetchone())
         if row and row[0] and cursor.seq:
             log.warning("events that this sink has not got left the journal while it was away", sink=sink)

@@ -46,3 +46,22 @@ class Lock:
             f"{journal}: another helpdesk-listen (pid {holder}) uses this journal",
             hint="stop it first, or give this one a journal.path of its own",
         )
+
+
+class Place:
+    """A path, and the file that was there at the start. A file that was deleted keeps taking writes, into nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = self._now()
+
+    def holds(self) -> bool:
+        """Whether that file is still at its path."""
+        return self._file == self._now()
+
+    def _now(self) -> tuple[int, int] | None:
+        try:
+            state = os.stat(self.path)
+        except OSError:
+            return None
+        return state.st_dev, state.st_ino

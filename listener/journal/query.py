@@ -24,7 +24,7 @@ def bounded(rows: sqlite3.Cursor, limit: int) -> tuple[list[Received], bool]:
 
 def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
     """The next events whose bodies are still there, oldest first."""
-    query = f"SELECT {COLUMNS} FROM events WHERE seq > ? AND payload IS NOT NULL ORDER BY seq LIMIT ?"  # noqa: S608
+    query = f"SELECT {COLUMNS} FROM kept WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
     return bounded(connection.execute(query, (seq, limit)), limit)[0]
 
 
@@ -44,3 +44,14 @@ def seq_at(connection: sqlite3.Connection, ms: int) -> int:
         else:
             high = middle
     return int(low)
+
+
+def first_since(connection: sqlite3.Connection, ms: int) -> int:
+    """Returns the lowest seq that came at that time or later; the clock may have been put back by a day meanwhile.
+
+    Only the small rows of ids are looked through, not the bodies.
+    """
+    start = seq_at(connection, ms - AT_MOST_BACK_MS)
+    query = "SELECT seq FROM events WHERE seq >= ? AND received_ms >= ? ORDER BY seq LIMIT 1"
+    row = connection.execute(query, (start, ms)).fetchone()
+    return int(row[0]) if row else int(connection.execute("SELECT ifnull(max(seq), 0) + 1 FROM events").fetchone()[0])

@@ -12,8 +12,9 @@ from listener.journal.recovery import FRESH
 from listener.journal.schema import APPLICATION_ID, newest
 
 _DEAD = (
-    "SELECT d.id, d.sink, d.seq, e.event_id, d.reason, d.attempts, d.at_ms, ifnull(length(e.payload), 0),"
+    "SELECT d.id, d.sink, d.seq, e.event_id, d.reason, d.attempts, d.at_ms, ifnull(length(b.payload), 0),"
     " d.order_id IS NOT NULL FROM dead_letters d LEFT JOIN events e ON e.seq = d.seq"
+    " LEFT JOIN bodies b ON b.seq = d.seq"
 )
 _ASIDE = f"SELECT id, '{ASIDE}', NULL, NULL, reason, 1, received_ms, length(payload), 0 FROM aside"  # noqa: S608 our own name
 
@@ -48,7 +49,7 @@ def aside(connection: sqlite3.Connection, one: int) -> tuple[int, bytes]:
 
 def before_newest(connection: sqlite3.Connection, count: int) -> int:
     """The seq after which the newest `count` events come."""
-    query = "SELECT seq FROM events WHERE payload IS NOT NULL ORDER BY seq DESC LIMIT 1 OFFSET ?"
+    query = "SELECT seq FROM bodies ORDER BY seq DESC LIMIT 1 OFFSET ?"
     row = connection.execute(query, (count,)).fetchone()
     return int(row[0]) if row else 0
 

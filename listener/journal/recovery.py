@@ -6,22 +6,26 @@ whole; only then is the damaged file moved to PATH.damaged-TIME and the salvage 
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from listener.base.clock import now_ms
 from listener.base.errors import JournalError
 from listener.base.files import stamp, sync_directory
 from listener.base.logs import get_logger
 from listener.event import Unparsable, identify
-from listener.journal.database import connect, create, transaction
+from listener.journal.database import BODY_OVERHEAD, connect, create, transaction
 
 GAP = 1_000_000  # seqs left out where the last one can't be read: a number is never used again
 SPAN = 4096  # rows read together; halved where one can't be
 FRESH = ""  # the name of the cursor that sinks without one begin at
+RECOUNT = (
+    "UPDATE totals SET value = (SELECT ifnull(sum(length(payload)), 0) + count(*) * ? FROM bodies) WHERE name='bodies'"
+)
 Row = tuple[Any, ...]
-_KEYS = {"events": "seq", "dead_letters": "id", "aside": "id", "orders": "id"}
+_KEYS = {"events": "seq", "bodies": "seq", "dead_letters": "id", "aside": "id", "orders": "id"}
 log = get_logger(__name__)
 
 
@@ -90,6 +94,7 @@ def _salvage(damaged: Path, part: Path) -> dict[str, int]:
         with transaction(target):
             _repair_cursors(source, target)
             _repair_sequence(source, target)
+            target.execute(RECOUNT, (BODY_OVERHEAD,))
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return counts
 
@@ -105,15 +110,32 @@ def _source(damaged: Path) -> sqlite3.Connection:
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: str, key: str) -> int:
     copied = 0
     for rows in _readable(source, table, key):
-        broken = [row for row in rows if table == "events" and not _is_whole(row)]
-        whole = [row for row in rows if row not in broken] if broken else rows
         with transaction(target):
-            _insert(target, table, whole)
-            _insert(
-                target, "aside", [(None, 0, "damaged in the journal", r[-1]) for r in broken if type(r[-1]) is bytes]
-            )
-        copied += len(whole)
+            copied += _COPIES.get(table, _copy_all)(target, table, rows)
     return copied
+
+
+def _copy_all(target: sqlite3.Connection, table: str, rows: list[Row]) -> int:
+    _insert(target, table, rows)
+    return len(rows)
+
+
+def _copy_events(target: sqlite3.Connection, table: str, rows: list[Row]) -> int:
+    """Rows of types that make sense; in schema 1 the body was the fifth column."""
+    whole = [row[:4] for row in rows if [type(value) for value in row[:4]] == [int, str, str, int]]
+    _insert(target, table, whole)
+    _copy_bodies(target, "bodies", [(row[0], row[4]) for row in rows if len(row) > 4 and row[4] is not None])
+    return len(whole)
+
+
+def _copy_bodies(target: sqlite3.Connection, table: str, rows: list[Row]) -> int:
+    """Payloads of the very event that they stand for; others are quarantined."""
+    broken = [row for row in rows if not _is_whole(target, *row)]
+    whole = [row for row in rows if row not in broken] if broken else rows
+    _insert(target, table, whole)
+    quarantined = [(None, 0, "damaged in the journal", payload) for _, payload in broken if type(payload) is bytes]
+    _insert(target, "aside", quarantined)
+    return len(whole)
 
 
 def _insert(target: sqlite3.Connection, table: str, rows: list[Row]) -> None:
@@ -124,7 +146,8 @@ def _insert(target: sqlite3.Connection, table: str, rows: list[Row]) -> None:
 
 def _readable(source: sqlite3.Connection, table: str, key: str) -> Iterator[list[Row]]:
     """Every row that can be read: a lookup by key needs only the pages on its own way."""
-    last = max(_end(source, table, key) or 0, _sequence(source, table) or 0)
+    numbered = "events" if table == "bodies" else table  # they share their numbers
+    last = max(_end(source, table, key) or 0, _sequence(source, numbered) or 0)
     at = 0
     while at < last:
         try:
@@ -163,17 +186,24 @@ def _sequence(source: sqlite3.Connection, table: str) -> int | None:
     return None
 
 
-def _is_whole(row: Row) -> bool:
-    """Whether a row of `events` is what was once kept: types, and a payload of this very event."""
-    seq, event_id, event_type, received_ms, payload = row
-    if [type(value) for value in (seq, event_id, event_type, received_ms)] != [int, str, str, int]:
+def _is_whole(target: sqlite3.Connection, seq: object, payload: object) -> bool:
+    """Whether a body is what was once kept: the bytes of the event that has this seq."""
+    if type(seq) is not int or type(payload) is not bytes:
         return False
-    if payload is None:
-        return True
     try:
-        return type(payload) is bytes and identify(payload) == (event_id, event_type)
+        identity = identify(payload)
     except Unparsable:
         return False
+    # Where the row of ids is lost, the body says whose it is; the time of its receipt is not known any more.
+    target.execute("INSERT OR IGNORE INTO events VALUES (?,?,?,?)", (seq, *identity, now_ms()))
+    query = "SELECT event_id, event_type FROM events WHERE seq=?"
+    return bool(target.execute(query, (seq,)).fetchone() == identity)
+
+
+_COPIES: dict[str, Callable[[sqlite3.Connection, str, list[Row]], int]] = {
+    "events": _copy_events,
+    "bodies": _copy_bodies,
+}
 
 
 def _repair_cursors(source: sqlite3.Connection, target: sqlite3.Connection) -> None:

@@ -44,8 +44,7 @@ def _replay(connection: sqlite3.Connection, order: Order) -> tuple[Order, int]:
     delivered = connection.execute("SELECT seq FROM cursors WHERE sink=?", (order.sink,)).fetchone()
     order = replace(order, last_seq=min(order.last_seq, delivered[0] if delivered else 0))
     (count,) = connection.execute(
-        "SELECT count(*) FROM events WHERE seq > ? AND seq <= ? AND received_ms >= ? AND received_ms < ?"
-        " AND payload IS NOT NULL",
+        "SELECT count(*) FROM kept WHERE seq > ? AND seq <= ? AND received_ms >= ? AND received_ms < ?",
         (order.done_seq, order.last_seq, order.since_ms, order.until_ms),
     ).fetchone()
     return order, int(count)
@@ -137,15 +136,15 @@ def selected(connection: sqlite3.Connection, order: Order, after: int, limit: in
     if order.kind == "retry":
         end = order.last_seq
         rows = connection.execute(
-            f"SELECT {COLUMNS} FROM events e WHERE payload IS NOT NULL AND seq IN"  # noqa: S608 our own names
+            f"SELECT {COLUMNS} FROM kept WHERE seq IN"  # noqa: S608 our own names
             " (SELECT d.seq FROM dead_letters d WHERE d.order_id=? AND d.seq > ?) ORDER BY seq LIMIT ?",
             (order.id, after, limit),
         )
     else:
         end = min(order.last_seq, after + WINDOW)
         rows = connection.execute(
-            f"SELECT {COLUMNS} FROM events WHERE seq > ? AND seq <= ? AND received_ms >= ? AND received_ms < ?"  # noqa: S608
-            " AND payload IS NOT NULL ORDER BY seq LIMIT ?",
+            f"SELECT {COLUMNS} FROM kept WHERE seq > ? AND seq <= ? AND received_ms >= ? AND received_ms < ?"  # noqa: S608
+            " ORDER BY seq LIMIT ?",
             (after, end, order.since_ms, order.until_ms, limit),
         )
     events, cut = bounded(rows, limit)

@@ -30,10 +30,33 @@ CREATE TABLE orders (
   done_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, started INTEGER NOT NULL DEFAULT 0
 );
 """
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_BODIES_APART = """
+CREATE TABLE bodies (seq INTEGER PRIMARY KEY, payload BLOB NOT NULL);
+INSERT INTO bodies SELECT seq, payload FROM events WHERE payload IS NOT NULL;
+CREATE TABLE ids (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  event_id TEXT NOT NULL UNIQUE,
+  event_type TEXT NOT NULL,
+  received_ms INTEGER NOT NULL
+);
+INSERT INTO ids SELECT seq, event_id, event_type, received_ms FROM events;
+UPDATE sqlite_sequence SET seq = max(seq, ifnull((SELECT seq FROM sqlite_sequence WHERE name='events'), 0))
+  WHERE name='ids';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'ids', seq FROM sqlite_sequence
+  WHERE name='events' AND NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name='ids');
+DROP TABLE events;
+ALTER TABLE ids RENAME TO events;
+CREATE TABLE totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO totals VALUES
+  ('bodies', (SELECT ifnull(sum(length(payload) + 64), 0) FROM bodies)),
+  ('aside_left', 0);
+CREATE VIEW kept AS
+  SELECT e.seq, e.event_id, e.event_type, e.received_ms, b.payload FROM bodies b CROSS JOIN events e ON e.seq = b.seq;
+"""
+MIGRATIONS: tuple[str, ...] = (_FIRST, _BODIES_APART)
 """Scripts that each lead from the schema version of their index to the next. Published ones never change."""
 
-TABLES = ("events", "cursors", "dead_letters", "aside", "orders")
+TABLES = ("events", "bodies", "cursors", "dead_letters", "aside", "orders", "totals")
 
 
 def newest() -> int:

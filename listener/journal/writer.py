@@ -6,18 +6,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-from msgspec.structs import astuple
-
 from listener.base.clock import now_ms
+from listener.base.errors import JournalError
 from listener.base.logs import get_logger
-from listener.event import Received
-from listener.journal.checkpoint import CAP, Progress, wal_size
+from listener.journal.appending import Appender, Commit, Outcome
+from listener.journal.checkpoint import Progress, wal_cap, wal_size
 from listener.journal.database import connect, is_damage, transaction
-from listener.journal.model import KEPT, REFUSED, Cursor, Pending
+from listener.journal.lock import Place
+from listener.journal.model import REFUSED, Cursor, Pending
 from listener.journal.recent import Tail
 from listener.journal.retention import Retention
 
@@ -29,14 +28,11 @@ SET_CURSOR = (
     "INSERT INTO cursors VALUES (?,?,?,?) ON CONFLICT (sink) DO UPDATE"
     " SET seq=excluded.seq, position=excluded.position, updated_ms=excluded.updated_ms"
 )
-# By rows: one statement of many takes a sixth less time, and gives the interpreter's lock away once, not for each row.
-_ROWS = (128, 64, 32, 16, 8, 4, 2, 1)
-INSERTS = {n: "INSERT OR IGNORE INTO events VALUES " + ",".join(["(?,?,?,?,?)"] * n) for n in _ROWS}  # noqa: S608
 Job = Callable[[sqlite3.Connection], Any]
 Task = tuple[Job, "Future[Any]"]
 Cursors = dict[str, Cursor]
-Outcome = tuple["Future[Any]", Any, BaseException | None]
 T = TypeVar("T")
+GONE = "it was deleted or replaced while the daemon runs; put it back, or restart the daemon to begin a new journal"
 log = get_logger(__name__)
 
 
@@ -47,9 +43,12 @@ class Writer:
         self._connection = connect(path)
         self._connection.execute("PRAGMA cache_size=-2000")  # KiB
         # The log is written over, not truncated and grown again: a sync takes a third less time.
-        self._connection.execute(f"PRAGMA journal_size_limit={CAP}")
+        self._wal_cap = wal_cap(retention.max_size)
+        self._connection.execute(f"PRAGMA journal_size_limit={self._wal_cap}")
+        self._places = [Place(path), Place(Path(f"{path}.lock"))]
         self._path = path
         self._tail, self._retention = tail, retention
+        self._appender = Appender(self._connection, retention, lambda: tail.last_seq)
         self._queue: queue.SimpleQueue[Pending | Task | None] = queue.SimpleQueue()
         self._cursors: Cursors = {}
         self._guard = threading.Lock()
@@ -108,12 +107,14 @@ class Writer:
         self.answered = time.monotonic()
         if events or tasks or self._cursors:
             self._commit(events, tasks)
+        elif lost := self._lost():
+            self._note_failure(lost, 0)
         if self.answered >= self._next_wal_look:
             self._next_wal_look = self.answered + WAL_LOOK
-            if wal_size(self._path) > CAP:
+            if wal_size(self._path) > self._wal_cap:
                 self.progress.checkpoint(self._connection)
         self.progress.begun += 1
-        if self._retention.turn(self._connection, self._wanted):
+        if not self.failing and self._retention.turn(self._connection, self._wanted):
             self.progress.wrote = self.progress.begun
 
     def _wanted(self) -> bool:
@@ -141,26 +142,32 @@ class Writer:
         with self._guard:
             cursors, self._cursors = self._cursors, {}
         try:
-            kept, outcomes = self._transaction(events, tasks, cursors)
+            done = self._transaction(events, tasks, cursors)
         except Exception as e:  # whatever it is: the batch is refused, and the writer goes on
             self._failed(e, events, tasks, cursors)
         else:
-            self._committed(events, kept, outcomes)
+            self._committed(events, done)
 
-    def _transaction(
-        self, events: list[Pending], tasks: list[Task], cursors: Cursors
-    ) -> tuple[list[Received], list[Outcome]]:
+    def _transaction(self, events: list[Pending], tasks: list[Task], cursors: Cursors) -> Commit:
+        """Writes all of it, or nothing and raises. State in memory stays as it is until the COMMIT is through."""
         self.progress.begun += 1
+        done = Commit()
         with transaction(self._connection):
-            kept = self._insert(events) if events else []
+            self._retention.begin()
+            if events:
+                self._appender.insert(events, done)
             if cursors:
                 now = now_ms()
                 rows = [(sink, cursor.seq, cursor.position, now) for sink, cursor in cursors.items()]
                 self._connection.executemany(SET_CURSOR, rows)
-            outcomes = [self._do(job, future) for job, future in tasks]
-        if kept or cursors:
-            self.progress.wrote = self.progress.begun
-        return kept, outcomes
+                done.rows += len(rows)
+            before = self._connection.total_changes
+            done.outcomes = [self._do(job, future) for job, future in tasks]
+            if any(error is None for _, _, error in done.outcomes):
+                done.rows += self._connection.total_changes - before
+            if lost := self._lost():
+                raise JournalError(lost)
+        return done
 
     def _do(self, job: Job, future: "Future[Any]") -> Outcome:
         """A job that fails takes nothing with it, unless SQLite gave up the whole transaction."""
@@ -175,27 +182,26 @@ class Writer:
         self._connection.execute("RELEASE job")
         return outcome
 
-    def _committed(self, events: list[Pending], kept: list[Received], outcomes: list[Outcome]) -> None:
+    def _committed(self, events: list[Pending], done: Commit) -> None:
+        """Moves what is in memory, and answers: the COMMIT is through."""
+        self._retention.committed()
+        if done.rows:
+            self.progress.wrote = self.progress.begun
+        done.settle()
         if self.failing:
             log.info("the journal can be written again")
         self.failing = None
-        if kept:
-            self._tail.extend(kept)
+        if done.kept:
+            self._tail.extend(done.kept)
         if events:
             self.on_settled(events)
-        if kept:
+        if done.kept:
             self._tail.wake()  # after the acks: a sink that wakes up holds the interpreter for a slice of events
-        for future, result, error in outcomes:
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+        done.resolve()
 
     def _failed(self, error: Exception, events: list[Pending], tasks: list[Task], cursors: Cursors) -> None:
         """Nothing of the batch is on disk: the platform pushes again, cursors wait for the next commit."""
-        if self.failing != str(error):
-            log.error("the journal can't be written: events are refused", because=str(error), refused=len(events))
-        self.failing = str(error)
+        self._note_failure(str(error), len(events))
         if is_damage(error):
             self.on_damage()
         for pending in events:
@@ -209,52 +215,11 @@ class Writer:
         else:
             time.sleep(CURSOR_DELAY)  # only cursors: no busy loop on a full disk
 
-    def _insert(self, batch: list[Pending]) -> list[Received]:
-        """Keeps each event once; sets `code` and `duplicate` of all. A full journal still knows its duplicates."""
-        connection = self._connection
-        aside = [p for p in batch if p.unreadable]
-        readable = [p for p in batch if not p.unreadable] if aside else batch
-        if self._retention.full(connection):
-            self._fresh(readable)
-            for pending in batch:
-                pending.code = KEPT if pending.duplicate else REFUSED
-            return []
-        kept = self._keep_once(readable)
-        for p in aside:
-            row = (p.received_ms, p.unreadable, p.payload)
-            connection.execute("INSERT INTO aside (received_ms, reason, payload) VALUES (?,?,?)", row)
-        for pending in batch:
-            pending.code = KEPT
-        return kept
+    def _note_failure(self, reason: str, refused: int) -> None:
+        if self.failing != reason:
+            log.error("the journal can't be written: events are refused", because=reason, refused=refused)
+        self.failing = reason
 
-    def _keep_once(self, batch: list[Pending]) -> list[Received]:
-        """First in its transaction, which a duplicate begins anew: a savepoint would cost every batch a fifth."""
-        kept = self._number(batch)
-        if self._store(kept) != len(kept):  # a duplicate among them, which is rare: sort them out
-            self._connection.execute("ROLLBACK")
-            self._connection.execute("BEGIN IMMEDIATE")
-            kept = self._number(self._fresh(batch))
-            if self._store(kept) != len(kept):
-                raise sqlite3.IntegrityError(f"seq {kept[0].seq} or one after it is taken")
-        return kept
-
-    def _number(self, batch: list[Pending]) -> list[Received]:
-        first = self._tail.last_seq + 1
-        return [Received(s, p.event_id, p.event_type, p.received_ms, p.payload) for s, p in enumerate(batch, first)]
-
-    def _store(self, events: list[Received]) -> int:
-        before, start = self._connection.total_changes, 0
-        for rows, insert in INSERTS.items():
-            while len(events) - start >= rows:
-                part = events[start : start + rows]
-                self._connection.execute(insert, list(chain.from_iterable(map(astuple, part))))
-                start += rows
-        return self._connection.total_changes - before
-
-    def _fresh(self, batch: list[Pending]) -> list[Pending]:
-        seen: set[str] = set()
-        for pending in batch:
-            known = self._connection.execute("SELECT 1 FROM events WHERE event_id=?", (pending.event_id,)).fetchone()
-            pending.duplicate = known is not None or pending.event_id in seen
-            seen.add(pending.event_id)
-        return [p for p in batch if not p.duplicate]
+    def _lost(self) -> str:
+        """Says which of the journal's files is not at its place any more, or returns ""."""
+        return next((f"{place.path}: {GONE}" for place in self._places if not place.holds()), "")

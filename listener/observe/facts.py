@@ -153,6 +153,8 @@ class Facts:
             last_seq=self.journal.last_seq,
             last_event_at=_at(last_event or None),
             unreadable=seen.unreadable if seen else 0,
+            unreadable_left=seen.unreadable_left if seen else 0,
+            wal_held_seconds=round(writer.progress.held_seconds(), 1),
             waiting=writer.backlog(),
         )
         full = retention.is_full or health.fills_up(journal, sinks, 1.0)  # the writer finds out at the next event

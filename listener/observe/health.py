@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+HELD_WAL = 60.0  # seconds
 WARN_FULL = 0.8  # of max_size
 LITTLE_DISK, NO_DISK = 16 * 2**20, 2**16  # bytes free: too few for a day, too few for an event
 STUCK_AFTER = 30.0  # seconds of failing, or of an event that waits while nothing is delivered
@@ -59,6 +60,8 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     last_seq: int = 0
     last_event_at: datetime | None = None
     unreadable: int = 0
+    unreadable_left: int = 0  # quarantined payloads that had to leave since their share was full
+    wal_held_seconds: float = 0.0  # for how long somebody's read transaction has kept the WAL from being reused
     waiting: int = 0
 
 
@@ -171,6 +174,13 @@ def _little_room(journal: Journal, sinks: Sequence[Sink]) -> list[str]:
     problems = []
     if not journal.full and fills_up(journal, sinks, WARN_FULL):
         problems.append(f"the journal is {journal.used_bytes / journal.max_bytes:.0%} full")
+    if journal.wal_held_seconds > HELD_WAL:
+        problems.append(
+            f"somebody has been reading the journal in one transaction for {journal.wal_held_seconds:.0f} s:"
+            f" its files grow meanwhile ({journal.file_bytes / 2**20:.1f} MiB)"
+        )
+    if journal.unreadable_left:
+        problems.append(f"{journal.unreadable_left} payloads that can't be read had to leave quarantine for newer ones")
     if journal.disk_free_bytes is not None and NO_DISK <= journal.disk_free_bytes < LITTLE_DISK:
         problems.append(f"the journal's disk has {journal.disk_free_bytes / 2**20:.1f} MiB left")
     return problems

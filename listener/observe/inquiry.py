@@ -60,6 +60,7 @@ def _journal(path: Path, max_size: int, seen: Look) -> health.Journal:
         last_seq=seen.last_seq,
         last_event_at=None if seen.last_event_ms is None else health.moment(seen.last_event_ms / 1000),
         unreadable=seen.unreadable,
+        unreadable_left=seen.unreadable_left,
     )
 
 

@@ -102,6 +102,10 @@ def _of_journal(journal: Journal) -> Iterator[Metric]:
     yield _gauge("journal_used_bytes", "Bytes in use, of journal.max_size.", journal.used_bytes)
     yield _gauge("journal_max_bytes", "journal.max_size.", journal.max_bytes)
     yield _gauge("journal_file_bytes", "Bytes on disk, with the write-ahead log.", journal.file_bytes)
+    held = "For how long somebody's read transaction has kept the write-ahead log from being used anew."
+    yield _gauge("journal_wal_held_seconds", held, journal.wal_held_seconds)
+    left = "Payloads that can't be read and had to leave quarantine for newer ones."
+    yield _counter("journal_unreadable_left", left, journal.unreadable_left)
     yield _gauge("journal_waiting", "Items that wait for a commit.", journal.waiting)
     if journal.disk_free_bytes is not None:
         yield _gauge("journal_disk_free_bytes", "Bytes free on the journal's disk.", journal.disk_free_bytes)

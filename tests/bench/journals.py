@@ -23,9 +23,12 @@ def fill(path: Path, count: int) -> None:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("PRAGMA cache_size=-1000000")  # KiB
         with connection:
-            connection.executemany(
-                "INSERT INTO events (event_id, event_type, received_ms, payload) VALUES (?,?,?,?)", _events(count)
-            )
+            for event_id, event_type, received_ms, body in _events(count):
+                row = event_id, event_type, received_ms
+                insert = "INSERT INTO events (event_id, event_type, received_ms) VALUES (?,?,?)"
+                seq = connection.execute(insert, row).lastrowid
+                connection.execute("INSERT INTO bodies VALUES (?,?)", (seq, body))
+            connection.execute("UPDATE totals SET value=(SELECT sum(length(payload)) FROM bodies) WHERE name='bodies'")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     _sync(path)
 

@@ -80,3 +80,18 @@ def until(holds: Callable[[], object], what: str, within: float = 10.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"after {within:g} s still not: {what}"
         time.sleep(0.005)
+
+
+@contextmanager
+def archiving(path: Path, *sinks: str, **settings: object) -> Iterator[Journal]:
+    with opened(path, **settings) as journal:
+        journal.attach((sink, True) for sink in (sinks or ("archive",)))
+        yield journal
+
+
+def bodies(journal: Journal) -> list[str]:
+    return [one for (one,) in rows(journal.path, "SELECT event_id FROM kept ORDER BY seq")]
+
+
+def known(journal: Journal) -> list[str]:
+    return [one for (one,) in rows(journal.path, "SELECT event_id FROM events ORDER BY seq")]

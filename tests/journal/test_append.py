@@ -16,7 +16,7 @@ def test_kept_is_on_disk_with_the_exact_bytes(tmp_path: Path) -> None:
     with opened(tmp_path / "j.db") as journal:
         assert [200, 200] == keep_ids(journal, "a", "b")
         assert [(1, "a", payload("a")), (2, "b", payload("b"))] == rows(
-            journal.path, "SELECT seq, event_id, payload FROM events"
+            journal.path, "SELECT seq, event_id, payload FROM kept"
         )
 
 

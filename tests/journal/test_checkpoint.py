@@ -25,9 +25,10 @@ def test_one_begins_only_after_a_transaction_that_began_after_the_last(
             looks[0] += 1
             return real_size(path)
 
-        def counted_checkpoint(_connection: object) -> None:
+        def counted_checkpoint(_connection: object) -> bool:
             done[0] += 1
             progress.begun += 1  # a transaction begins while it goes on: its frames may have been moved
+            return True
 
         def looked() -> None:
             seen = looks[0]
@@ -35,7 +36,7 @@ def test_one_begins_only_after_a_transaction_that_began_after_the_last(
 
         monkeypatch.setattr(checkpoint, "wal_size", counted_size)
         monkeypatch.setattr(checkpoint, "checkpoint", counted_checkpoint)
-        checkpointer = Checkpointer(journal.path, progress, lambda: None)
+        checkpointer = Checkpointer(journal.path, progress, lambda: None, checkpoint.CAP)
         checkpointer.start()
         looked()
         assert 0 == done[0]
@@ -70,7 +71,7 @@ def test_what_was_moved_is_in_the_database_itself(tmp_path: Path, monkeypatch: p
 
 
 def test_a_wal_that_is_too_large_is_moved_by_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("listener.journal.writer.CAP", 0)
+    monkeypatch.setattr("listener.journal.writer.wal_cap", lambda max_size: 0)
     monkeypatch.setattr(checkpoint, "LOOK", 60.0)
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, "a")

@@ -10,7 +10,8 @@ import pytest
 from tests.journal.keeping import keep_ids, opened
 
 ROWS, BODY, STEP = 62_500, 64 * 1024, 2500  # BODY in bytes
-INSERT = "INSERT INTO events (event_id, event_type, received_ms, payload) VALUES (?, 't', 1, zeroblob(?))"
+INSERT = "INSERT INTO events (seq, event_id, event_type, received_ms) VALUES (?, ?, 't', 1)"
+INSERT_BODY = "INSERT INTO bodies VALUES (?, zeroblob(?))"
 
 
 def grow(path: Path) -> None:
@@ -19,7 +20,9 @@ def grow(path: Path) -> None:
         for setting in ("journal_mode=OFF", "synchronous=OFF"):
             connection.execute(f"PRAGMA {setting}")
         for first in range(0, ROWS, STEP):
-            connection.executemany(INSERT, [(f"e{number}", BODY) for number in range(first, first + STEP)])
+            numbers = range(first + 1, first + STEP + 1)
+            connection.executemany(INSERT, [(number, f"e{number}") for number in numbers])
+            connection.executemany(INSERT_BODY, [(number, BODY) for number in numbers])
             connection.commit()
         connection.execute("PRAGMA journal_mode=WAL")
 

@@ -146,8 +146,8 @@ def test_dead_letters_orders_and_what_is_aside_are_salvaged_too(path: Path) -> N
 
 def test_a_payload_that_became_another_is_kept_aside(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE events SET payload=? WHERE seq=5", (payload("somebody else"),))
-        connection.execute("UPDATE events SET payload=? WHERE seq=6", (b"\0\0\0",))
+        connection.execute("UPDATE bodies SET payload=? WHERE seq=5", (payload("somebody else"),))
+        connection.execute("UPDATE bodies SET payload=? WHERE seq=6", (b"\0\0\0",))
         connection.commit()
     recovery.mark(path, "for this test")
     with opened(path) as journal:

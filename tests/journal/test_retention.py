@@ -1,14 +1,25 @@
 """What leaves the journal, what never does, and what happens when it is full."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from listener.base.clock import uptime
 from listener.journal import Cursor, Journal
-from tests.journal.keeping import deliver_all, ids, keep, keep_ids, opened, payload, pending, rows, until
+from tests.journal.keeping import (
+    archiving,
+    bodies,
+    deliver_all,
+    ids,
+    keep,
+    keep_ids,
+    known,
+    payload,
+    pending,
+    rows,
+    until,
+)
 
 HOUR_MS = 3_600_000
 DAY = 86_400.0
@@ -19,9 +30,17 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._real, self._ahead = time.time_ns, 0
+        self._passed = 0.0
         monkeypatch.setattr(time, "time_ns", lambda: self._real() + self._ahead)
+        monkeypatch.setattr("listener.journal.retention.uptime", lambda: uptime() + self._passed)
 
     def move(self, seconds: float) -> None:
+        """Time passes."""
+        self.jump(seconds)
+        self._passed += seconds
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock."""
         self._ahead += int(seconds * 1e9)
 
 
@@ -33,23 +52,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture(autouse=True)
 def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("listener.journal.writer.IDLE", 0.01)
-    for name in ("EVERY", "WHILE_FULL", "WHILE_BUSY", "FROM_THE_START_EVERY"):
+    for name in ("EVERY", "WHILE_FULL", "WHILE_BUSY", "FORGET_SINKS_EVERY"):
         monkeypatch.setattr(f"listener.journal.retention.{name}", 0.0)
-
-
-@contextmanager
-def archiving(path: Path, *sinks: str, **settings: object) -> Iterator[Journal]:
-    with opened(path, **settings) as journal:
-        journal.attach((sink, True) for sink in (sinks or ("archive",)))
-        yield journal
-
-
-def bodies(journal: Journal) -> list[str]:
-    return [one for (one,) in rows(journal.path, "SELECT event_id FROM events WHERE payload IS NOT NULL ORDER BY seq")]
-
-
-def known(journal: Journal) -> list[str]:
-    return [one for (one,) in rows(journal.path, "SELECT event_id FROM events ORDER BY seq")]
 
 
 def looked_through(journal: Journal) -> None:
@@ -172,78 +176,6 @@ def test_a_slow_disk_makes_the_slices_shorter(tmp_path: Path) -> None:
         assert 1024 == retention._rows
 
 
-# Full
-
-BIG = "x" * 20_000
-MIB = 2**20
-
-
-def fill(journal: Journal, most: int = 500) -> list[str]:
-    """Events until one is refused; the ids of those that were kept."""
-    kept: list[str] = []
-    for number in range(most):
-        if keep(journal, payload(f"fill{number}", text=BIG)) != [200]:
-            return kept
-        kept.append(f"fill{number}")
-    return kept
-
-
-def test_full_of_undelivered_events_refuses_new_ones_until_there_is_room(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with archiving(tmp_path / "j.db", max_size=MIB) as journal:
-        kept = fill(journal)
-        assert 20 < len(kept) < 500
-        assert journal.retention.is_full
-        assert [500, 200] == keep(journal, payload("new"), payload(kept[0], text=BIG))  # duplicates need no room
-        assert [500, 500] == keep(journal, b"hello", b"hello")
-        assert kept == ids(journal.read(0, 1000))
-
-        journal.advance("archive", Cursor(len(kept)))
-        until(lambda: not journal.retention.is_full, "there is room")
-        assert [200] == keep_ids(journal, "new")
-    told = capsys.readouterr().out
-    assert 1 == told.count("the journal is full")
-    assert 1 == told.count("the journal has room again")
-
-
-def test_room_is_made_of_what_is_delivered_the_oldest_first_and_nothing_is_refused(tmp_path: Path) -> None:
-    with archiving(tmp_path / "j.db", max_size=MIB) as journal:
-        for number in range(300):
-            assert [200] == keep(journal, payload(f"e{number}", text=BIG)), number
-            journal.advance("archive", Cursor(journal.last_seq))
-        left = bodies(journal)
-        assert [f"e{n}" for n in range(300 - len(left), 300)] == left
-        assert [200] == keep(journal, payload("e0", text=BIG))  # its id is not forgotten
-        assert 300 == journal.last_seq
-
-
-def test_room_is_made_in_the_middle_of_a_burst(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With thousands of rows that have no body any more before those that have."""
-    monkeypatch.setattr("listener.journal.retention.WINDOW", 100)
-    with archiving(tmp_path / "j.db", max_size=4 * MIB) as journal:
-        keep_ids(journal, *(f"small{n}" for n in range(1000)))
-        deliver_all(journal)
-        journal.do(lambda connection: connection.execute("UPDATE events SET payload = NULL") and None)
-        for number in range(300):
-            assert [200] == keep(journal, payload(f"e{number}", text=BIG)), number
-            journal.advance("archive", Cursor(journal.last_seq))
-
-
-def test_the_limit_counts_pages_in_use(tmp_path: Path) -> None:
-    with archiving(tmp_path / "j.db", max_size=MIB) as journal:
-        fill(journal)
-        used = journal.retention.used
-        deliver_all(journal)
-        until(lambda: journal.retention.used < 0.95 * MIB, "pages are free")
-        assert MIB <= used < 1.1 * MIB
-        ((pages, free),) = rows(
-            journal.path, "SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count"
-        )
-        assert free > 0
-        assert pages * 4096 >= used
-
-
 # Clocks that jump
 
 
@@ -251,7 +183,7 @@ def test_a_clock_that_jumps_back_or_ahead_by_a_day_loses_and_repeats_nothing(tmp
     with archiving(tmp_path / "j.db", keep_s=2 * DAY) as journal:
         seen: list[str] = []
         for jump in (0, -HOUR_MS / 1000, DAY, -DAY, 0):
-            clock.move(jump)
+            clock.jump(jump)
             looked_through(journal)
             seen.append(f"after {len(seen)}")
             assert [200] * len(seen) == keep_ids(journal, *seen)  # all but the newest are duplicates
@@ -270,3 +202,16 @@ def test_an_id_is_known_for_a_day_even_if_the_clock_jumps_ahead_by_one(tmp_path:
         journal.append(one)
         journal.flush()
         assert one.duplicate
+
+
+def test_a_clock_that_was_60_days_behind_forgets_nothing_when_it_is_put_right(tmp_path: Path, clock: Clock) -> None:
+    clock.jump(-60 * DAY)
+    with archiving(tmp_path / "j.db", keep_s=60) as journal:
+        keep_ids(journal, "a")
+        deliver_all(journal)
+        clock.jump(60 * DAY)
+        until(lambda: bodies(journal) == [], "the body is gone")
+        looked_through(journal)
+        assert ["a"] == known(journal)
+        clock.move(2.1 * DAY)
+        until(lambda: known(journal) == [], "the id is gone")
