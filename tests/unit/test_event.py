@@ -293,6 +293,5 @@ def test_the_ticket_of_a_payload(payload: bytes, expected: str | None) -> None:
     "came", ["1608725989", 1608725989, "1608725989000", "1608725989000000", 1608725989000000, "1608725989000000000"]
 )
 def test_created_at_is_told_from_seconds_to_nanoseconds_by_its_size(came: object) -> None:
-    envelope = samples.example()
-    envelope["header"]["create_time"] = came
+    envelope = {"header": samples.header(create_time=came)}
     assert "2020-12-23T12:19:49.000Z" == record(envelope)["created_at"]
