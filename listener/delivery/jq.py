@@ -25,6 +25,7 @@ from listener.sinks.base import SinkConfig
 
 CPU_LIMIT: Final = 0.75  # seconds of the child's processor time over one event
 WALL_LIMIT: Final = 10.0  # seconds over one event, where the processor has no time for the child
+A_BYTE: Final = 1e-6  # seconds more for each byte of the largest event: reading it takes half of that
 START_LIMIT: Final = 5.0  # seconds of processor time for a start, of which it needs 0.05
 LOOK: Final = 0.05  # seconds between looks at the child's processor time
 FEW: Final = 8  # answers that are worth waking up for one by one
@@ -91,7 +92,7 @@ class Program:
         child = self._started()
         if child is None:
             return [], _End.STOPPING
-        answers, end = child.ask(lines, self._stopping)
+        answers, end = child.ask(lines, self._stopping, CPU_LIMIT + max(map(len, lines), default=0) * A_BYTE)
         if end is not _End.DONE:
             self.close()
         results: list[Result] = []

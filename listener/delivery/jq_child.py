@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 MEMORY = 256 * 2**20  # bytes of address space
-SECONDS = 2  # of processor time without an answer; a process whose parent has died ends too
+SECONDS = 2  # of processor time without an answer, more for large events; a process whose parent has died ends too
 
 
 def main(libraries: str) -> None:
@@ -42,7 +42,8 @@ def main(libraries: str) -> None:
     run = _runner(programs.get("filter"), programs.get("transform"))
     for line in lines:
         used = int(time.process_time())
-        resource.setrlimit(resource.RLIMIT_CPU, (used + 1 + SECONDS, resource.RLIM_INFINITY))
+        seconds = SECONDS + len(line) // 500_000
+        resource.setrlimit(resource.RLIMIT_CPU, (used + 1 + seconds, resource.RLIM_INFINITY))
         _answer(run(line))
 
 

@@ -3,16 +3,27 @@
 import asyncio
 import time
 from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Stopping, TryAgain
-from listener.sinks.results import AsyncSink
 from listener.sinks.results import Delivered as Taken
+from listener.sinks.results import Result
 from listener.sinks.results import TryAgain as Later
 
 T = TypeVar("T")
 LOOK = 0.1  # seconds between looks at `stopping`
 CLOSING = 2.0  # seconds
+PAUSED = 60.0  # seconds between probes of an end that wants somebody to change a setting
+
+
+class AsyncSink(Protocol):
+    """Runs in an event loop of its own thread. What it raises counts as TryAgain for the whole batch."""
+
+    async def open(self) -> None: ...
+
+    async def deliver(self, batch: Sequence[Line]) -> list[Result]: ...
+
+    async def close(self) -> None: ...
 
 
 class Blocking:
@@ -44,7 +55,7 @@ class Blocking:
         if taken == len(results):
             return Delivered(taken)
         if isinstance(result := results[taken], Later):
-            self._not_before = time.monotonic() + (result.after or 0.0)
+            self._not_before = time.monotonic() + (PAUSED if result.paused else result.after or 0.0)
             return Delivered(taken) if taken else TryAgain(result.reason)
         assert not isinstance(result, Taken)  # noqa: S101 for the reader of types
         return Rejected(taken, result.reason)

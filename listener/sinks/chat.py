@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
 
 MINUTE = 60.0
-PAUSED = 60.0  # seconds between probes of an end that wants somebody to change a setting
 MAX_ANSWER = 2**14  # bytes of an answer that are read
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _decode = msgspec.json.Decoder().decode
@@ -105,6 +104,9 @@ class ChatSink:
                 return results + [results[-1]] * (len(said) - len(results))
         return results
 
+    def reopen(self) -> None:
+        """Address and secret are read at each post."""
+
     async def close(self) -> None:
         if self._session:
             await self._session.close()
@@ -133,8 +135,8 @@ class ChatSink:
                     return first + [first[-1]] * (len(said) - half)
                 return first + await self._together(said[half:])
             case "paused":
-                return [TryAgain(answer.reason, PAUSED)] * len(said)
-        return [TryAgain(answer.reason, answer.after)] * len(said)
+                return [TryAgain(answer.reason, scope="endpoint", paused=True)] * len(said)
+        return [TryAgain(answer.reason, answer.after, "endpoint")] * len(said)
 
     def _message(self, said: Sequence[Said]) -> str:
         keyword, size = self._config.keyword, self._service.size

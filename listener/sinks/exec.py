@@ -64,6 +64,9 @@ class ExecSink:
                 return results + [results[-1]] * (len(batch) - len(results))
         return results
 
+    def reopen(self) -> None:
+        """The command is the settings' affair: other settings make another sink."""
+
     async def close(self) -> None:
         process, self._process = self._process, None
         if process and process.stdin:
@@ -87,12 +90,12 @@ class ExecSink:
         try:
             process = await self._start()
         except OSError as e:
-            return TryAgain(f"{self._config.command[0]}: {e.strerror}")
+            return TryAgain(f"{self._config.command[0]}: {e.strerror}", scope="endpoint")
         tail = asyncio.ensure_future(_last_words(process))
         try:
             await asyncio.wait_for(self._talk(process, batch), self._config.timeout)
         except TimeoutError:
-            return TryAgain(f"no end after {self._config.timeout:g} s")
+            return TryAgain(f"no end after {self._config.timeout:g} s", scope="event")
         finally:
             await _end(process)
         return _judged(process.returncode or 0, await _within(tail))
@@ -115,11 +118,11 @@ class ExecSink:
             await asyncio.wait_for(_write(self._process, batch), self._config.timeout)
         except TimeoutError:
             await self._drop()
-            return TryAgain(f"it has not read for {self._config.timeout:g} s")
+            return TryAgain(f"it has not read for {self._config.timeout:g} s", scope="endpoint")
         except (BrokenPipeError, ConnectionResetError):
             return await self._told(await self._drop())
         except OSError as e:
-            return TryAgain(f"{self._config.command[0]}: {e.strerror}")
+            return TryAgain(f"{self._config.command[0]}: {e.strerror}", scope="endpoint")
         return Delivered()
 
     async def _start_to_stay(self) -> Process:
@@ -140,7 +143,7 @@ class ExecSink:
         words = await _within(self._tail) if self._tail else b""
         code = ended.returncode if ended and ended.returncode is not None else 0
         result = _judged(code, words)
-        return result if isinstance(result, TryAgain) else TryAgain(f"the command ended with {code}")
+        return result if isinstance(result, TryAgain) else TryAgain(f"the command ended with {code}", scope="endpoint")
 
     async def _start(self) -> Process:
         return await asyncio.create_subprocess_exec(
@@ -189,7 +192,9 @@ def _judged(code: int, words: bytes) -> Result:
     how = f"the command ended with {code}" if code > 0 else f"the command was ended by signal {-code}"
     reason = f"{how}: {lines[-1][:200]}" if lines[-1] else how
     return (
-        Rejected(reason) if code == EX_DATAERR else TryAgain(reason, scope="event" if code == EX_TEMPFAIL else "sink")
+        Rejected(reason)
+        if code == EX_DATAERR
+        else TryAgain(reason, scope="event" if code == EX_TEMPFAIL else "endpoint")
     )
 
 

@@ -1,10 +1,7 @@
-"""What comes of one event at an asynchronous sink: a batch in, a result for each of its events out."""
+"""What may become of an event that a network sink was given."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-from listener.sinks.base import Line
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -14,28 +11,24 @@ class Delivered:
 
 @dataclass(frozen=True)
 class TryAgain:
-    """A later attempt may succeed, `after` seconds from now at the earliest; `scope`: what it is that fails."""
+    """The other end does not have the event, and a later attempt may help.
+
+    scope: "endpoint" if the failure speaks of the other end, so that every event waits for it; "event" if it may be
+    this event's own. after: seconds that the other end asked us to wait. paused: somebody must change a setting here
+    or there (a wrong token, an address that has moved), so the sink asks again only now and then.
+    """
 
     reason: str
     after: float | None = None
-    scope: Literal["event", "sink"] = "sink"
+    scope: Literal["endpoint", "event"] = "event"
+    paused: bool = False
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """The other end will never take the event."""
+    """The other end refuses the event for what it is; it becomes a dead letter."""
 
     reason: str
 
 
 Result = Delivered | TryAgain | Rejected
-
-
-class AsyncSink(Protocol):
-    """Runs in an event loop of its own thread. What it raises counts as TryAgain for the whole batch."""
-
-    async def open(self) -> None: ...
-
-    async def deliver(self, batch: Sequence[Line]) -> list[Result]: ...
-
-    async def close(self) -> None: ...

@@ -75,7 +75,7 @@ def test_signs_as_the_service_wants(name: str) -> None:
     assert [Delivered()] == delivered(StandIn(name, signed=True), lines(1), secret=secret(SECRET))
     (refused,) = delivered(StandIn(name, signed=True), lines(1), secret=secret("another-one"))
     assert isinstance(refused, TryAgain)
-    assert (60.0, "sink") == (refused.after, refused.scope)
+    assert (True, "endpoint") == (refused.paused, refused.scope)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,6 +91,7 @@ def test_documented_answers_have_the_right_outcome(name: str) -> None:
     assert isinstance(throttled, TryAgain)
     assert (throttled.after or 0) >= 7
     assert isinstance(signature, TryAgain)
+    assert (False, True) == (throttled.paused, signature.paused)
     assert isinstance(long, Rejected)
     assert isinstance(fine, Delivered)
 

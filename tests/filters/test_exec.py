@@ -42,9 +42,9 @@ def test_exit_codes_mean_what_sysexits_says() -> None:
     words = "import sys; print('busy\\x1b[31m', file=sys.stderr); sys.exit(75)"
     assert [TryAgain("the command ended with 75: busy[31m", scope="event")] == delivered(python(words), **BATCH)
     assert [Rejected("the command ended with 65")] == delivered(python("raise SystemExit(65)"), **BATCH)
-    assert [TryAgain("the command ended with 1")] == delivered(("false",), **BATCH)
-    assert [TryAgain("/no/such: No such file or directory")] == delivered(("/no/such",), **BATCH)
-    assert [TryAgain("the command was ended by signal 9")] == delivered(
+    assert [TryAgain("the command ended with 1", scope="endpoint")] == delivered(("false",), **BATCH)
+    assert [TryAgain("/no/such: No such file or directory", scope="endpoint")] == delivered(("/no/such",), **BATCH)
+    assert [TryAgain("the command was ended by signal 9", scope="endpoint")] == delivered(
         python("import os; os.kill(os.getpid(), 9)"), **BATCH
     )
 
@@ -116,9 +116,9 @@ def test_one_that_should_stay_and_ends_is_told_and_started_anew() -> None:
             await asyncio.sleep(0.01)
         raise AssertionError("it is never told")
 
-    assert TryAgain("the command ended with 3: no more") == told(python(code), until_told)
+    assert TryAgain("the command ended with 3: no more", scope="endpoint") == told(python(code), until_told)
 
 
 def test_one_that_does_not_read_is_ended_and_tried_again() -> None:
     results = delivered(("sleep", "600"), 200, timeout=0.5)
-    assert {TryAgain("it has not read for 0.5 s")} == set(results)
+    assert {TryAgain("it has not read for 0.5 s", scope="endpoint")} == set(results)

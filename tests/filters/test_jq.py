@@ -88,6 +88,11 @@ def test_a_child_that_somebody_kills_costs_no_event(program: Program) -> None:
     assert [LINE] == program.run([LINE])
 
 
+def test_a_large_event_has_time_and_memory() -> None:
+    large = FORMATS["record"](received(encode(example(text="字" * 1_000_000))))
+    assert [b"1000000"] == run(large, transform=".event.text | length")
+
+
 def test_a_large_batch_does_not_block_both_pipes(program: Program) -> None:
     assert [LINE] * 2000 == program.run([LINE] * 2000)
 
