@@ -79,22 +79,6 @@ def test_no_events_is_not_silence() -> None:
     asyncio.run(main())
 
 
-def test_the_websockets_own_keepalive_stays_on_beside_it() -> None:
-    """A server may ask for application pings so rarely that this one is the first to notice."""
-
-    async def main() -> None:
-        asyncio.get_running_loop().set_default_executor(DaemonExecutor())
-        async with platform() as stand_in:
-            session = Session("cli_demo", "demo-secret", stand_in.url, Handler())
-            await session.open()
-            connection = session._client._conn
-            assert (20, 20) == (connection.ping_interval, connection.ping_timeout)
-            assert connection.keepalive_task is not None
-            await session.close()
-
-    asyncio.run(main())
-
-
 def test_a_busy_peer_that_answers_no_ping_is_alive() -> None:
     """Some frame must come after a ping: an event is one."""
 
