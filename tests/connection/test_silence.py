@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from listener.base.threads import DaemonExecutor
-from listener.feishu.session import Limits, Session
+from listener.feishu.session import Limits
 from listener.simulator import Link, Platform
-from tests.connection.listening import Handler, event, listening, platform
+from tests.connection.listening import event, listening, platform
 
 NOTICED = 15.0  # s
 QUICK = Limits(pong=0.3, handshake=0.5, endpoint=0.5, close=0.5)
