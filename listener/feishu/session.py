@@ -16,11 +16,11 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketExce
 
 from listener.base.errors import ListenError, Lost, Unreachable
 from listener.base.logs import RateLimit, get_logger
-from listener.feishu.client import Timings, new_client
+from listener.feishu.client import Timings
 from listener.feishu.fragments import BadFragment, Fragments
 from listener.feishu.network import TLS_HINT, Network
-from listener.feishu.sdk import ws_client
-from listener.feishu.websocket import FrameConnection
+from listener.feishu.sdk import frame_type, new_client
+from listener.feishu.websocket import MAX_MESSAGE, FrameConnection
 
 CONTROL, DATA = 0, 1
 KEPT = 200
@@ -44,9 +44,9 @@ class Verdict(Protocol):
 
 
 class Handler(Protocol):
-    """The SDK calls an event handler by this name, with the exact bytes of the payload."""
+    """Takes the exact bytes of a payload; the session sets `reply` of what it returns."""
 
-    def _do_without_validation(self, payload: bytes) -> Any: ...
+    def receive(self, payload: bytes) -> Any: ...
 
 
 class BadFrame(ValueError):
@@ -80,9 +80,9 @@ class Session:
     ) -> None:
         self._limits = limits or Limits()
         self._client = new_client(app_id, secret, domain, network or Network(), self._on_message)
-        self._client._event_handler = handler
+        self._handler = handler
         self._bad_frame = bad_frame or BadFrames()
-        self._new_frame = ws_client().Frame
+        self._new_frame = frame_type()
         self._fragments = Fragments()
         self._loop = asyncio.get_running_loop()
         self._pinged = self._last_frame = 0.0  # loop's clock
@@ -92,8 +92,7 @@ class Session:
     @property
     def timings(self) -> Timings:
         """The server's, as far as they make sense."""
-        timings: Timings = self._client.timings
-        return timings
+        return self._client.timings
 
     @property
     def reconnect_nonce(self) -> float:
@@ -103,7 +102,12 @@ class Session:
     @property
     def connection_id(self) -> str:
         """The platform's name for this connection."""
-        return str(self._client._conn_id)
+        return self._client.connection_id
+
+    @property
+    def connection(self) -> FrameConnection | None:
+        """The websocket, once it is open."""
+        return self._client.connection
 
     @property
     def fresh(self) -> bool:
@@ -114,11 +118,13 @@ class Session:
         """The endpoint call and the handshake. Raises SessionError, or ConfigError for an unprotected secret."""
         url = self._loop.run_in_executor(None, self._client.fetch_url)
         await self._bounded(url, self._limits.endpoint, "endpoint")
-        await self._bounded(self._client._connect(), self._limits.handshake, "handshake")
+        await self._bounded(self._client.connect(), self._limits.handshake, "handshake")
 
     async def listen(self) -> NoReturn:
         """Answers frames until the connection ends, then says why. Raises Lost."""
-        connection: FrameConnection = self._client._conn
+        connection = self.connection
+        if connection is None:
+            raise Lost("there is no connection", cause="broken")
         closed = asyncio.ensure_future(connection.wait_closed())
         heart = asyncio.ensure_future(self._heartbeat(connection))
         try:
@@ -126,12 +132,12 @@ class Session:
         finally:
             heart.cancel()
             closed.cancel()
-        connection.transport.abort()  # nobody is there to say goodbye to
+        connection.abort()  # nobody is there to say goodbye to
         raise (heart.exception() if heart.done() else None) or _closed(connection)
 
     async def close(self) -> None:
         """Sends a close frame where there is a connection, and waits at most `limits.close` for the answer."""
-        connection: FrameConnection | None = self._client._conn
+        connection = self.connection
         if connection is None:
             return
         connection.flush()  # acks that were due in this turn
@@ -140,7 +146,7 @@ class Session:
                 async with asyncio.timeout(self._limits.close):
                     await connection.close()
         finally:
-            connection.transport.abort()
+            connection.abort()
 
     async def _bounded(self, step: Awaitable[Any], seconds: float, cause: str) -> None:
         """Whatever a peer can provoke, in the libraries too, is Unreachable; texts that may hold URLs aren't shown."""
@@ -158,7 +164,7 @@ class Session:
 
     async def _heartbeat(self, connection: FrameConnection) -> None:
         """Application pings: after each some frame must come, whatever the websocket's own keepalive says."""
-        ping = ws_client()._new_ping_frame(int(self._client._service_id)).SerializeToString()
+        ping = self._client.ping()
         while True:
             self._pinged = self._loop.time()
             connection.post(ping)
@@ -191,7 +197,7 @@ class Session:
         if frame.method == DATA:
             self._on_data(connection, frame)
         elif frame.method == CONTROL:
-            _run(self._client._handle_control_frame(frame))
+            self._client.control(frame)
         else:
             raise BadFrame(f"unknown method {frame.method}")
 
@@ -203,7 +209,7 @@ class Session:
         frame.ClearField("payload")  # what waits for its ack is in memory once, not twice: 3 MB of 1,024 events
         reply = partial(self._ack, connection, frame.SerializeToString(), self._last_frame)
         if kind == "event":
-            self._client._event_handler._do_without_validation(payload).reply = reply
+            self._handler.receive(payload).reply = reply
         else:  # cards and what is yet to come: not ours, and no reason to be pushed again
             reply(KEPT)
             raise BadFrame(f"its type is {kind[:64]!r}; acked all the same")
@@ -230,7 +236,7 @@ class Session:
 @lru_cache(maxsize=1024)  # few are different: 0.1 µs an ack, not 1.4
 def _answer(code: int, milliseconds: int) -> bytes:
     """What an ack's frame has beyond the echo."""
-    answer = ws_client().Frame()
+    answer = frame_type()()
     answer.headers.add(key="biz_rt", value=str(milliseconds))
     answer.payload = b'{"code": %d}' % code
     return bytes(answer.SerializePartialToString())
@@ -259,21 +265,14 @@ def _header(frame: Any, name: str, default: str | None = None) -> str:
     return default
 
 
-def _run(step: Any) -> None:
-    """The SDK's control handler is a coroutine that never waits: no task for it."""
-    try:
-        step.send(None)
-    except StopIteration:
-        return
-    step.close()
-    raise BadFrame("the control frame's handler waits")
-
-
 def _closed(connection: FrameConnection) -> Lost:
-    code = connection.protocol.close_code
+    code = connection.close_code
+    if connection.oversized is not None:
+        what = f"a message of {connection.oversized} bytes, and {MAX_MESSAGE} are the limit"
+        return Lost(f"the platform sent {what}", cause="oversized")
     if code is None or code == 1006:
         return Lost("the connection broke without a close frame", cause="broken")
-    reason = (connection.protocol.close_reason or "")[:100]
+    reason = connection.close_reason[:100]
     return Lost(f"closed with {code} {reason}".rstrip(), cause="closed")
 
 

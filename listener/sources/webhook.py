@@ -45,9 +45,9 @@ class Verdict(Protocol):
 
 
 class Handler(Protocol):
-    """By the SDK's name for it; see receive.py."""
+    """Takes the exact bytes of a payload; see receiver.py."""
 
-    def _do_without_validation(self, payload: bytes) -> Any: ...
+    def receive(self, payload: bytes) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Webhook:
     async def _kept(self, payload: bytes) -> int:
         """200 once it is on disk, else 500; the Receiver sees to it that one of them comes in time."""
         answered = asyncio.get_running_loop().create_future()
-        verdict: Verdict = self._handler._do_without_validation(payload)
+        verdict: Verdict = self._handler.receive(payload)
         verdict.reply = lambda code: None if answered.done() else answered.set_result(code)
         return int(await answered)
 

@@ -40,7 +40,7 @@ class Handler:
     payloads: list[bytes] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 
-    def _do_without_validation(self, payload: bytes) -> Verdict:
+    def receive(self, payload: bytes) -> Verdict:
         self.payloads.append(payload)
         self.verdicts.append(verdict := Verdict())
         if self.answers:
