@@ -78,7 +78,7 @@ class OneConnection:
 
 
 def new_client(app_id: str, secret: str, domain: str, network: Network, on_message: OnMessage) -> Any:
-    """A client for one connection. One at a time: it owns the private copy's globals. Call inside a running loop."""
+    """A client for one connection. Only one opens at a time: it owns the copy's globals until it is open."""
     sdk: Any = ws_client()
     sdk.loop = asyncio.get_running_loop()
     sdk.requests = BoundedRequests(network)
