@@ -52,10 +52,11 @@ def test_a_connection_that_is_not_proven_does_not_replace_one_that_works() -> No
     """The new one opens, and its ping is not answered: the old one goes on bringing events."""
 
     async def main() -> None:
-        async with platform() as stand_in, listening(stand_in.url, limits=QUICK, renew_every=0.3) as listener:
-            await listener.connected()
+        stand_in = platform()
+        stand_in.gateway.client_config["PingInterval"] = 100
+        async with stand_in, listening(stand_in.url, limits=QUICK, renew_every=0.5) as listener:
+            await stand_in.watch.until(lambda: stand_in.counts["pongs"] == 1, "the old one is proven")
             stand_in.faults.connected = "no_pong"
-            stand_in.gateway.client_config["PingInterval"] = 100
             await stand_in.connected(2)
             old = stand_in.connections[0]
             stand_in.connections[1].zombie = True

@@ -16,6 +16,7 @@ from listener.observe.clients import ClientsState, watching
 from listener.settings import config
 from listener.simulator import PlatformThread, faults
 from listener.simulator.openapi import ONLINE_PATH, TOKEN_PATH
+from tests.connection.listening import until
 
 
 def settings(home: Path, domain: str, **feishu: object) -> config.Settings:
@@ -122,8 +123,7 @@ def test_a_renewal_is_not_counted_as_another_client(
     async def main() -> None:
         async with watching(state, ask, lambda: bool(answers)):
             assert await asyncio.to_thread(asked.wait, 5)
-            while state.online is None:
-                await asyncio.sleep(0.01)
+            await until(lambda: state.online is not None, "an answer is used")
 
     asyncio.run(main())
     assert (1, False) == (state.online, state.too_many)
