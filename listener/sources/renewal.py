@@ -19,6 +19,7 @@ JITTER = 0.1  # a part of the period, so that daemons that started together do n
 FIRST_RETRY, SLOWEST_RETRY = 5.0, 300.0  # seconds between attempts to open the new connection
 DRAIN = 5.0  # seconds for the answers of the old connection; the platform waits 3 s for each
 QUIET = 0.5  # seconds without an event, after which the old connection need not wait for a better moment
+BURST = 0.001  # seconds; events that come closer together belong to one burst
 COUNTED_FOR = 3.0  # seconds that the platform may go on counting a connection that was closed
 log = get_logger(__name__)
 
@@ -154,11 +155,18 @@ class Renewal(Generic[S]):
             with suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN):
                     await successor.next_event(QUIET)
-                    while old.unanswered and not listening.done():
+                    while not await self._calm(old) and not listening.done():
                         await successor.next_event(QUIET)
         finally:
             await _ended(listening)
             await self._close(old)
+
+    async def _calm(self, old: S) -> bool:
+        """Whether no event waits for its answer, nor comes in the next moment, as one of a burst would."""
+        if old.unanswered:
+            return False
+        await old.next_event(BURST)
+        return not old.unanswered
 
     async def _close(self, session: S) -> None:
         try:
