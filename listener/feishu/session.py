@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NoReturn, Protocol
 
-from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.exceptions import WebSocketException
 
 from listener.base.errors import ListenError, Lost, Unreachable
 from listener.base.logs import RateLimit, get_logger
 from listener.feishu.client import Timings
+from listener.feishu.endings import in_words, why_closed
 from listener.feishu.fragments import BadFragment, Fragments
 from listener.feishu.network import TLS_HINT, Network
 from listener.feishu.sdk import frame_type, new_client
-from listener.feishu.websocket import MAX_MESSAGE, FrameConnection
+from listener.feishu.websocket import FrameConnection
 
 CONTROL, DATA = 0, 1
 KEPT = 200
@@ -34,6 +35,7 @@ class Limits:
     endpoint: float = 10.0
     handshake: float = 10.0
     pong: float = 10.0
+    probe: float = 2.0  # for a pong after `probe()`
     close: float = 1.0
 
 
@@ -88,6 +90,8 @@ class Session:
         self._pinged = self._last_frame = 0.0  # loop's clock
         self.round_trip: float | None = None  # seconds from the last ping to the next frame
         self.delivered = 0  # frames answered with 200
+        self.unanswered = 0  # events that wait for their answer
+        self._heard_first, self._event_came, self._probing = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @property
     def timings(self) -> Timings:
@@ -133,7 +137,21 @@ class Session:
             heart.cancel()
             closed.cancel()
         connection.abort()  # nobody is there to say goodbye to
-        raise (heart.exception() if heart.done() else None) or _closed(connection)
+        raise (heart.exception() if heart.done() else None) or why_closed(connection)
+
+    async def proven(self) -> None:
+        """Returns when the first frame has come; `listen()` asks for one by its ping."""
+        await self._heard_first.wait()
+
+    async def next_event(self, within: float) -> None:
+        """Returns when the next event comes, or after `within` seconds."""
+        self._event_came.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._event_came.wait(), within)
+
+    def probe(self) -> None:
+        """Sends a ping now; if no frame comes within `limits.probe` seconds, the connection counts as lost."""
+        self._probing.set()
 
     async def close(self) -> None:
         """Sends a close frame where there is a connection, and waits at most `limits.close` for the answer."""
@@ -160,23 +178,27 @@ class Session:
         except Exception as e:
             log.debug("opening failed", exc_info=e)
             hint = TLS_HINT if isinstance(e, ssl.SSLError) else ""
-            raise Unreachable(f"{cause}: {_in_words(e)}", cause=cause, hint=hint) from None
+            raise Unreachable(f"{cause}: {in_words(e)}", cause=cause, hint=hint) from None
 
     async def _heartbeat(self, connection: FrameConnection) -> None:
         """Application pings: after each some frame must come, whatever the websocket's own keepalive says."""
         ping = self._client.ping()
         while True:
+            patience = self._limits.probe if self._probing.is_set() else self._limits.pong
+            self._probing.clear()
             self._pinged = self._loop.time()
             connection.post(ping)
-            await self._until(self._pinged + min(self._limits.pong, self.timings.ping_interval))
+            await self._until(self._pinged + min(patience, self.timings.ping_interval))
             if self._last_frame < self._pinged:
-                await self._until(self._pinged + self._limits.pong)
-            if self._last_frame < self._pinged:
-                raise Lost(f"no frame within {self._limits.pong:g} s of a ping", cause="silent")
+                await self._until(self._pinged + patience)
+            if self._last_frame < self._pinged and not self._probing.is_set():
+                raise Lost(f"no frame within {patience:g} s of a ping", cause="silent")
             await self._until(self._pinged + self.timings.ping_interval)
 
     async def _until(self, moment: float) -> None:
-        await asyncio.sleep(moment - self._loop.time())
+        """Waits until that time, or until a probe is asked for."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._probing.wait(), max(0.0, moment - self._loop.time()))
 
     def _on_message(self, connection: FrameConnection, data: bytes, text: bool) -> None:
         self._heard()
@@ -192,6 +214,7 @@ class Session:
         if self._last_frame < self._pinged:
             self.round_trip = now - self._pinged
         self._last_frame = now
+        self._heard_first.set()
 
     def _dispatch(self, connection: FrameConnection, frame: Any) -> None:
         if frame.method == DATA:
@@ -207,6 +230,8 @@ class Session:
         if payload is None:
             return
         frame.ClearField("payload")  # what waits for its ack is in memory once, not twice: 3 MB of 1,024 events
+        self.unanswered += 1
+        self._event_came.set()
         reply = partial(self._ack, connection, frame.SerializeToString(), self._last_frame)
         if kind == "event":
             self._handler.receive(payload).reply = reply
@@ -230,6 +255,7 @@ class Session:
         Messages one after the other are one message (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
         """
         self.delivered += code == KEPT
+        self.unanswered -= 1
         connection.post(echo + _answer(code, round((self._loop.time() - started) * 1000)))
 
 
@@ -263,26 +289,3 @@ def _header(frame: Any, name: str, default: str | None = None) -> str:
     if default is None:
         raise BadFrame(f"no header {name!r}")
     return default
-
-
-def _closed(connection: FrameConnection) -> Lost:
-    code = connection.close_code
-    if connection.oversized is not None:
-        what = f"a message of {connection.oversized} bytes, and {MAX_MESSAGE} are the limit"
-        return Lost(f"the platform sent {what}", cause="oversized")
-    if code is None or code == 1006:
-        return Lost("the connection broke without a close frame", cause="broken")
-    reason = connection.close_reason[:100]
-    return Lost(f"closed with {code} {reason}".rstrip(), cause="closed")
-
-
-def _in_words(error: Exception) -> str:
-    match error:
-        case InvalidStatus():
-            return f"HTTP {error.response.status_code}"
-        case InvalidHandshake():
-            return f"the answer is no websocket handshake ({type(error).__name__})"
-        case OSError():
-            return str(error)
-        case _:
-            return type(error).__name__

@@ -123,6 +123,7 @@ class Facts:
             next_attempt_at=_at(state.next_attempt_at) if state.phase == "waiting" else None,
             attempts=state.attempts,
             connections=state.connections,
+            renewals=state.renewals,
             losses=dict(state.losses),
         )
 

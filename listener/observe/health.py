@@ -30,6 +30,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     next_attempt_at: datetime | None = None
     attempts: int = 0
     connections: int = 0
+    renewals: int = 0
     losses: dict[str, int] = {}
 
 

@@ -57,6 +57,7 @@ class Feishu(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     helpdesk_token: Annotated[SecretSource | None, Env("FEISHU_HELPDESK_TOKEN")] = None
     expected_clients: Annotated[int, Count(1, 50)] = 1
+    renew_every: Annotated[float | None, Duration("10s", "7d", never=True)] = 1800.0
     slow_retry: SlowRetry = SlowRetry()
 
 

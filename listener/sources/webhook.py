@@ -66,10 +66,14 @@ class CannotListen(ListenError):
 
 def new_webhook(settings: Settings, handler: "Handler") -> "Webhook":
     """As the settings say. A replay from before the journal's memory is stale. Raises ConfigError."""
+    return Webhook(settings.source, _verifier(settings), handler)
+
+
+def _verifier(settings: Settings) -> Verifier:
     source = settings.source
     token = source.verification_token.read() if source.verification_token else None
     key = source.encrypt_key.read() if source.encrypt_key else None
-    return Webhook(source, Verifier(token, key, window=max(settings.journal.keep, DAY)), handler)
+    return Verifier(token, key, window=max(settings.journal.keep, DAY))
 
 
 class Webhook:
@@ -91,6 +95,10 @@ class Webhook:
         self._config, self._verifier, self._handler = config, verifier, handler
         self._limit = RateLimit()
         self._held = 0  # bytes
+
+    def reload(self, settings: Settings) -> None:
+        """Takes over the secrets; requests from now on are checked against them. Raises ConfigError."""
+        self._verifier = _verifier(settings)
 
     async def run(self) -> NoReturn:
         """Raises CannotListen."""
