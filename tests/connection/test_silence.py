@@ -85,7 +85,7 @@ def test_the_websockets_own_keepalive_stays_on_beside_it() -> None:
     async def main() -> None:
         asyncio.get_running_loop().set_default_executor(DaemonExecutor())
         async with platform() as stand_in:
-            session = Session("cli_demo", "demo-secret", stand_in.url, Handler())
+            session = Session("cli_a5ca1ab1e0ddba11", "demo-secret", stand_in.url, Handler())
             await session.open()
             connection = session._client._conn
             assert (20, 20) == (connection.ping_interval, connection.ping_timeout)

@@ -1,0 +1,69 @@
+"""Standard output that can't be written: one line on stderr and 74; a reader that has gone is no error."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from listener.simulator import conversation
+from tests.daemon import environment
+from tests.samples import encode
+
+WORDS = [
+    ["schema"],
+    ["--version"],
+    ["--help"],
+    ["check"],
+    ["tail"],
+    ["tail", "--format", "record"],
+    ["status"],
+    ["status", "--json"],
+    ["service", "print"],
+    ["simulator", "--fault", "list"],
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a journal that holds an event."""
+    from listener.journal import Journal
+    from tests.journal.keeping import pending
+
+    home = tmp_path_factory.mktemp("home")
+    (home / "state").mkdir()
+    journal = Journal(home / "state" / "helpdesk.db", keep_s=86400, max_size=2**30)
+    journal.start()
+    journal.append(pending(encode(next(conversation()))))
+    assert journal.close()
+    return home
+
+
+def run(home: Path, words: list[str], redirection: str) -> "subprocess.CompletedProcess[str]":
+    command = ["bash", "-c", f'exec "$@" {redirection}', "-", sys.executable, "-m", "listener", *words]
+    env = environment(home, "http://127.0.0.1:9")
+    return subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_a_full_disk_is_told_in_a_line_and_74(words: list[str], home: Path) -> None:
+    done = run(home, words, ">/dev/full")
+    assert 74 == done.returncode, done.stderr
+    told = [line for line in done.stderr.splitlines() if "No space left" in line]
+    assert 1 == len(told)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_closed_standard_output_is_told_too(home: Path) -> None:
+    done = run(home, ["schema"], ">&-")
+    assert (74, True) == (done.returncode, "it is closed" in done.stderr)
+
+
+@pytest.mark.parametrize("words", [["schema"], ["tail"], ["--help"]], ids=" ".join)
+def test_a_reader_that_has_gone_is_no_error(words: list[str], home: Path) -> None:
+    script = 'set -o pipefail; "$@" | true'
+    command = ["bash", "-c", script, "-", sys.executable, "-m", "listener", *words]
+    env = environment(home, "http://127.0.0.1:9")
+    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
