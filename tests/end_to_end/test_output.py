@@ -60,7 +60,7 @@ def test_a_closed_standard_output_is_told_too(home: Path) -> None:
     assert (74, True) == (done.returncode, "it is closed" in done.stderr)
 
 
-@pytest.mark.parametrize("words", [["schema"], ["tail"], ["--help"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["schema"], ["tail"], ["--version"]], ids=" ".join)
 def test_a_reader_that_has_gone_is_no_error(words: list[str], home: Path) -> None:
     script = 'set -o pipefail; "$@" | true'
     command = ["bash", "-c", script, "-", sys.executable, "-m", "listener", *words]

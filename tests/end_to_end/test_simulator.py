@@ -87,7 +87,9 @@ def test_faults_go_by_name(tmp_path: Path, commands: Commands) -> None:
     assert "endpoint-500" in commands.run("simulator", "--fault", "list").out.splitlines()
     assert 2 == commands.run("simulator", "--fault", "earthquake").rc
     faults = ("--fault", "endpoint-500", "--fault", "split", "--fault", "cuts")
-    with simulator(tmp_path / "simulator", "--rate", "50", "--count", "20", *faults) as (_, variables):
-        with listener(tmp_path / "listener", variables) as daemon:
-            daemon.until(lambda: len(daemon.stdout) >= 9, "records in spite of them", within=60)
-            assert daemon.said("500")
+    with (
+        simulator(tmp_path / "simulator", "--rate", "50", "--count", "20", *faults) as (_, variables),
+        listener(tmp_path / "listener", variables) as daemon,
+    ):
+        daemon.until(lambda: len(daemon.stdout) >= 9, "records in spite of them", within=60)
+        assert daemon.said("500")

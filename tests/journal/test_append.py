@@ -65,7 +65,12 @@ def test_what_queues_up_behind_a_commit_is_committed_together(tmp_path: Path) ->
     with opened(tmp_path / "j.db") as journal:
         journal.writer.on_settled = lambda batch: batches.append(len(batch))
         begun, go = threading.Event(), threading.Event()
-        blocked = journal.writer.submit(lambda connection: (begun.set(), go.wait(10))[1])
+
+        def wait(_connection: object) -> bool:
+            begun.set()
+            return go.wait(10)
+
+        blocked = journal.writer.submit(wait)
         assert begun.wait(10)  # an empty queue would not do: the writer may still be taking what comes for this batch
         for number in range(100):
             journal.append(pending(payload(str(number))))
