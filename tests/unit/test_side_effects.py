@@ -14,7 +14,7 @@ MODULES = sorted(
 )
 SCRIPT = """
 import gc, importlib, json, logging, os, signal, sys, warnings
-import aiohttp, structlog  # what a library does at its import is its own
+import aiohttp.web, structlog  # what a library does at its import is its own
 logging.basicConfig(level="ERROR", format="mine %(message)s")
 
 def state():
