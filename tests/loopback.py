@@ -1,4 +1,4 @@
-"""Keeps the tests' own process on loopback: a connection or lookup that would leave the machine is refused and noted."""
+"""Keeps the tests' own process on loopback: a connection or lookup that would leave the machine is refused."""
 
 import ipaddress
 import sys
