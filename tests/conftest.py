@@ -5,6 +5,18 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests import loopback
+
+loopback.guard()
+
+
+@pytest.fixture(autouse=True)
+def _no_traffic_beyond_loopback() -> Iterator[None]:
+    """A test that connects to, or looks up, anything else fails, even where the code under test bears the refusal."""
+    loopback.attempts.clear()
+    yield
+    assert [] == loopback.attempts
+
 
 @pytest.fixture(autouse=True)
 def _logs_as_nobody_configured_them() -> Iterator[None]:

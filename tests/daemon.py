@@ -35,7 +35,7 @@ def environment(home: Path, domain: str = "", **more: str) -> dict[str, str]:
         "XDG_RUNTIME_DIR": str(home / "xdg-runtime"),
         "STATE_DIRECTORY": str(home / "state"),
         "LOGS_DIRECTORY": str(home / "logs"),
-        "FEISHU_APP_ID": "cli_demo",
+        "FEISHU_APP_ID": "cli_a5ca1ab1e0ddba11",
         "FEISHU_APP_SECRET": "demo-secret",
         "FEISHU_DOMAIN": domain,
     }

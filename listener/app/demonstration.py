@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from listener.app.daemon import Bounds, Service
+from listener.base.errors import EX_IOERR, ListenError
 from listener.settings.config import load
 from listener.simulator import Delivery, PlatformThread, conversation
 
-APP_ID, SECRET = "cli_demo", "demo-secret"  # the stand-in's own
+APP_ID, SECRET = "cli_a5ca1ab1e0ddba11", "demo-secret"  # the stand-in's own
 CONFIG = """
 [[sinks]]
 name = "stdout"
@@ -26,6 +27,12 @@ type = "stdout"
 level = "error"
 """
 WAIT = 15.0  # seconds for the stand-in's events to get through
+
+
+class DemoFailed(ListenError):
+    """The records can't be written."""
+
+    exit_code = EX_IOERR
 
 
 @dataclass
@@ -37,6 +44,7 @@ class Demo:
     tell: Callable[[str], None]
     repeated: int = 0
     cuts: int = 0
+    failure: str = ""
     _done: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -51,12 +59,17 @@ class Demo:
             service.run()
             self._done.set()
             storyteller.join(WAIT)
+        if self.failure:
+            raise DemoFailed(self.failure)
         story = f"{service.delivered} records, {self.repeated} duplicate dropped, {self.cuts} cut survived"
         self.tell(f"done: {story} / 完成")
 
     def _play(self, stand_in: PlatformThread) -> None:
         try:
             self._story(stand_in)
+            if not self._done.wait(WAIT):  # a reader that is slow has had its time
+                self.failure = f"standard output took not all of the records within {WAIT:g} s"
+                os.kill(os.getpid(), signal.SIGTERM)
         except (CancelledError, RuntimeError, OSError) as e:
             if self._done.wait(WAIT):
                 return  # the listener ended first, as with `| head -n 3`

@@ -52,11 +52,6 @@ class Reloader:
             what = "reload refused: nothing has changed"
             log.error(what, because=str(e), hint=e.hint)  # noqa: TRY400 the reason says it all
             return
-        except Exception:
-            log.exception(
-                "reload failed half-way; the daemon goes on", hint="restart it; this is a bug: please report it"
-            )
-            return
         waiting = needs_restart(self._running, wanted)
         self._running = settings
         log.info("reloaded", config=wanted.origin, sinks=[sink.name for sink in settings.sinks])

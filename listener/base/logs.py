@@ -173,6 +173,3 @@ def _drop_empty(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
 
 def _redacted(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return {key: printable_lines(redact(value)) if isinstance(value, str) else value for key, value in event.items()}
-
-
-configure("warning")  # a command that says nothing else must not log to stdout, which is structlog's own default

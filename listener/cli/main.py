@@ -1,5 +1,6 @@
 """The command line: which commands there are, and what an error looks like. Each command is a file in commands/."""
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 import typer
 
 from listener import __version__
-from listener.base.errors import EX_IOERR, ListenError
+from listener.base.errors import ListenError
 from listener.cli import (
     check,
     dead_letters,
@@ -17,12 +18,13 @@ from listener.cli import (
     replay,
     schema,
     service,
+    simulator,
     start,
     status,
     subscribe,
     tail,
 )
-from listener.cli.options import CONFIG_HELP, discard_output
+from listener.cli.options import CONFIG_HELP, OutputFailed, discard_output, emit
 
 EPILOG = """\b
 Examples / 示例:
@@ -45,7 +47,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"helpdesk-listen {__version__}")
+        emit(f"helpdesk-listen {__version__}")
         raise typer.Exit
 
 
@@ -57,6 +59,9 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which one.")
     ] = False,
 ) -> None:
+    from listener.base import logs
+
+    logs.configure("warning")  # a command that says nothing else must not log to stdout, which is structlog's default
     context.obj = config
 
 
@@ -76,23 +81,30 @@ for _command in (
     app.command(epilog=_command.__globals__.get("EPILOG"))(_command)
 app.add_typer(dead_letters.app)
 app.add_typer(service.app)
+app.add_typer(simulator.app)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
     """Exit codes are the errors' own; see errors.py."""
     try:
-        app()
+        _run()
     except ListenError as e:
         _tell(str(e), e.hint)
         sys.exit(e.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        discard_output()
+
+
+def _run() -> None:
+    """What typer itself prints, such as --help, can hit a full disk too."""
+    try:
+        app()
     except OSError as e:
+        if e.errno not in _FULL or e.filename is not None:
+            raise
         discard_output()
-        _tell(f"{e.filename or 'standard output'}: {e.strerror or e}", "")
-        sys.exit(EX_IOERR)
+        raise OutputFailed(e.strerror or str(e)) from e
 
 
 def _tell(message: str, hint: str) -> None:

@@ -2,10 +2,13 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from listener.base.errors import EX_IOERR, ListenError
 
 if TYPE_CHECKING:
     from listener.settings.config import Settings
@@ -65,21 +68,37 @@ def moment(text: str) -> int:
         raise typer.BadParameter(str(e)) from None
 
 
+class OutputFailed(ListenError):
+    """Standard output can't be written."""
+
+    exit_code = EX_IOERR
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"standard output can't be written: {why}", hint="nothing was printed completely; see `df`")
+
+
 def emit(text: str) -> None:
-    """Data for stdout; a reader that has gone, as `head` does, is no error."""
+    """Prints data. A reader that has gone, as `head` does, is no error; raises OutputFailed for a full disk."""
+    if sys.stdout is None:  # Python's own sign that the descriptor was closed from the start
+        raise OutputFailed("it is closed")
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         discard_output()
         raise typer.Exit from None
+    except OSError as e:
+        discard_output()
+        raise OutputFailed(e.strerror or str(e)) from e
 
 
 def discard_output() -> None:
-    """What Python still holds for stdout goes nowhere: at the exit it would be tried again, and complained of."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Sends what is still buffered nowhere: the interpreter would write it at its exit, and fail once more."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(text: str) -> None:
     """A word to the person at the terminal, on stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 stderr
+    with suppress(OSError):  # a stderr that can't be written is no reason to stop
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 stderr

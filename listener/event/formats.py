@@ -24,6 +24,8 @@ __all__ = ["FORMATS", "TICKET_MESSAGE", "Event", "Received", "Unparsable", "iden
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CONVERTERS: Final[Mapping[object, Converter]] = {name: Converter(fields) for name, fields in EVENTS.items()}
+_UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 1000), (10**20, 1))
+"""(bound, nanoseconds): a time below the bound, and not below the one before it, counts in units of so many."""
 _encoder = msgspec.json.Encoder().encode
 
 
@@ -107,14 +109,17 @@ def timestamp(ms: int) -> str:
 
 
 def _milliseconds(value: object) -> int | None:
-    """Unix ms of a time in s, ms, µs or ns, told by its size: each means years 1973 to 5138 of the unit's own."""
-    at = number(value)
-    if type(at) is not int:
+    """Unix ms of a whole number, or its text, that counts s, ms, µs or ns; its size tells which.
+
+    Of today's times these have 10, 13, 16 and 19 digits. What has 12 to 14 is ms: the years 1973 to 5138.
+    """
+    time = number(value)
+    if type(time) is not int:
         return None
-    size = abs(at)
-    if size < 10**11:
-        return at * 1000
-    return at if size < 10**14 else at // 1000 if size < 10**17 else at // 10**6
+    for bound, unit in _UNITS:
+        if abs(time) < bound:
+            return time * unit // 1_000_000
+    return None
 
 
 @lru_cache(maxsize=256)  # events that come together share their milliseconds

@@ -5,13 +5,18 @@ msgspec reads what is JSON; what is only almost JSON is repaired first, the rest
 
 import json
 import math
+import re
 from typing import Any, Final
 
 import msgspec
 
 MAX_DEPTH: Final = 100
-"""Deepest nesting that is forwarded. Documented events have 5 levels; common readers of JSON stop at 128."""
+"""Deepest nesting that is forwarded. Documented events have 5 levels; common readers of JSON stop at 128.
+
+It is counted here, over the bytes: where the parsers give up depends on the Python version and on the caller's stack.
+"""
 TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
+_not_brackets = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
 
 
 class Unparsable(ValueError):
@@ -41,6 +46,7 @@ def identify(payload: bytes) -> tuple[str, str]:
     Raises Unparsable, and nothing else whatever the bytes. Events are not validated beyond their header, so
     `parse` may still refuse one.
     """
+    _check_depth(payload)
     try:
         header = _decode_header(payload).header
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors; `load` repairs or says why not
@@ -52,12 +58,10 @@ def identify(payload: bytes) -> tuple[str, str]:
 
 def load(payload: bytes) -> dict[str, Any]:
     """The envelope as a dict of its own, repaired where needed, with a header that has an identity."""
+    _check_depth(payload)
     envelope = _read(payload)
     if type(envelope) is not dict:
         raise Unparsable("not a JSON object")
-    # Where the parsers give up depends on the caller's stack; a record must not.
-    if _brackets(payload) > MAX_DEPTH and _too_deep(envelope):
-        raise Unparsable(TOO_DEEP)
     if type(envelope.get("header")) is not dict:
         raise Unparsable("no header object")
     identity(envelope["header"])
@@ -76,17 +80,25 @@ def _read(payload: bytes) -> object:
         raise Unparsable(f"not JSON: {error}") from None
 
 
+def _check_depth(payload: bytes) -> None:
+    """Raises Unparsable for what is nested too deep. Only a payload of many brackets is read for it."""
+    if _brackets(payload) > MAX_DEPTH and _too_deep(payload):
+        raise Unparsable(TOO_DEEP)
+
+
 def _brackets(payload: bytes) -> int:
     """How many open in it, those inside strings included. replace() searches 3 times as fast as count()."""
     return 2 * len(payload) - len(payload.replace(b"[", b"")) - len(payload.replace(b"{", b""))
 
 
-def _too_deep(envelope: dict[str, Any]) -> bool:
-    level: list[Any] = [envelope]
-    for _ in range(MAX_DEPTH):
-        children = (child for node in level for child in (node.values() if type(node) is dict else node))
-        level = [child for child in children if type(child) in (dict, list)]
-    return bool(level)
+def _too_deep(payload: bytes) -> bool:
+    """Follows the brackets outside strings."""
+    depth = 0
+    for bracket in _not_brackets.sub(b"", payload):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _repair(payload: bytes) -> bytes:

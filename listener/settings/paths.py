@@ -6,8 +6,12 @@ from enum import Enum
 from pathlib import Path
 
 
-class NoHomeError(ValueError):
-    """There is no directory that a relative path could start from; the text says what is expected instead."""
+class NoDirectory(ValueError):
+    """The environment names no directory that the path could start from; `right` completes "expected …"."""
+
+    def __init__(self, right: str) -> None:
+        super().__init__(right)
+        self.right = right
 
 
 class Place(Enum):
@@ -19,7 +23,7 @@ class Place(Enum):
 
 
 def resolve(text: str, place: Place, env: Mapping[str, str], config_file: Path | None) -> Path:
-    """An absolute path, `~` expanded; ValueError where there is none."""
+    """An absolute path, `~` expanded; ValueError where there is none, NoDirectory where the environment lacks one."""
     if not text or not text.isprintable():
         raise ValueError("a path is not empty and holds no control characters")
     expanded = _expand(text, env)
@@ -48,10 +52,10 @@ def _xdg_state(env: Mapping[str, str]) -> str:
         return given
     try:
         return _expand("~/.local/state", env)
-    except ValueError:
-        raise NoHomeError(
-            "a path that begins with /, since a relative one starts in $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME,"
-            " and none of these is set (set one, or write the whole path)"
+    except NoDirectory:
+        raise NoDirectory(
+            "an absolute path, or a directory for a relative one: set $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME "
+            "(looked for in this order; none is set to an absolute path, and this user has no home)"
         ) from None
 
 
@@ -61,5 +65,5 @@ def _expand(text: str, env: Mapping[str, str]) -> str:
         return env["HOME"] + rest
     expanded = os.path.expanduser(text)
     if expanded[:1] == "~":
-        raise ValueError("there is no such home directory")
+        raise NoDirectory("a path without ~, or $HOME set: there is no such home directory")
     return expanded

@@ -14,7 +14,7 @@ from msgspec.structs import FieldInfo
 
 from listener.base.errors import ConfigError
 from listener.settings.convert import WrongValueError, convert, guess, one_of, shown, type_name, unwrap
-from listener.settings.paths import NoHomeError, Place, resolve
+from listener.settings.paths import NoDirectory, Place, resolve
 from listener.settings.rules import Env
 from listener.settings.secrets import Secret, SecretKind, SecretSource, exposure, outside_source
 
@@ -145,8 +145,8 @@ class Reader:
     def _path(self, raw: object, place: Place) -> Path:
         try:
             return resolve(raw if isinstance(raw, str) else "", place, self._env, self._file)
-        except NoHomeError as e:
-            raise WrongValueError(str(e), raw) from None
+        except NoDirectory as error:
+            raise WrongValueError(error.right, raw) from None
         except (ValueError, OSError):
             raise WrongValueError("a path", raw) from None
 

@@ -6,8 +6,9 @@
 | `connection` | one TCP connection: HTTP request, then websocket |
 | `gateway`, `openapi` | endpoint call and handshake; the HTTP APIs |
 | `delivery`, `dispatcher` | an event's pushes and acks; redelivery |
-| `faults` | what can be made to go wrong |
-| `server`, `thread` | `Platform`, and the same in a thread |
+| `faults`, `named` | what can be made to go wrong; the same by name, for the command line |
+| `server`, `thread`, `serving` | `Platform`, the same in a thread, and as a program |
+| `control` | the path by which `simulator push` hands it a payload |
 | `flood` | the benchmark's driver |
 | `conversation` | a believable helpdesk conversation |
 | `link`, `proxy` (of `pipe`s) | a TCP link that can be cut, stalled and throttled; an HTTP proxy |

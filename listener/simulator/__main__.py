@@ -1,26 +1,20 @@
-"""The stand-in on its own, for a developer: `python -m listener.simulator --port 8100 --rate 2`."""
+"""The stand-in on its own, for tests and the benchmark; for people there is `helpdesk-listen simulator`."""
 
 import argparse
 import asyncio
 import json
-import math
-import signal
 import sys
-from contextlib import suppress
-from itertools import islice
 
-from listener.simulator.conversation import conversation
 from listener.simulator.flood import FloodResult
-from listener.simulator.gateway import DEMO_CREDENTIALS
-from listener.simulator.server import Platform
+from listener.simulator.serving import Serving, serve
 
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT, or as long as `--exit` asks for."""
-    asyncio.run(_run(_arguments()))
+    _say(json.dumps(asyncio.run(serve(_serving(), _announce, _report))))
 
 
-def _arguments() -> argparse.Namespace:
+def _serving() -> Serving:
     parser = argparse.ArgumentParser(prog="python -m listener.simulator", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
@@ -29,40 +23,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the redelivery delays")
     parser.add_argument("--ping-interval", type=int, default=120, help="seconds, told to the clients")
     parser.add_argument("--flood", type=int, default=0, metavar="UNACKED", help="push --count events at full speed")
-    parser.add_argument("--exit", action="store_true", help="exit when --count events are acked")
-    return parser.parse_args()
+    parser.add_argument("--exit", action="store_true", dest="until_acked", help="exit when --count events are acked")
+    return Serving(**vars(parser.parse_args()))
 
 
-async def _run(arguments: argparse.Namespace) -> None:
-    platform = Platform(scale=arguments.scale)
-    async with await platform.start(arguments.host, arguments.port):
-        platform.gateway.client_config["PingInterval"] = arguments.ping_interval
-        work = asyncio.create_task(_work(platform, arguments))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, work.cancel)
-        app_id, secret = next(iter(DEMO_CREDENTIALS.items()))
-        _say(f"FEISHU_DOMAIN={platform.url} FEISHU_APP_ID={app_id} FEISHU_APP_SECRET={secret}")
-        with suppress(asyncio.CancelledError):
-            await work
-        _say(json.dumps({**platform.counts, **platform.dispatcher.counts}))
-
-
-async def _work(platform: Platform, arguments: argparse.Namespace) -> None:
-    if arguments.flood:
-        await platform.connected(within=math.inf)
-        _report(await platform.flood(arguments.count or 100_000, arguments.flood))
-    elif arguments.rate:
-        await _talk(platform, arguments.rate, arguments.count)
-    if not arguments.exit:
-        await asyncio.Event().wait()
-
-
-async def _talk(platform: Platform, rate: float, count: int | None) -> None:
-    """Pushes the conversation at that rate, and waits until it is acked or given up."""
-    for payload in islice(conversation(), count):
-        platform.push(payload)
-        await asyncio.sleep(1 / rate)
-    await platform.watch.until(lambda: not platform.dispatcher.unsettled, "all events settled", math.inf)
+def _announce(environment: dict[str, str]) -> None:
+    _say(" ".join(f"{name}={value}" for name, value in environment.items()))
 
 
 def _report(result: FloodResult) -> None:

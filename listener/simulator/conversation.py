@@ -16,7 +16,7 @@ from listener.simulator.scenarios import AGENT, BOT, CLOSED_BY_BOT, SCENARIOS, S
 
 Event = dict[str, Any]
 
-APP_ID, TENANT_KEY = "cli_demo", "2ca1d211f64f6438"
+APP_ID, TENANT_KEY = "cli_a5ca1ab1e0ddba11", "2ca1d211f64f6438"
 TOKEN = "rvaYgkND1GOiu5MM0E1rncYC6PLtF7JV"  # noqa: S105 -- the document's
 
 # The document's example, its placeholders filled.

@@ -10,17 +10,14 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from listener.simulator import frames, websocket
 from listener.simulator.connection import Connection
 from listener.simulator.delivery import OK, SERVICE_ID, Delivery, new_delivery, push_headers
-from listener.simulator.dispatcher import ack_code
+from listener.simulator.dispatcher import Dispatcher, ack_code
 from listener.simulator.frames import DATA, Frame
 from listener.simulator.websocket import Message
-
-if TYPE_CHECKING:
-    from listener.simulator.server import Platform
 
 PayloadFactory = Callable[[int], bytes]
 
@@ -54,6 +51,13 @@ class FloodResult:
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
+class Flooded(Protocol):
+    """What a flood needs of the platform."""
+
+    connections: list[Connection]
+    dispatcher: Dispatcher
+
+
 @dataclass(slots=True)
 class _Push:
     at: float
@@ -65,7 +69,7 @@ class _Push:
 class Flood:
     """One run; see `Platform.flood`."""
 
-    def __init__(self, platform: "Platform", count: int, unacked: int, payload_factory: PayloadFactory) -> None:
+    def __init__(self, platform: Flooded, count: int, unacked: int, payload_factory: PayloadFactory) -> None:
         self._platform = platform
         self._count = count
         self._unacked = unacked
@@ -168,7 +172,7 @@ def default_payload(index: int) -> bytes:
     """A small but whole ticket message, a new event id for each index."""
     return (
         b'{"schema":"2.0","header":{"event_id":"%032x","event_type":"helpdesk.ticket_message.created_v1",'
-        b'"create_time":"1608725989000","token":"","app_id":"cli_demo","tenant_key":"2ca1d211f64f6438"},'
+        b'"create_time":"1608725989000","token":"","app_id":"cli_a5ca1ab1e0ddba11","tenant_key":"2ca1d211f64f6438"},'
         b'"event":{"ticket_message_id":"%d","message_id":"om_8baa3656c7b41900d29bf9104bf5310b","msg_type":"text",'
         b'"position":"10","sender_type":2,"text":"hello","ticket":{"ticket_id":"6626871355780366331","status":2},'
         b'"chat_id":"6949088236610273307","content":{"content":"hello","msg_type":"text"}}}'

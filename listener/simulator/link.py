@@ -118,6 +118,8 @@ class Link:
 class Entry(Pipe):
     """The client's end."""
 
+    owner: Link
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.owner.accepted += 1

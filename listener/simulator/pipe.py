@@ -3,10 +3,7 @@
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from listener.simulator.link import Link
+from typing import Literal, Protocol
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER, zero seconds: close sends RST
 
@@ -21,12 +18,22 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
+class Owner(Protocol):
+    """The link as its pipes know it."""
+
+    stalled: bool
+    rate: float | None
+
+    def on_made(self, pipe: "Pipe") -> None: ...
+    def on_lost(self, pipe: "Pipe") -> None: ...
+
+
 class Pipe(asyncio.Protocol):
     """What comes in here goes out at `peer`; until there is one, nothing is read."""
 
     transport: asyncio.Transport
 
-    def __init__(self, owner: "Link") -> None:
+    def __init__(self, owner: Owner) -> None:
         self.owner = owner
         self.peer: Pipe | None = None
         self._ended = False

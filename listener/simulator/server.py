@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from listener.simulator import frames
 from listener.simulator.connection import Connection, Ending
+from listener.simulator.control import PUSH_PATH, Control
 from listener.simulator.delivery import Delivery, new_delivery
 from listener.simulator.dispatcher import ACK_TIMEOUT, SCHEDULE, Dispatcher
 from listener.simulator.faults import ENDPOINT_PATH, SOCKET_PATH, Faults
@@ -58,6 +59,7 @@ class Platform:
         self.gateway = Gateway() if credentials is None else Gateway(credentials=dict(credentials))
         self.api = OpenApi(self.gateway.credentials, online=lambda: len(self.connections))
         self.watch = Watch()
+        self.control = Control(self.push)
         delays = [delay * scale for delay in schedule]
         self.dispatcher = Dispatcher(self.pick, self.watch, ack_timeout=ack_timeout, schedule=delays)
         self.acks, self.stray_acks = self.dispatcher.acks, self.dispatcher.stray_acks
@@ -91,6 +93,7 @@ class Platform:
     async def close(self) -> None:
         """Stops listening and resets every connection; nothing is left behind."""
         self.dispatcher.close()
+        self.control.close()
         if self._server is not None:
             self._server.close()
         for connection in list(self._sockets):
@@ -192,6 +195,8 @@ class Platform:
             self._handshake(connection, request)
         elif request.path == ENDPOINT_PATH:
             connection.answer(self.gateway.endpoint(request, tls=self._tls is not None))
+        elif request.path == PUSH_PATH:
+            self.control.take(connection, request)
         else:
             connection.answer(self.api.handle(request))
         self.watch.changed()

@@ -24,7 +24,9 @@ event_handler = (
 
 def main() -> None:
     level = lark.LogLevel[sys.argv[2]] if sys.argv[2:] else lark.LogLevel.DEBUG
-    cli = lark.ws.Client("cli_demo", "demo-secret", event_handler=event_handler, domain=sys.argv[1], log_level=level)
+    cli = lark.ws.Client(
+        "cli_a5ca1ab1e0ddba11", "demo-secret", event_handler=event_handler, domain=sys.argv[1], log_level=level
+    )
     cli.start()
 
 

@@ -93,7 +93,14 @@ async def listening(
     asyncio.get_running_loop().set_default_executor(DaemonExecutor())
     handler, bad_frames = handler or Handler(), list[str]()
     new_session = partial(
-        Session, "cli_demo", "demo-secret", domain, handler, network=network, limits=limits, bad_frame=bad_frames.append
+        Session,
+        "cli_a5ca1ab1e0ddba11",
+        "demo-secret",
+        domain,
+        handler,
+        network=network,
+        limits=limits,
+        bad_frame=bad_frames.append,
     )
     supervisor = Supervisor(new_session, backoff=backoff, **settings)
     task = asyncio.ensure_future(supervisor.run())

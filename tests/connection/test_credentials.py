@@ -13,7 +13,7 @@ from listener.sources.long_connection import Backoff
 from tests.connection.listening import PROMPT, QUICKLY, event, listening, platform
 from tests.daemon import Daemon
 
-WRONG = {"cli_demo": "another-secret"}
+WRONG = {"cli_a5ca1ab1e0ddba11": "another-secret"}
 HEALED = 15.0  # s
 SLOW_PACE = """
 [feishu]
@@ -77,7 +77,7 @@ def test_a_secret_refused_on_reconnect_heals_when_the_file_is_right(tmp_path: Pa
             daemon.ready()
             delivery = stand_in.call(stand_in.platform.push, event(1))
             stand_in.call(delivery.acked)
-            stand_in.platform.gateway.credentials["cli_demo"] = "rotated-secret"
+            stand_in.platform.gateway.credentials["cli_a5ca1ab1e0ddba11"] = "rotated-secret"
             stand_in.call(stand_in.platform.cut)
             daemon.until(lambda: len(stand_in.platform.endpoint_calls) >= 5, "tried again and again")
             assert daemon.rc is None

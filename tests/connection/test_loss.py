@@ -71,7 +71,7 @@ def test_a_connection_that_is_gone_before_anybody_listens_is_lost() -> None:
     async def main() -> None:
         asyncio.get_running_loop().set_default_executor(DaemonExecutor())
         async with platform() as stand_in:
-            session = Session("cli_demo", "demo-secret", stand_in.url, Handler())
+            session = Session("cli_a5ca1ab1e0ddba11", "demo-secret", stand_in.url, Handler())
             await session.open()
             await stand_in.cut()
             assert session.connection is not None
@@ -88,7 +88,7 @@ def test_a_session_may_be_closed_at_any_time_and_twice() -> None:
     async def main() -> None:
         asyncio.get_running_loop().set_default_executor(DaemonExecutor())
         async with platform() as stand_in:
-            session = Session("cli_demo", "demo-secret", stand_in.url, Handler())
+            session = Session("cli_a5ca1ab1e0ddba11", "demo-secret", stand_in.url, Handler())
             await session.close()
             await session.open()
             await session.close()

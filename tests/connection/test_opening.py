@@ -92,7 +92,7 @@ def test_a_session_that_is_cancelled_while_opening_leaves_no_socket(step: str) -
             swallowing.blackhole = True
             hang(step, stand_in, swallowing)
             before = descriptors()
-            session = Session("cli_demo", "demo-secret", stand_in.url, Handler(), network=QUICK_NETWORK)
+            session = Session("cli_a5ca1ab1e0ddba11", "demo-secret", stand_in.url, Handler(), network=QUICK_NETWORK)
             await cancelled(session.open(), lambda: swallowing.accepted or stand_in.endpoint_calls)
             await session.close()
             await no_calls()

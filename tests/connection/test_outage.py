@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -11,8 +13,23 @@ from listener.simulator import Link
 from listener.sources.long_connection import Backoff
 from tests.connection.listening import event, listening, platform
 
+SWALLOWS = "127.0.0.2"
 LONG, BACK = 30.0, 10.0  # s
 QUICK = Backoff(soon_max=0.5)
+
+
+@contextmanager
+def swallowing(port: int) -> Iterator[None]:
+    """Nobody answers at that port of SWALLOWS: its queue is full, so Linux drops what else knocks."""
+    with ExitStack() as open_sockets:
+        server = open_sockets.enter_context(socket.socket())
+        server.bind((SWALLOWS, port))
+        server.listen(0)
+        for _ in range(4):
+            client = open_sockets.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex((SWALLOWS, port))
+        yield
 
 
 async def refused(outage: float, backoff: Backoff) -> float:
@@ -73,13 +90,14 @@ def test_a_host_whose_first_address_swallows_everything_is_reached_by_the_next(m
 
     def two(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
         found = lookup("127.0.0.1", port, *rest, **more)
-        return [(*entry[:4], ("192.0.2.1", entry[4][1])) for entry in found] + found if host == "localhost" else found
+        return [(*entry[:4], (SWALLOWS, entry[4][1])) for entry in found] + found if host == "localhost" else found
 
     async def main() -> None:
         async with platform() as stand_in:
             monkeypatch.setattr(socket, "getaddrinfo", two)
-            async with listening(f"http://localhost:{stand_in.port}") as listener:
-                await listener.connected(within=9)
-                assert {} == listener.supervisor.state.losses
+            with swallowing(stand_in.port):
+                async with listening(f"http://localhost:{stand_in.port}") as listener:
+                    await listener.connected(within=9)
+                    assert {} == listener.supervisor.state.losses
 
     asyncio.run(main())

@@ -27,7 +27,7 @@ async def an_event(domain, level=logging.WARNING):
         def receive(self, payload):
             asyncio.get_running_loop().call_later(0, lambda: (self.reply(200), seen.set()))
             return self
-    session = Session("cli_demo", "demo-secret", domain, Handler(), network=Network())
+    session = Session("cli_a5ca1ab1e0ddba11", "demo-secret", domain, Handler(), network=Network())
     logging.getLogger("Lark").setLevel(level)
     await session.open()
     listening = asyncio.ensure_future(session.listen())

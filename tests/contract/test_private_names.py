@@ -58,7 +58,9 @@ def in_a_loop() -> Iterator[Callable[[Callable[[], Any]], Any]]:
 @pytest.mark.parametrize(("place", "name"), NAMES)
 def test_it_is_there(place: str, name: str, in_a_loop: Any) -> None:
     if place == "ws.client.Client":
-        holder = in_a_loop(lambda: new_client("cli_demo", "demo-secret", "https://x.test", Network(), lambda *_: None))
+        holder = in_a_loop(
+            lambda: new_client("cli_a5ca1ab1e0ddba11", "demo-secret", "https://x.test", Network(), lambda *_: None)
+        )
         holder = holder._client
     else:
         module, _, attribute = place.rpartition(".") if re.search(r"\.[A-Z]\w+$", place) else (place, "", "")

@@ -20,7 +20,7 @@ import pytest
 
 from listener.delivery.formatting import Formatter
 from listener.delivery.worker import Worker
-from listener.journal import Journal, redelivery
+from listener.journal import Journal, Pending, redelivery
 from listener.journal.database import transaction
 from listener.journal.reading import reading
 from listener.sinks.file import FileConfig, FileSink, Rotate
@@ -92,7 +92,7 @@ class Life:
             abandon=threading.Event(),
         )
 
-    def receive(self, payloads: list[bytes]) -> list[tuple[int, bool]]:
+    def receive(self, payloads: list[bytes | Pending]) -> list[tuple[int, bool]]:
         """(code, duplicate) of each."""
         batch = [pending(one) for one in payloads]
         for one in batch:

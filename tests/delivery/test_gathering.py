@@ -9,8 +9,7 @@ from listener.delivery import worker as module
 from listener.delivery.worker import Worker
 from listener.journal import Journal
 from tests.delivery.working import Scripted, working
-from tests.journal.keeping import keep, keep_ids, opened, until
-from tests.samples import deep
+from tests.journal.keeping import keep, keep_ids, opened, unformattable, until
 
 FOREVER = 1000.0  # seconds
 
@@ -58,7 +57,7 @@ def test_what_can_not_be_formatted_ends_the_waiting(journal: Journal) -> None:
     with working(journal, sink) as worker:
         first_delivered(journal, worker)
         keep_ids(journal, "b")
-        keep(journal, deep(150))
+        keep(journal, unformattable("c"))
         until(lambda: worker.state.dead_letters == 1, "it is a dead letter")
     assert ["a", "b"] == sink.ids
 

@@ -1,4 +1,4 @@
-"""What a command does when its output can't be written."""
+"""Standard output that can't be written: one line on stderr and 74; a reader that has gone is no error."""
 
 import subprocess
 import sys
@@ -6,30 +6,64 @@ from pathlib import Path
 
 import pytest
 
-from listener.journal import Journal
-from tests.journal.keeping import keep_ids
+from listener.simulator import conversation
+from tests.daemon import environment
+from tests.samples import encode
 
-CONFIG = '[feishu]\napp_id = "cli_a"\napp_secret = "s"\n[journal]\npath = "{}"\n'
+WORDS = [
+    ["schema"],
+    ["--version"],
+    ["--help"],
+    ["check"],
+    ["tail"],
+    ["tail", "--format", "record"],
+    ["status"],
+    ["status", "--json"],
+    ["service", "print"],
+    ["simulator", "--fault", "list"],
+]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [["schema"], ["tail"], ["tail", "--format", "raw"], ["status", "--json"], ["--help"], ["service", "print"]],
-)
-def test_a_full_disk_behind_stdout_is_74_and_one_line(tmp_path: Path, command: list[str]) -> None:
-    journal = Journal(tmp_path / "j.db")
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a journal that holds an event."""
+    from listener.journal import Journal
+    from tests.journal.keeping import pending
+
+    home = tmp_path_factory.mktemp("home")
+    (home / "state").mkdir()
+    journal = Journal(home / "state" / "helpdesk.db", keep_s=86400, max_size=2**30)
     journal.start()
-    keep_ids(journal, "a")
-    journal.close()
-    config = tmp_path / "config.toml"
-    config.write_text(CONFIG.format(tmp_path / "j.db"))
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "listener", "-c", str(config), *command],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert (74, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
-    assert "No space left" in done.stderr
+    journal.append(pending(encode(next(conversation()))))
+    assert journal.close()
+    return home
+
+
+def run(home: Path, words: list[str], redirection: str) -> "subprocess.CompletedProcess[str]":
+    command = ["bash", "-c", f'exec "$@" {redirection}', "-", sys.executable, "-m", "listener", *words]
+    env = environment(home, "http://127.0.0.1:9")
+    return subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_a_full_disk_is_told_in_a_line_and_74(words: list[str], home: Path) -> None:
+    done = run(home, words, ">/dev/full")
+    assert 74 == done.returncode, done.stderr
+    told = [line for line in done.stderr.splitlines() if "No space left" in line]
+    assert 1 == len(told)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_closed_standard_output_is_told_too(home: Path) -> None:
+    done = run(home, ["schema"], ">&-")
+    assert (74, True) == (done.returncode, "it is closed" in done.stderr)
+
+
+@pytest.mark.parametrize("words", [["schema"], ["tail"], ["--version"]], ids=" ".join)
+def test_a_reader_that_has_gone_is_no_error(words: list[str], home: Path) -> None:
+    script = 'set -o pipefail; "$@" | true'
+    command = ["bash", "-c", script, "-", sys.executable, "-m", "listener", *words]
+    env = environment(home, "http://127.0.0.1:9")
+    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (0, "") == (done.returncode, done.stderr)

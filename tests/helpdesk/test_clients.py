@@ -22,7 +22,7 @@ from tests.connection.listening import until
 def settings(home: Path, domain: str, **feishu: object) -> config.Settings:
     lines = "".join(f"{name} = {value!r}\n" for name, value in feishu.items())
     (home / "config.toml").write_text(f"[feishu]\n{lines}\n[[sinks]]\nname = 'log'\ntype = 'log'\n")
-    env = {"FEISHU_APP_ID": "cli_demo", "FEISHU_APP_SECRET": "demo-secret", "FEISHU_DOMAIN": domain}
+    env = {"FEISHU_APP_ID": "cli_a5ca1ab1e0ddba11", "FEISHU_APP_SECRET": "demo-secret", "FEISHU_DOMAIN": domain}
     return config.load(home / "config.toml", env | {"STATE_DIRECTORY": str(home)})
 
 

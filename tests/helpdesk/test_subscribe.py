@@ -121,7 +121,10 @@ SCOPE_MISSING = faults.reply(
     {
         "code": 99991672,
         "msg": "Access denied. One of the following scopes is required: [helpdesk:all:readonly]",
-        "error": {"log_id": "2026", "helps": [{"url": "https://open.feishu.cn/app/cli_demo/auth?q=helpdesk:all"}]},
+        "error": {
+            "log_id": "2026",
+            "helps": [{"url": "https://open.feishu.cn/app/cli_a5ca1ab1e0ddba11/auth?q=helpdesk:all"}],
+        },
     },
     400,
 )
@@ -142,7 +145,7 @@ FIELDS = faults.reply(
         (faults.code(154001, "Unauthorized", 401), (78, ["154001", "API 凭证"])),
         (faults.code(154003, "no access", 403), (78, ["154003", "helpdesk:all:readonly"])),
         (faults.code(99991662, "app not in use", 400), (78, ["99991662", "版本管理与发布"])),
-        (SCOPE_MISSING, (78, ["99991672", "2026", "https://open.feishu.cn/app/cli_demo/auth"])),
+        (SCOPE_MISSING, (78, ["99991672", "2026", "https://open.feishu.cn/app/cli_a5ca1ab1e0ddba11/auth"])),
         (FIELDS, (78, ["99992402", "events is required", "添加事件"])),
         (faults.code(123456789, "what?", 400), (78, ["123456789", "what?", "error codes"])),
         (faults.code(155000, "Internal error", 500), (69, ["155000", "try again"])),

@@ -64,9 +64,14 @@ def test_what_queues_up_behind_a_commit_is_committed_together(tmp_path: Path) ->
     batches: list[int] = []
     with opened(tmp_path / "j.db") as journal:
         journal.writer.on_settled = lambda batch: batches.append(len(batch))
-        go = threading.Event()
-        blocked = journal.writer.submit(lambda connection: go.wait(10))
-        until(lambda: journal.writer.backlog() == 0, "the writer is busy")
+        begun, go = threading.Event(), threading.Event()
+
+        def wait(_connection: object) -> bool:
+            begun.set()
+            return go.wait(10)
+
+        blocked = journal.writer.submit(wait)
+        assert begun.wait(10)  # an empty queue would not do: the writer may still be taking what comes for this batch
         for number in range(100):
             journal.append(pending(payload(str(number))))
         go.set()

@@ -14,7 +14,7 @@ from tests.service.manager import Manager
 
 HEAD = """
 [feishu]
-app_id = "cli_demo"
+app_id = "cli_a5ca1ab1e0ddba11"
 """
 ARCHIVE = """
 [[sinks]]

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from listener.simulator import Platform, frames
 from listener.simulator.frames import CONTROL, Frame
 
-CREDENTIALS = {"AppID": "cli_demo", "AppSecret": "demo-secret"}
+CREDENTIALS = {"AppID": "cli_a5ca1ab1e0ddba11", "AppSecret": "demo-secret"}
 
 
 async def post(url: str, body: Any = None, **settings: Any) -> requests.Response:

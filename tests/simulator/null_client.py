@@ -29,7 +29,7 @@ def main(domain: str) -> int:
 
 def connect(domain: str) -> socket.socket:
     """Endpoint call and handshake; the socket that events come from."""
-    body = json.dumps({"AppID": "cli_demo", "AppSecret": "demo-secret"}).encode()
+    body = json.dumps({"AppID": "cli_a5ca1ab1e0ddba11", "AppSecret": "demo-secret"}).encode()
     with urllib.request.urlopen(f"{domain}/callback/ws/endpoint", body, timeout=10) as response:
         url = urlsplit(json.load(response)["data"]["URL"])
     sock = socket.create_connection((url.hostname, url.port), timeout=10)

@@ -19,7 +19,7 @@ def main(domain: str, path: str) -> None:
     handler = (
         lark.EventDispatcherHandler.builder("", "").register_p2_helpdesk_ticket_message_created_v1(on_message).build()
     )
-    lark.ws.Client("cli_demo", "demo-secret", event_handler=handler, domain=domain).start()
+    lark.ws.Client("cli_a5ca1ab1e0ddba11", "demo-secret", event_handler=handler, domain=domain).start()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ RIGHT = {"events": [CREATED]}
 
 
 async def tenant_token(platform: Platform) -> str:
-    response = await post(platform.url + TOKEN_PATH, {"app_id": "cli_demo", "app_secret": "demo-secret"})
+    response = await post(platform.url + TOKEN_PATH, {"app_id": "cli_a5ca1ab1e0ddba11", "app_secret": "demo-secret"})
     return str(response.json()["tenant_access_token"])
 
 
@@ -93,7 +93,11 @@ def test_faults_are_scripted_per_path() -> None:
 
 @pytest.mark.parametrize(
     ("body", "code"),
-    [({"app_id": "cli_demo", "app_secret": "wrong"}, 10014), ({"app_id": "cli_demo"}, 10003), ([], 10003)],
+    [
+        ({"app_id": "cli_a5ca1ab1e0ddba11", "app_secret": "wrong"}, 10014),
+        ({"app_id": "cli_a5ca1ab1e0ddba11"}, 10003),
+        ([], 10003),
+    ],
 )
 def test_a_tenant_token_needs_the_credentials(body: Any, code: int) -> None:
     async def main() -> int:

@@ -102,7 +102,7 @@ def test_it_comes_back_after_a_cut_and_gets_what_it_missed(running: Running) -> 
 
 def test_the_endpoint_call_is_the_documented_one(running: Running) -> None:
     call = running.platform.endpoint_calls[0]
-    assert {"AppID": "cli_demo", "AppSecret": "demo-secret"} == call.json()
+    assert {"AppID": "cli_a5ca1ab1e0ddba11", "AppSecret": "demo-secret"} == call.json()
     assert "zh" == call.headers["locale"]
 
 
@@ -117,7 +117,7 @@ def attempt(call, request, helpdesk):
     response = call(request, option)
     print(json.dumps([response.code, response.raw.status_code, response.raw.headers.get("x-ogw-ratelimit-reset")]))
 
-client = lark.Client.builder().app_id("cli_demo").app_secret("demo-secret").domain(sys.argv[1]).build()
+client = lark.Client.builder().app_id("cli_a5ca1ab1e0ddba11").app_secret("demo-secret").domain(sys.argv[1]).build()
 events = [Event.builder().type("helpdesk.ticket_message").subtype("ticket_message.created_v1").build()]
 subscribe = lambda: SubscribeEventRequest.builder().request_body(
     SubscribeEventRequestBody.builder().events(events).build()).build()

@@ -26,7 +26,7 @@ def test_the_endpoint_hands_out_a_url_and_the_timings() -> None:
             }
             assert platform.gateway.client_config == data["ClientConfig"]
             assert all(secret in data["URL"] for secret in platform.gateway.secrets)
-            assert {"AppID": "cli_demo", "AppSecret": "demo-secret"} == platform.endpoint_calls[0].json()
+            assert {"AppID": "cli_a5ca1ab1e0ddba11", "AppSecret": "demo-secret"} == platform.endpoint_calls[0].json()
 
     asyncio.run(main())
 
@@ -34,9 +34,9 @@ def test_the_endpoint_hands_out_a_url_and_the_timings() -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({"AppID": "cli_demo", "AppSecret": "wrong"}, 1000040345),
+        ({"AppID": "cli_a5ca1ab1e0ddba11", "AppSecret": "wrong"}, 1000040345),
         ({"AppID": "cli_other", "AppSecret": "demo-secret"}, 1000040345),
-        ({"AppID": "cli_demo", "AppSecret": ""}, 1000040344),
+        ({"AppID": "cli_a5ca1ab1e0ddba11", "AppSecret": ""}, 1000040344),
     ],
 )
 def test_wrong_credentials_are_refused_by_the_platforms_code(body: dict[str, str], code: int) -> None:

@@ -16,7 +16,7 @@ UNIT = "helpdesk-listen.service"
 CONFIG, SECRET = Path("/etc/helpdesk-listen/config.toml"), Path("/etc/helpdesk-listen/app_secret")
 EVENTS = Path("/var/log/helpdesk-listen/tickets.jsonl")
 DROP_IN = Path(f"/etc/systemd/system/{UNIT}.d/test.conf")
-APP = {"FEISHU_APP_ID": "cli_demo", "FEISHU_APP_SECRET": "demo-secret"}
+APP = {"FEISHU_APP_ID": "cli_a5ca1ab1e0ddba11", "FEISHU_APP_SECRET": "demo-secret"}
 
 
 def run(*argv: str, **env: str) -> tuple[int, str]:

@@ -181,13 +181,3 @@ def test_a_secret_in_the_place_of_a_name_is_not_repeated(tmp_path: Path) -> None
     (line,) = problems(tmp_path, HEAD + 'hT8sKq2LzP0wXv = ""')
     assert "hT8sKq2LzP0wXv" not in line
     assert "a name of 14 characters" in line
-
-
-def test_no_place_for_the_journal_names_what_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.path.expanduser", lambda text: text)  # as for a user that passwd(5) does not know
-    path = tmp_path / "config.toml"
-    path.write_text(HEAD, encoding="utf-8")
-    with pytest.raises(ConfigError) as told:
-        load(path, {})
-    for name in ("$STATE_DIRECTORY", "$XDG_STATE_HOME", "$HOME", "whole path"):
-        assert name in str(told.value)

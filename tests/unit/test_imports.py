@@ -101,6 +101,48 @@ def test_one_module_per_foreign_thing(library: str) -> None:
     assert importers <= ONE_IMPORTER[library]
 
 
+def _file_of(name: str) -> str | None:
+    path = ROOT.parent / name.replace(".", "/")
+    return name if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file() else None
+
+
+def _graph() -> dict[str, set[str]]:
+    """Each module and those that it imports; `from package import module` leads to the module, not its package."""
+    graph: dict[str, set[str]] = {}
+    for path in ROOT.rglob("*.py"):
+        name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+        graph[name] = edges = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                edges |= {alias.name for alias in node.names if _file_of(alias.name)}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                edges |= {_file_of(f"{node.module}.{alias.name}") or node.module for alias in node.names}
+        edges &= {edge for edge in edges if edge.startswith("listener") and edge != name}
+    return graph
+
+
+def test_no_circle_among_files_the_simulator_included() -> None:
+    graph = _graph()
+    while leaves := {name for name, edges in graph.items() if not edges & graph.keys()}:
+        graph = {name: edges for name, edges in graph.items() if name not in leaves}
+    assert [] == sorted(graph)
+
+
+def test_the_top_of_the_package_holds_little_beside_the_folders() -> None:
+    usual = {"__init__.py", "__main__.py", "py.typed", "config.example.toml", "README.md", "__pycache__"}
+    assert 8 >= len({path.name for path in ROOT.iterdir() if not path.is_dir()} - usual)
+
+
+def test_functions_are_short() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")]
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, kinds)]
+    lengths = sorted((node.end_lineno or 0) - node.lineno + 1 for node in nodes)
+    median, ninetieth, longest = (lengths[int((len(lengths) - 1) * part)] for part in (0.5, 0.9, 1))
+    assert 6 <= median <= 9
+    assert (True, True) == (ninetieth <= 15, longest <= 40)
+
+
 def test_no_file_is_longer_than_300_lines() -> None:
     everything = [*ROOT.rglob("*.py"), *Path(__file__).parents[1].rglob("*.py")]
     long = {path.name: n for path in everything if (n := len(path.read_text(encoding="utf-8").splitlines())) > 300}

@@ -49,5 +49,18 @@ def test_the_deepest_nesting_does_not_depend_on_the_stack() -> None:
         parse(samples.deep(MAX_DEPTH - 1))
 
 
+@pytest.mark.parametrize("levels", [MAX_DEPTH - 1, 500, 5_000])
+def test_the_depth_is_judged_alike_by_every_python_before_anything_is_acked(levels: int) -> None:
+    """Also of what is no JSON at all: which error a parser meets first depends on its version."""
+    for payload in (samples.deep(levels), samples.deep(levels)[:-levels]):
+        with pytest.raises(Unparsable, match="nested deeper than 100 levels"):
+            identify(payload)
+
+
+def test_brackets_inside_strings_nest_nothing() -> None:
+    payload = samples.in_text(b'"' + b'\\"[{' * 500 + b'"')
+    assert TICKET_MESSAGE == parse(payload).event_type
+
+
 def test_many_brackets_are_not_deep() -> None:
     assert TICKET_MESSAGE == parse(samples.in_text(b'["[[[["' + b",[{}]" * 500 + b"]")).event_type
