@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from listener.base.errors import ConfigError
 from listener.base.logs import configure
 from listener.delivery.formatting import Formatter
-from listener.delivery.worker import Worker
+from listener.delivery.workers import new_worker
 from listener.event import Unparsable, identify
 from listener.journal import Journal, Pending, redelivery
 from listener.journal.lock import InUse
@@ -15,7 +15,6 @@ from listener.journal.model import DeadLetter
 from listener.journal.reading import aside, reading
 from listener.journal.redelivery import Change
 from listener.settings.config import Settings
-from listener.sinks import new_sink
 from listener.sinks.base import SinkConfig
 
 SLICE = 500  # rows that a command removes in one transaction: the daemon waits for it
@@ -85,9 +84,7 @@ def without_daemon(settings: Settings) -> Iterator[Journal | None]:
 def _carry_out(settings: Settings, journal: Journal, sink: str) -> None:
     config, abandon = sink_config(settings, sink), threading.Event()
     cursor = journal.attach((s.name, s.start == "earliest") for s in settings.sinks)[sink]
-    worker = Worker(
-        config, new_sink(config, abandon), journal, cursor, formatter=Formatter(share=False), abandon=abandon
-    )
+    worker = new_worker(config, journal, cursor, formatter=Formatter(share=False), abandon=abandon)
     worker.carry_out_orders()
 
 

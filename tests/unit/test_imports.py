@@ -32,7 +32,7 @@ ONE_IMPORTER = {
     "typer": {"cli"},
     "websockets": {"feishu"},
     "requests": {"feishu"},
-    "aiohttp": {"sources"},
+    "aiohttp": {"sources", "sinks"},
     "prometheus_client": {"observe"},
     "tenacity": {"sources", "delivery"},
 }

@@ -1,0 +1,408 @@
+"""One network sink's thread, with an event loop of its own and several requests under way.
+
+A turn reads ahead of the cursor, starts what may go out (lanes.py, endpoint.py), and commits what is settled
+(verdicts.py): the cursor, in its position what beyond it is done, dead letters, and what waits aside, all in one commit.
+A request counts as under way until its outcome is on disk, so a crash repeats at most `in_flight` batches.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from listener.base.errors import JournalError, Unavailable
+from listener.base.logs import get_logger
+from listener.base.threads import DaemonExecutor, give_way
+from listener.delivery.aside import Aside
+from listener.delivery.attempts import Attempts, SinkState
+from listener.delivery.endpoint import Endpoint, jitter
+from listener.delivery.formatting import Formatter
+from listener.delivery.lanes import Item, Lanes, Sending
+from listener.delivery.progress import Progress, Step
+from listener.delivery.verdicts import Verdicts
+from listener.event import Received, Unparsable, ticket_of
+from listener.journal import Cursor, Journal
+from listener.journal.waiting import Changes, settle
+from listener.sinks.base import Line
+from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing
+from listener.sinks.results import Delivered, Rejected, Result, TryAgain
+
+NICENESS = 5
+IDLE = 0.25  # seconds between turns when nothing happens
+CHUNK = 128  # events read a turn, so that answers are heard in between
+WINDOW, JAMMED, MAX_BYTES = 1024, 20_000, 32 * 2**20  # events ahead of the cursor; while none of them may go; bytes
+LOOK_FOR_ORDERS = 1.0
+JOURNAL_PAUSE = 1.0
+LAST_LAUNCH = 2.0  # seconds after a stop: what begins later would be cut off by it
+GRACE, GRACE_AT_A_STOP = 5.0, 0.1  # seconds for requests under way to end, once the worker is abandoned
+OFFLINE_PATIENCE = 30.0  # seconds that a command waits for an endpoint that is down
+log = get_logger(__name__)
+
+
+class NetworkWorker:
+    """As `worker.Worker`, for a sink of sinks/network.py."""
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        sink: NetworkSink,
+        journal: Journal,
+        cursor: Cursor,
+        *,
+        formatter: Formatter,
+        abandon: threading.Event,
+        limit: int | None = None,
+        on_end: Callable[["NetworkWorker"], None] = lambda worker: None,
+        on_delivered: Callable[[Sequence[Line]], None] | None = None,
+    ) -> None:
+        self.config, self.sink, self._sink = config, self, sink
+        self.state = SinkState(config.name, seq=cursor.seq)
+        self._attempts = Attempts(self.state, config.retry, abandon)
+        self._journal, self._cursor, self._formatter, self._abandon = journal, cursor, formatter, abandon
+        self._limit, self._on_end, self._on_delivered = limit, on_end, on_delivered
+        self._progress = Progress(cursor)
+        batch = config.batch
+        self._lanes = Lanes(batch.max_events, batch.max_bytes, batch.linger)
+        self._endpoint = Endpoint(config.retry.max_delay, config.in_flight)
+        self._verdicts = Verdicts(config, self._lanes, self._endpoint, Aside())
+        self._window = max(WINDOW, 4 * config.in_flight * batch.max_events)
+        self._tasks: dict[asyncio.Task[None], Sending] = {}
+        self._unkept = 0  # batches whose outcome is not on disk yet
+        self._keeping: asyncio.Task[None] | None = None
+        self._watching: asyncio.Future[bool] | None = None
+        self._step: Step | None = None
+        self._next_look, self._fresh_probe = 0.0, True
+        self._only_orders = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._drain_to: int | None = None
+        self._last_launch = float("inf")
+        self.ended = self.died = False
+        self._thread = threading.Thread(target=self._run, name=f"sink-{config.name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends once everything that is journalled now is delivered, or waits aside."""
+        self._drain_to, self._last_launch = self._journal.last_seq, time.monotonic() + LAST_LAUNCH
+        self._call()
+
+    def abandon(self) -> None:
+        """Ends as soon as the requests under way are over; the rest stays in the journal."""
+        self._abandon.set()
+        self._call()
+
+    def reopen(self) -> None:
+        """The settings were read again: secrets too, and a paused sink probes at once. From another thread."""
+        self._sink.reopen()
+        self._endpoint.hurry()
+        self._call()
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where it is; where it was left once it has ended."""
+        return self._cursor
+
+    def join(self, timeout: float) -> bool:
+        """Whether the worker has ended within `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def carry_out_orders(self) -> None:
+        """In the caller's thread, instead of `start`: what is ordered and nothing else. Raises ListenError."""
+        self._only_orders = True
+        asyncio.run(self._main())
+
+    def _call(self) -> None:
+        """Has the loop take its next turn now."""
+        self._journal.wake()
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._wake.set)
+
+    def _run(self) -> None:
+        give_way(NICENESS)
+        try:
+            asyncio.run(self._main())
+        except BaseException:
+            self.died = True
+            log.exception("a sink's worker died", sink=self.config.name)
+        finally:
+            self._loop = None
+            self._journal.leave()
+            self.ended = True
+            self._on_end(self)
+
+    async def _main(self) -> None:
+        self._wake, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        self._loop.set_default_executor(DaemonExecutor())
+        try:
+            await self._open()
+            while not self._finished():
+                try:
+                    self._turn()
+                except JournalError as e:
+                    self._attempts.failed(str(e))
+                    await asyncio.sleep(JOURNAL_PAUSE)
+                await self._rest()
+        finally:
+            await self._end()
+
+    async def _open(self) -> None:
+        """Until it works: a sink that can't be opened has nothing to give up."""
+        tries = 0
+        while not self._abandon.is_set():
+            try:
+                await self._sink.open()
+                self._verdicts.aside = Aside(self._journal.waiting(self.config.name))
+                self.state.waiting = len(self._verdicts.aside)
+                break
+            except Exception as e:
+                self._attempts.failed(f"{type(e).__name__}: {e}")
+                tries += 1
+                await asyncio.sleep(min(IDLE, jitter(tries, self.config.retry.max_delay)))
+
+    def _finished(self) -> bool:
+        quiet = not self._tasks and not self._unkept
+        if self._only_orders:
+            down = self._endpoint.down and self.state.failing_since
+            if down and time.time() - down > OFFLINE_PATIENCE:
+                raise Unavailable(f"sink {self.config.name}: {self.state.last_error}; the daemon will do it")
+            return quiet and self._step is None and self._journal.next_order(self.config.name) is None
+        drained = self._drain_to is not None and self._cursor.seq >= self._drain_to
+        full = self._limit is not None and self.state.delivered >= self._limit
+        return self._abandon.is_set() or ((drained or full) and quiet)
+
+    def _turn(self) -> None:
+        if not self._only_orders:
+            self._read_ahead()
+        self._take_orders()
+        self._launch()
+        self._keep()
+
+    def _read_ahead(self) -> None:
+        jammed = not self._tasks and not self._endpoint.down and self._lanes.size < JAMMED
+        room = self._lanes.size < self._window or jammed
+        if not room or self._progress.bytes > MAX_BYTES:
+            return
+        last = self._journal.last_seq
+        events = self._journal.read(self._progress.read_to, CHUNK)
+        for event in events:
+            if self._progress.begin(event):
+                self._add(event, replayed=False)
+        self._progress.read_to = events[-1].seq if events else max(last, self._progress.read_to)
+
+    def _take_orders(self) -> None:
+        """Puts the next events of a replay or retry in their tickets' lanes; as many as may be under way."""
+        if self._step is not None or time.monotonic() < self._next_look:
+            return
+        name, most = self.config.name, self.config.in_flight * self.config.batch.max_events
+        order = self._journal.next_order(name)
+        if order is None:
+            self._next_look = time.monotonic() + LOOK_FOR_ORDERS
+            return
+        events, upto = self._journal.ordered(order, order.done_seq, most)
+        events = [event for event in events if event.seq not in self._verdicts.aside.seqs]
+        self._step = Step(order, upto, {event.seq for event in events})
+        for event in events:
+            self._add(event, replayed=True)
+
+    def _add(self, event: Received, *, replayed: bool) -> None:
+        item = Item(event.seq, self._key(event), Line(event, b""), replayed, added=time.monotonic())
+        try:
+            (item.line,) = self._formatter.lines([event], self.config.format)
+        except Unparsable as e:
+            self._verdicts.unformattable(item, e.reason)
+            return
+        if item.key in self._verdicts.aside:
+            self._verdicts.behind(item)
+        else:
+            self._lanes.add(item)
+
+    def _key(self, event: Received) -> str:
+        if self.config.order == "strict":
+            return ""
+        return ticket_of(event.payload) or f"-{event.seq}"
+
+    def _launch(self) -> None:
+        now = time.monotonic()
+        while not self._abandon.is_set() and now < self._last_launch and (sending := self._next(now)):
+            task = asyncio.ensure_future(self._send(sending, now))
+            self._tasks[task] = sending
+            task.add_done_callback(self._over)
+
+    def _next(self, now: float) -> Sending | None:
+        """What goes out next, if anything may."""
+        free = self.config.in_flight - len(self._tasks) - self._unkept
+        most = self._budget()
+        if min(free, self._endpoint.slots(now, len(self._tasks)), most) <= 0:
+            return None
+        if not self._endpoint.down:
+            return self._lanes.again(now) or self._from_aside() or self._lanes.take(now, most)
+        self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
+        again, fresh = self._lanes.again, self._lanes.take
+        inf = float("inf")
+        if self._fresh_probe:
+            return fresh(now, most, hurry=True) or again(inf) or self._from_aside()
+        return again(inf) or fresh(now, most, hurry=True) or self._from_aside()
+
+    def _budget(self) -> int:
+        if self._limit is None:
+            return self.config.batch.max_events
+        taken = self.state.delivered + len(self._verdicts.delivered) + sum(len(s.items) for s in self._tasks.values())
+        return min(self.config.batch.max_events, self._limit - taken - self._progress.keeping)
+
+    def _from_aside(self) -> Sending | None:
+        """The first of a ticket that waits aside and whose attempt is due."""
+        aside = self._verdicts.aside
+        while row := aside.take(int(time.time() * 1000)):
+            events = self._journal.read(row.seq - 1, 1)
+            item = Item(row.seq, row.ticket, Line(Received(row.seq, "", "", 0, b""), b""), row.replayed, aside=True)
+            item.attempts, item.first_ms = row.attempts, row.first_ms
+            try:
+                if not events or events[0].seq != row.seq:
+                    raise Unparsable("the event has left the journal")
+                (item.line,) = self._formatter.lines(events, self.config.format)
+            except Unparsable as e:
+                self._verdicts.unformattable(item, e.reason)
+            else:
+                return Sending([item])
+        return None
+
+    async def _send(self, sending: Sending, began: float) -> None:
+        batch = Batch(Outgoing(one.line.event, one.line.data, one.attempts + 1, one.replayed) for one in sending.items)
+        results = await self._results(batch)
+        items, was_paused = list(sending.items), self._endpoint.paused
+        self._verdicts.settle(sending, results, began)
+        if self._verdicts.done or not self._verdicts.is_empty:
+            self._unkept += 1
+        self._tell(items, results, was_paused)
+
+    async def _results(self, batch: Batch) -> Sequence[Result]:
+        """A sink that raises, hangs or returns nonsense is one to try again."""
+        try:
+            async with asyncio.timeout(self.config.timeout + 5.0):
+                results = await self._sink.deliver(batch)
+        except Exception as e:
+            return [TryAgain(f"{type(e).__name__}: {e}")] * len(batch)
+        sound = len(results) == len(batch) and all(isinstance(one, Delivered | TryAgain | Rejected) for one in results)
+        return results if sound else [TryAgain("the sink returned nonsense")] * len(batch)
+
+    def _tell(self, items: Sequence[Item], results: Sequence[Result], was_paused: str | None) -> None:
+        failure = next((one for one in results if isinstance(one, TryAgain)), None)
+        self.state.paused = self._endpoint.paused
+        if failure is None:
+            self._attempts.succeeded()
+        elif items[0].aside and not self._endpoint.down:
+            self.state.retries += 1
+        else:
+            self._attempts.failed(failure.reason)
+        if self.state.paused and not was_paused:
+            hint = "events wait in the journal; correct the sink's settings, then reload"
+            log.error("a sink is paused: its endpoint refuses us", sink=self.config.name, because=failure and failure.reason, hint=hint)  # noqa: E501
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a request ended in a way that it should not", exc_info=error)
+
+    def _keep(self) -> None:
+        """Commits what is settled, one commit at a time; what is settled meanwhile shares the next."""
+        idle = self._keeping is None or self._keeping.done()
+        step_done = self._step is not None and self._step.is_done(self._verdicts.done)
+        if idle and (self._verdicts.done or not self._verdicts.is_empty or step_done or self._progress.moved(self._cursor)):
+            self._keeping = asyncio.ensure_future(self._commit())
+            self._keeping.add_done_callback(lambda _: self._wake.set())
+
+    async def _commit(self) -> None:
+        unkept, (changes, done, delivered) = self._unkept, self._verdicts.take()
+        self._progress.finish(done)
+        self._progress.keeping = len(delivered)
+        step = self._step if self._step and self._step.finish(done) else None
+        if step:
+            changes.order = (step.order, step.upto)
+        cursor = self._progress.cursor()
+        name = self.config.name
+        while True:
+            try:
+                await asyncio.wrap_future(self._journal.writer.submit(lambda c: settle(c, name, cursor, changes)))
+                break
+            except Exception as e:
+                self._attempts.failed(f"journal: {e}")
+                await asyncio.sleep(JOURNAL_PAUSE)
+        if step:
+            self._step, self._next_look = None, 0.0
+        self._unkept -= unkept
+        self._kept(cursor, changes, delivered, done)
+
+    def _kept(self, cursor: Cursor, changes: Changes, delivered: Sequence[Item], done: Sequence[Item]) -> None:
+        state = self.state
+        self._cursor, state.seq, self._progress.keeping = cursor, cursor.seq, 0
+        state.delivered += len(delivered)
+        state.dead_letters += len(changes.dead)
+        state.waiting = len(self._verdicts.aside)
+        tickets = {item.seq: item for item in done}
+        for seq, reason, attempts in changes.dead:
+            item = tickets[seq]
+            log.error(
+                "dead letter: this sink will not get the event",
+                sink=state.name,
+                seq=seq,
+                event_id=item.line.event.event_id,
+                ticket_id=item.key,
+                because=reason,
+                attempts=attempts,
+                hint="helpdesk-listen dead-letters list",
+            )
+        if delivered:
+            state.last_delivery_at = time.time()
+            if self._on_delivered:
+                self._on_delivered([item.line for item in delivered])
+
+    async def _rest(self) -> None:
+        """Until something happens: an answer, a commit, a new event, a time that was set."""
+        if self._progress.read_to >= self._journal.last_seq:
+            self._watch()
+        elif self._lanes.size < self._window:
+            await asyncio.sleep(0)
+            return
+        try:
+            async with asyncio.timeout(self._until_due()):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    def _until_due(self) -> float:
+        due = self._endpoint.next_probe if self._endpoint.down else self._lanes.next_due()
+        aside = self._verdicts.aside.next_ms()
+        waits = [IDLE, due - time.monotonic()] + ([aside / 1000 - time.time()] if aside is not None else [])
+        return min(IDLE, max(0.001, min(wait for wait in waits if wait > 0 or wait == IDLE)))
+
+    def _watch(self) -> None:
+        """Has a thread wait for the next event, since the journal wakes threads only."""
+        if self._watching is None or self._watching.done():
+            loop = asyncio.get_running_loop()
+            self._watching = loop.run_in_executor(None, self._journal.wait, self._progress.read_to, IDLE)
+            self._watching.add_done_callback(lambda _: self._wake.set())
+
+    async def _end(self) -> None:
+        """Requests under way get a moment to end; what they came to is kept."""
+        until = time.monotonic() + GRACE
+        while self._tasks and time.monotonic() < until:
+            if self._drain_to is not None:
+                until = min(until, time.monotonic() + GRACE_AT_A_STOP)
+            await asyncio.wait(self._tasks, timeout=0.05)
+        for task in list(self._tasks):
+            task.cancel()
+        try:
+            async with asyncio.timeout(2.0):
+                if self._keeping:
+                    await self._keeping
+                self._keep()
+                if self._keeping:
+                    await self._keeping
+                await self._sink.close()
+        except Exception as e:
+            log.warning("a sink failed in passing", sink=self.config.name, because=f"{type(e).__name__}: {e}")
