@@ -28,7 +28,7 @@ class Aside:
         self.seqs.add(row.seq)
 
     def take(self, now_ms: int) -> Waiting | None:
-        """The event whose attempt has been due longest; nothing else of its ticket is handed out until it is settled."""
+        """The event whose attempt has been due longest; its ticket gives out nothing else until it is settled."""
         heads = [(lane[0].next_ms, key) for key, lane in self._lanes.items() if key not in self._busy]
         due, key = min(heads, default=(now_ms + 1, ""))
         if due > now_ms:

@@ -16,7 +16,7 @@ DISTINCT = 2  # batches that fail on their own account in a row
 
 def jitter(tries: int, longest: float, rand: Callable[[], float] = random.random) -> float:
     """Seconds until the next attempt, at random up to a limit that doubles."""
-    return rand() * min(longest, FIRST_DELAY * 2 ** min(tries, 30))
+    return rand() * min(longest, FIRST_DELAY * float(2 ** min(tries, 30)))
 
 
 class Endpoint:

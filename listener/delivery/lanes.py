@@ -1,7 +1,8 @@
 """Which events may go out next, pure: those of one ticket one after the other, different tickets side by side.
 
 A lane holds the events of one ticket. A batch takes events from the front of one or more lanes and holds these lanes
-until it is settled, so that nothing of a ticket overtakes. A batch that failed stays together and is sent again as it is.
+until it is settled, so that nothing of a ticket overtakes. A batch that failed
+stays together and is sent again as it is.
 """
 
 from collections import deque
@@ -28,7 +29,7 @@ class Item:
 
 @dataclass(eq=False)
 class Sending:
-    """Items that go out together. `strikes`: failures while the endpoint was up; `struck`: when the first of them was."""
+    """Items that go out together. `strikes`: failures while the endpoint was up; `struck`: the first one's time."""
 
     items: list[Item]
     due: float = 0.0

@@ -1,7 +1,7 @@
 """One network sink's thread, with an event loop of its own and several requests under way.
 
 A turn reads ahead of the cursor, starts what may go out (lanes.py, endpoint.py), and commits what is settled
-(verdicts.py): the cursor, in its position what beyond it is done, dead letters, and what waits aside, all in one commit.
+(verdicts.py): the cursor, in its position what beyond it is done, dead letters, and what waits aside.
 A request counts as under way until its outcome is on disk, so a crash repeats at most `in_flight` batches.
 """
 
@@ -14,27 +14,24 @@ from listener.base.errors import JournalError, Unavailable
 from listener.base.logs import get_logger
 from listener.base.threads import DaemonExecutor, give_way
 from listener.delivery.aside import Aside
+from listener.delivery.attempting import attempt, wind_up
 from listener.delivery.attempts import Attempts, SinkState
 from listener.delivery.endpoint import Endpoint, jitter
+from listener.delivery.feeding import Feed
 from listener.delivery.formatting import Formatter
 from listener.delivery.lanes import Item, Lanes, Sending
-from listener.delivery.progress import Progress, Step
+from listener.delivery.noting import note, tell_paused
 from listener.delivery.verdicts import Verdicts
-from listener.event import Received, Unparsable, ticket_of
 from listener.journal import Cursor, Journal
-from listener.journal.waiting import Changes, settle
+from listener.journal.waiting import settle
 from listener.sinks.base import Line
 from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing
-from listener.sinks.results import Delivered, Rejected, Result, TryAgain
+from listener.sinks.results import Result, TryAgain
 
 NICENESS = 5
 IDLE = 0.25  # seconds between turns when nothing happens
-CHUNK = 128  # events read a turn, so that answers are heard in between
-WINDOW, JAMMED, MAX_BYTES = 1024, 20_000, 32 * 2**20  # events ahead of the cursor; while none of them may go; bytes
-LOOK_FOR_ORDERS = 1.0
 JOURNAL_PAUSE = 1.0
 LAST_LAUNCH = 2.0  # seconds after a stop: what begins later would be cut off by it
-GRACE, GRACE_AT_A_STOP = 5.0, 0.1  # seconds for requests under way to end, once the worker is abandoned
 OFFLINE_PATIENCE = 30.0  # seconds that a command waits for an endpoint that is down
 log = get_logger(__name__)
 
@@ -58,20 +55,19 @@ class NetworkWorker:
         self.config, self.sink, self._sink = config, self, sink
         self.state = SinkState(config.name, seq=cursor.seq)
         self._attempts = Attempts(self.state, config.retry, abandon)
-        self._journal, self._cursor, self._formatter, self._abandon = journal, cursor, formatter, abandon
+        self._journal, self._cursor, self._abandon = journal, cursor, abandon
         self._limit, self._on_end, self._on_delivered = limit, on_end, on_delivered
-        self._progress = Progress(cursor)
         batch = config.batch
         self._lanes = Lanes(batch.max_events, batch.max_bytes, batch.linger)
         self._endpoint = Endpoint(config.retry.max_delay, config.in_flight)
         self._verdicts = Verdicts(config, self._lanes, self._endpoint, Aside())
-        self._window = max(WINDOW, 4 * config.in_flight * batch.max_events)
+        self._feed = Feed(config, journal, cursor, formatter=formatter, lanes=self._lanes, verdicts=self._verdicts)
+        self._progress = self._feed.progress
         self._tasks: dict[asyncio.Task[None], Sending] = {}
         self._unkept = 0  # batches whose outcome is not on disk yet
         self._keeping: asyncio.Task[None] | None = None
         self._watching: asyncio.Future[bool] | None = None
-        self._step: Step | None = None
-        self._next_look, self._fresh_probe = 0.0, True
+        self._fresh_probe = True
         self._only_orders = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain_to: int | None = None
@@ -168,61 +164,17 @@ class NetworkWorker:
             down = self._endpoint.down and self.state.failing_since
             if down and time.time() - down > OFFLINE_PATIENCE:
                 raise Unavailable(f"sink {self.config.name}: {self.state.last_error}; the daemon will do it")
-            return quiet and self._step is None and self._journal.next_order(self.config.name) is None
+            return quiet and self._feed.step is None and self._journal.next_order(self.config.name) is None
         drained = self._drain_to is not None and self._cursor.seq >= self._drain_to
         full = self._limit is not None and self.state.delivered >= self._limit
         return self._abandon.is_set() or ((drained or full) and quiet)
 
     def _turn(self) -> None:
         if not self._only_orders:
-            self._read_ahead()
-        self._take_orders()
+            self._feed.read_ahead(jammed=not self._tasks and not self._endpoint.down)
+        self._feed.take_orders()
         self._launch()
         self._keep()
-
-    def _read_ahead(self) -> None:
-        jammed = not self._tasks and not self._endpoint.down and self._lanes.size < JAMMED
-        room = self._lanes.size < self._window or jammed
-        if not room or self._progress.bytes > MAX_BYTES:
-            return
-        last = self._journal.last_seq
-        events = self._journal.read(self._progress.read_to, CHUNK)
-        for event in events:
-            if self._progress.begin(event):
-                self._add(event, replayed=False)
-        self._progress.read_to = events[-1].seq if events else max(last, self._progress.read_to)
-
-    def _take_orders(self) -> None:
-        """Puts the next events of a replay or retry in their tickets' lanes; as many as may be under way."""
-        if self._step is not None or time.monotonic() < self._next_look:
-            return
-        name, most = self.config.name, self.config.in_flight * self.config.batch.max_events
-        order = self._journal.next_order(name)
-        if order is None:
-            self._next_look = time.monotonic() + LOOK_FOR_ORDERS
-            return
-        events, upto = self._journal.ordered(order, order.done_seq, most)
-        events = [event for event in events if event.seq not in self._verdicts.aside.seqs]
-        self._step = Step(order, upto, {event.seq for event in events})
-        for event in events:
-            self._add(event, replayed=True)
-
-    def _add(self, event: Received, *, replayed: bool) -> None:
-        item = Item(event.seq, self._key(event), Line(event, b""), replayed, added=time.monotonic())
-        try:
-            (item.line,) = self._formatter.lines([event], self.config.format)
-        except Unparsable as e:
-            self._verdicts.unformattable(item, e.reason)
-            return
-        if item.key in self._verdicts.aside:
-            self._verdicts.behind(item)
-        else:
-            self._lanes.add(item)
-
-    def _key(self, event: Received) -> str:
-        if self.config.order == "strict":
-            return ""
-        return ticket_of(event.payload) or f"-{event.seq}"
 
     def _launch(self) -> None:
         now = time.monotonic()
@@ -238,13 +190,13 @@ class NetworkWorker:
         if min(free, self._endpoint.slots(now, len(self._tasks)), most) <= 0:
             return None
         if not self._endpoint.down:
-            return self._lanes.again(now) or self._from_aside() or self._lanes.take(now, most)
+            return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
         again, fresh = self._lanes.again, self._lanes.take
         inf = float("inf")
         if self._fresh_probe:
-            return fresh(now, most, hurry=True) or again(inf) or self._from_aside()
-        return again(inf) or fresh(now, most, hurry=True) or self._from_aside()
+            return fresh(now, most, hurry=True) or again(inf) or self._feed.from_aside()
+        return again(inf) or fresh(now, most, hurry=True) or self._feed.from_aside()
 
     def _budget(self) -> int:
         if self._limit is None:
@@ -252,41 +204,14 @@ class NetworkWorker:
         taken = self.state.delivered + len(self._verdicts.delivered) + sum(len(s.items) for s in self._tasks.values())
         return min(self.config.batch.max_events, self._limit - taken - self._progress.keeping)
 
-    def _from_aside(self) -> Sending | None:
-        """The first of a ticket that waits aside and whose attempt is due."""
-        aside = self._verdicts.aside
-        while row := aside.take(int(time.time() * 1000)):
-            events = self._journal.read(row.seq - 1, 1)
-            item = Item(row.seq, row.ticket, Line(Received(row.seq, "", "", 0, b""), b""), row.replayed, aside=True)
-            item.attempts, item.first_ms = row.attempts, row.first_ms
-            try:
-                if not events or events[0].seq != row.seq:
-                    raise Unparsable("the event has left the journal")
-                (item.line,) = self._formatter.lines(events, self.config.format)
-            except Unparsable as e:
-                self._verdicts.unformattable(item, e.reason)
-            else:
-                return Sending([item])
-        return None
-
     async def _send(self, sending: Sending, began: float) -> None:
         batch = Batch(Outgoing(one.line.event, one.line.data, one.attempts + 1, one.replayed) for one in sending.items)
-        results = await self._results(batch)
+        results = await attempt(self._sink, batch, self.config.timeout + 5.0)
         items, was_paused = list(sending.items), self._endpoint.paused
         self._verdicts.settle(sending, results, began)
         if self._verdicts.done or not self._verdicts.is_empty:
             self._unkept += 1
         self._tell(items, results, was_paused)
-
-    async def _results(self, batch: Batch) -> Sequence[Result]:
-        """A sink that raises, hangs or returns nonsense is one to try again."""
-        try:
-            async with asyncio.timeout(self.config.timeout + 5.0):
-                results = await self._sink.deliver(batch)
-        except Exception as e:
-            return [TryAgain(f"{type(e).__name__}: {e}")] * len(batch)
-        sound = len(results) == len(batch) and all(isinstance(one, Delivered | TryAgain | Rejected) for one in results)
-        return results if sound else [TryAgain("the sink returned nonsense")] * len(batch)
 
     def _tell(self, items: Sequence[Item], results: Sequence[Result], was_paused: str | None) -> None:
         failure = next((one for one in results if isinstance(one, TryAgain)), None)
@@ -298,8 +223,7 @@ class NetworkWorker:
         else:
             self._attempts.failed(failure.reason)
         if self.state.paused and not was_paused:
-            hint = "events wait in the journal; correct the sink's settings, then reload"
-            log.error("a sink is paused: its endpoint refuses us", sink=self.config.name, because=failure and failure.reason, hint=hint)  # noqa: E501
+            tell_paused(self.state)
 
     def _over(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
@@ -310,8 +234,10 @@ class NetworkWorker:
     def _keep(self) -> None:
         """Commits what is settled, one commit at a time; what is settled meanwhile shares the next."""
         idle = self._keeping is None or self._keeping.done()
-        step_done = self._step is not None and self._step.is_done(self._verdicts.done)
-        if idle and (self._verdicts.done or not self._verdicts.is_empty or step_done or self._progress.moved(self._cursor)):
+        step_done = self._feed.step is not None and self._feed.step.is_done(self._verdicts.done)
+        if idle and (
+            self._verdicts.done or not self._verdicts.is_empty or step_done or self._progress.moved(self._cursor)
+        ):
             self._keeping = asyncio.ensure_future(self._commit())
             self._keeping.add_done_callback(lambda _: self._wake.set())
 
@@ -319,7 +245,7 @@ class NetworkWorker:
         unkept, (changes, done, delivered) = self._unkept, self._verdicts.take()
         self._progress.finish(done)
         self._progress.keeping = len(delivered)
-        step = self._step if self._step and self._step.finish(done) else None
+        step = self._feed.step if self._feed.step and self._feed.step.finish(done) else None
         if step:
             changes.order = (step.order, step.upto)
         cursor = self._progress.cursor()
@@ -332,39 +258,19 @@ class NetworkWorker:
                 self._attempts.failed(f"journal: {e}")
                 await asyncio.sleep(JOURNAL_PAUSE)
         if step:
-            self._step, self._next_look = None, 0.0
+            self._feed.step, self._feed.next_look = None, 0.0
         self._unkept -= unkept
-        self._kept(cursor, changes, delivered, done)
-
-    def _kept(self, cursor: Cursor, changes: Changes, delivered: Sequence[Item], done: Sequence[Item]) -> None:
-        state = self.state
-        self._cursor, state.seq, self._progress.keeping = cursor, cursor.seq, 0
-        state.delivered += len(delivered)
-        state.dead_letters += len(changes.dead)
-        state.waiting = len(self._verdicts.aside)
-        tickets = {item.seq: item for item in done}
-        for seq, reason, attempts in changes.dead:
-            item = tickets[seq]
-            log.error(
-                "dead letter: this sink will not get the event",
-                sink=state.name,
-                seq=seq,
-                event_id=item.line.event.event_id,
-                ticket_id=item.key,
-                because=reason,
-                attempts=attempts,
-                hint="helpdesk-listen dead-letters list",
-            )
-        if delivered:
-            state.last_delivery_at = time.time()
-            if self._on_delivered:
-                self._on_delivered([item.line for item in delivered])
+        self._cursor, self._progress.keeping = cursor, 0
+        note(self.state, cursor, changes, delivered, done)
+        self.state.waiting = len(self._verdicts.aside)
+        if delivered and self._on_delivered:
+            self._on_delivered([item.line for item in delivered])
 
     async def _rest(self) -> None:
         """Until something happens: an answer, a commit, a new event, a time that was set."""
         if self._progress.read_to >= self._journal.last_seq:
             self._watch()
-        elif self._lanes.size < self._window:
+        elif not self._feed.is_full:
             await asyncio.sleep(0)
             return
         try:
@@ -389,13 +295,7 @@ class NetworkWorker:
 
     async def _end(self) -> None:
         """Requests under way get a moment to end; what they came to is kept."""
-        until = time.monotonic() + GRACE
-        while self._tasks and time.monotonic() < until:
-            if self._drain_to is not None:
-                until = min(until, time.monotonic() + GRACE_AT_A_STOP)
-            await asyncio.wait(self._tasks, timeout=0.05)
-        for task in list(self._tasks):
-            task.cancel()
+        await wind_up(self._tasks, lambda: self._drain_to is not None)
         try:
             async with asyncio.timeout(2.0):
                 if self._keeping:

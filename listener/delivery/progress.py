@@ -1,7 +1,7 @@
 """How far a network sink is: its cursor, and which events beyond it are done already. Pure.
 
-The cursor says that everything up to it is settled. Of what is beyond, the position that is kept with it says in JSON up
-to where all is done but a few, so that a crash repeats none of that.
+The cursor says that everything up to it is settled. Of what is beyond, the position that is kept with it says in JSON
+up to where all is done but a few, so that a crash repeats none of that.
 """
 
 from collections.abc import Iterable
@@ -52,10 +52,7 @@ class Progress:
         """What is true now."""
         first = next(iter(self._outstanding), None)
         upto = max(self._highest, self._before.upto)
-        if first is None:
-            seq = self.read_to
-        else:
-            seq = first - 1
+        seq = self.read_to if first is None else first - 1
         if upto <= seq:
             return Cursor(seq)
         missing = [one for one in self._outstanding if one < upto]

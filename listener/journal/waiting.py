@@ -28,6 +28,9 @@ class Waiting(msgspec.Struct):
     replayed: bool = False
 
 
+_FIELDS = Waiting.__struct_fields__
+
+
 @dataclass
 class Changes:
     """What became of some events: those in `waiting` are put or changed there, those in `left` wait no more.
@@ -44,15 +47,17 @@ class Changes:
 
 def load(connection: sqlite3.Connection, sink: str) -> list[Waiting]:
     """What waits for the sink, oldest first."""
-    query = "SELECT seq, ticket, attempts, first_ms, next_ms, reason, replayed FROM waiting WHERE sink=? ORDER BY seq"
-    return [Waiting(*row[:6], bool(row[6])) for row in connection.execute(query, (sink,))]
+    query = f"SELECT {', '.join(_FIELDS)} FROM waiting WHERE sink=? ORDER BY seq"  # noqa: S608 our own names
+    rows = connection.execute(query, (sink,))
+    return [msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Waiting, strict=False) for row in rows]
 
 
 def settle(connection: sqlite3.Connection, sink: str, cursor: Cursor, changes: Changes) -> None:
     """Writes the cursor and all changes; the caller's transaction makes them one."""
     connection.execute(SET_CURSOR, (sink, cursor.seq, cursor.position, now_ms()))
     connection.executemany(
-        "INSERT INTO waiting (sink, seq, ticket, attempts, first_ms, next_ms, reason, replayed) VALUES (?,?,?,?,?,?,?,?)"
+        "INSERT INTO waiting (sink, seq, ticket, attempts, first_ms, next_ms, reason, replayed)"
+        " VALUES (?,?,?,?,?,?,?,?)"
         " ON CONFLICT (sink, seq) DO UPDATE SET attempts=excluded.attempts, first_ms=excluded.first_ms,"
         " next_ms=excluded.next_ms, reason=excluded.reason",
         ((sink, *msgspec.structs.astuple(one)) for one in changes.waiting.values()),

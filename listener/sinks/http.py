@@ -82,6 +82,8 @@ class HttpConfig(NetworkConfig, frozen=True, kw_only=True):
             raise ValueError("url is plain http, which anyone on the way can read: use https, or set allow_http = true")
         if self.format == "cloudevents" and self.encoding == "ndjson":
             raise ValueError('encoding = "ndjson" has no media type for cloudevents: leave encoding out')
+        if self.token and parts.username:
+            raise ValueError("url holds a user and token is set: both go into the same header, so leave one out")
         if self.client_key and not self.client_cert:
             raise ValueError("client_key needs client_cert")
 
@@ -157,7 +159,7 @@ def signing_key(secret: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if not 24 <= len(key) <= 64:
-        hint = 'make one: python3 -c "import base64,os; print(\'whsec_\'+base64.b64encode(os.urandom(32)).decode())"'
+        hint = "make one: python3 -c \"import base64,os; print('whsec_'+base64.b64encode(os.urandom(32)).decode())\""
         raise ConfigError('the signing secret is not "whsec_" and the base64 of 24 to 64 bytes', hint=hint)
     return key
 

@@ -20,7 +20,8 @@ QUICK = Retry(max_delay=0.05, give_up_after=None)
 
 def config(url: str, **settings: Any) -> HttpConfig:
     limits = BatchLimits(max_events=settings.pop("max_events", 1), linger=settings.pop("linger", 0.0))
-    return HttpConfig(**{"name": "hook", "url": Secret(url), "batch": limits, "retry": QUICK} | settings)
+    given: dict[str, Any] = {"name": "hook", "url": Secret(url), "batch": limits, "retry": QUICK} | settings
+    return HttpConfig(**given)
 
 
 def worker_of(journal: Journal, wanted: HttpConfig, **settings: Any) -> NetworkWorker:
@@ -51,7 +52,10 @@ def fill(journal: Journal, count: int, tickets: int, first: int = 0) -> list[str
 
 
 def drained(worker: NetworkWorker, within: float = 10.0) -> None:
-    until(lambda: worker.state.seq >= worker._journal.last_seq and not worker.state.waiting, "it has everything", within)
+    def has_everything() -> bool:
+        return worker.state.seq >= worker._journal.last_seq and not worker.state.waiting
+
+    until(has_everything, "it has everything", within)
 
 
 def in_order(got: list[str], tickets: int) -> bool:

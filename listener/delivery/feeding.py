@@ -1,0 +1,105 @@
+"""What a network sink is to send: new events ahead of its cursor, replays and retries, and those that wait aside."""
+
+import time
+
+from listener.delivery.formatting import Formatter
+from listener.delivery.lanes import Item, Lanes, Sending
+from listener.delivery.progress import Progress, Step
+from listener.delivery.verdicts import Verdicts
+from listener.event import Received, Unparsable, ticket_of
+from listener.journal import Cursor, Journal
+from listener.sinks.base import Line
+from listener.sinks.network import NetworkConfig
+
+CHUNK = 128  # events read a turn, so that answers are heard in between
+WINDOW, JAMMED, MAX_BYTES = 1024, 20_000, 32 * 2**20  # events ahead of the cursor; while none of them may go; bytes
+LOOK_FOR_ORDERS = 1.0  # seconds
+
+
+class Feed:
+    """Puts events in their tickets' lanes. Every step between the journal and the sink's line is in here."""
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        journal: Journal,
+        cursor: Cursor,
+        *,
+        formatter: Formatter,
+        lanes: Lanes,
+        verdicts: Verdicts,
+    ) -> None:
+        self.config, self._journal, self._formatter = config, journal, formatter
+        self._lanes, self._verdicts = lanes, verdicts
+        self.progress = Progress(cursor)
+        self.step: Step | None = None  # of the order that is being carried out
+        self.next_look = 0.0
+        self._window = max(WINDOW, 4 * config.in_flight * config.batch.max_events)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough was read for now."""
+        return self._lanes.size >= self._window
+
+    def read_ahead(self, *, jammed: bool) -> None:
+        """A chunk of what is new, while there is room; `jammed`: none of what was read may go out now."""
+        jammed = jammed and self._lanes.size < JAMMED
+        room = self._lanes.size < self._window or jammed
+        if not room or self.progress.bytes > MAX_BYTES:
+            return
+        last = self._journal.last_seq
+        events = self._journal.read(self.progress.read_to, CHUNK)
+        for event in events:
+            if self.progress.begin(event):
+                self._add(event, replayed=False)
+        self.progress.read_to = events[-1].seq if events else max(last, self.progress.read_to)
+
+    def take_orders(self) -> None:
+        """Puts the next events of a replay or retry in their tickets' lanes; as many as may be under way."""
+        if self.step is not None or time.monotonic() < self.next_look:
+            return
+        name, most = self.config.name, self.config.in_flight * self.config.batch.max_events
+        order = self._journal.next_order(name)
+        if order is None:
+            self.next_look = time.monotonic() + LOOK_FOR_ORDERS
+            return
+        events, upto = self._journal.ordered(order, order.done_seq, most)
+        events = [event for event in events if event.seq not in self._verdicts.aside.seqs]
+        self.step = Step(order, upto, {event.seq for event in events})
+        for event in events:
+            self._add(event, replayed=True)
+
+    def _add(self, event: Received, *, replayed: bool) -> None:
+        item = Item(event.seq, self._key(event), Line(event, b""), replayed, added=time.monotonic())
+        if self._formatted(item, event):
+            if item.key in self._verdicts.aside:
+                self._verdicts.behind(item)
+            else:
+                self._lanes.add(item)
+
+    def _formatted(self, item: Item, event: Received) -> bool:
+        """Whether the event could be put in the sink's format; if not, it is a dead letter."""
+        try:
+            (item.line,) = self._formatter.lines([event], self.config.format)
+        except Unparsable as e:
+            self._verdicts.unformattable(item, e.reason)
+            return False
+        return True
+
+    def _key(self, event: Received) -> str:
+        if self.config.order == "strict":
+            return ""
+        return ticket_of(event.payload) or f"-{event.seq}"
+
+    def from_aside(self) -> Sending | None:
+        """The first of a ticket that waits aside and whose attempt is due."""
+        aside = self._verdicts.aside
+        while row := aside.take(int(time.time() * 1000)):
+            events = self._journal.read(row.seq - 1, 1)
+            item = Item(row.seq, row.ticket, Line(Received(row.seq, "", "", 0, b""), b""), row.replayed, aside=True)
+            item.attempts, item.first_ms = row.attempts, row.first_ms
+            if not events or events[0].seq != row.seq:
+                self._verdicts.unformattable(item, "the event has left the journal")
+            elif self._formatted(item, events[0]):
+                return Sending([item])
+        return None
