@@ -39,7 +39,7 @@ class Feed:
     @property
     def is_full(self) -> bool:
         """Whether enough was read for now."""
-        return self._lanes.size >= self._window
+        return self._lanes.size >= self._window or self.progress.bytes > MAX_BYTES
 
     def read_ahead(self, *, jammed: bool) -> None:
         """A chunk of what is new, while there is room; `jammed`: none of what was read may go out now."""

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from listener.base.errors import JournalError, Unavailable
+from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.base.threads import DaemonExecutor, give_way
 from listener.delivery.aside import Aside
@@ -20,7 +20,7 @@ from listener.delivery.endpoint import Endpoint, jitter
 from listener.delivery.feeding import Feed
 from listener.delivery.formatting import Formatter
 from listener.delivery.lanes import Item, Lanes, Sending
-from listener.delivery.noting import note, tell_paused
+from listener.delivery.noting import be_patient, note, tell_paused
 from listener.delivery.verdicts import Verdicts
 from listener.journal import Cursor, Journal
 from listener.journal.waiting import settle
@@ -28,11 +28,10 @@ from listener.sinks.base import Line
 from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing
 from listener.sinks.results import Result, TryAgain
 
-NICENESS = 5
-IDLE = 0.25  # seconds between turns when nothing happens
+NICENESS, IDLE = 5, 0.25  # IDLE: seconds between turns when nothing happens
 JOURNAL_PAUSE = 1.0
+NEVER = float("inf")
 LAST_LAUNCH = 2.0  # seconds after a stop: what begins later would be cut off by it
-OFFLINE_PATIENCE = 30.0  # seconds that a command waits for an endpoint that is down
 log = get_logger(__name__)
 
 
@@ -67,11 +66,10 @@ class NetworkWorker:
         self._unkept = 0  # batches whose outcome is not on disk yet
         self._keeping: asyncio.Task[None] | None = None
         self._watching: asyncio.Future[bool] | None = None
-        self._fresh_probe = True
-        self._only_orders = False
+        self._fresh_probe, self._only_orders = True, False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain_to: int | None = None
-        self._last_launch = float("inf")
+        self._last_launch = NEVER
         self.ended = self.died = False
         self._thread = threading.Thread(target=self._run, name=f"sink-{config.name}", daemon=True)
 
@@ -112,8 +110,7 @@ class NetworkWorker:
     def _call(self) -> None:
         """Has the loop take its next turn now."""
         self._journal.wake()
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
+        if (loop := self._loop) and not loop.is_closed():
             loop.call_soon_threadsafe(self._wake.set)
 
     def _run(self) -> None:
@@ -161,13 +158,11 @@ class NetworkWorker:
     def _finished(self) -> bool:
         quiet = not self._tasks and not self._unkept
         if self._only_orders:
-            down = self._endpoint.down and self.state.failing_since
-            if down and time.time() - down > OFFLINE_PATIENCE:
-                raise Unavailable(f"sink {self.config.name}: {self.state.last_error}; the daemon will do it")
+            be_patient(self.state, self._endpoint.down)
             return quiet and self._feed.step is None and self._journal.next_order(self.config.name) is None
-        drained = self._drain_to is not None and self._cursor.seq >= self._drain_to
-        full = self._limit is not None and self.state.delivered >= self._limit
-        return self._abandon.is_set() or ((drained or full) and quiet)
+        enough = self._limit is not None and self.state.delivered >= self._limit
+        enough |= self._drain_to is not None and self._cursor.seq >= self._drain_to
+        return self._abandon.is_set() or (enough and quiet)
 
     def _turn(self) -> None:
         if not self._only_orders:
@@ -192,11 +187,9 @@ class NetworkWorker:
         if not self._endpoint.down:
             return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
-        again, fresh = self._lanes.again, self._lanes.take
-        inf = float("inf")
-        if self._fresh_probe:
-            return fresh(now, most, hurry=True) or again(inf) or self._feed.from_aside()
-        return again(inf) or fresh(now, most, hurry=True) or self._feed.from_aside()
+        again = None if self._fresh_probe else self._lanes.again(NEVER)
+        fresh = again or self._lanes.take(now, most, hurry=True)
+        return fresh or self._lanes.again(NEVER) or self._feed.from_aside()
 
     def _budget(self) -> int:
         if self._limit is None:
@@ -216,7 +209,7 @@ class NetworkWorker:
     def _tell(self, items: Sequence[Item], results: Sequence[Result], was_paused: str | None) -> None:
         failure = next((one for one in results if isinstance(one, TryAgain)), None)
         self.state.paused = self._endpoint.paused
-        if failure is None:
+        if not failure:
             self._attempts.succeeded()
         elif items[0].aside and not self._endpoint.down:
             self.state.retries += 1
@@ -248,8 +241,7 @@ class NetworkWorker:
         step = self._feed.step if self._feed.step and self._feed.step.finish(done) else None
         if step:
             changes.order = (step.order, step.upto)
-        cursor = self._progress.cursor()
-        name = self.config.name
+        cursor, name = self._progress.cursor(), self.config.name
         while True:
             try:
                 await asyncio.wrap_future(self._journal.writer.submit(lambda c: settle(c, name, cursor, changes)))
@@ -268,7 +260,7 @@ class NetworkWorker:
 
     async def _rest(self) -> None:
         """Until something happens: an answer, a commit, a new event, a time that was set."""
-        if self._progress.read_to >= self._journal.last_seq:
+        if self._only_orders or self._progress.read_to >= self._journal.last_seq:
             self._watch()
         elif not self._feed.is_full:
             await asyncio.sleep(0)

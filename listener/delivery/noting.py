@@ -3,12 +3,14 @@
 import time
 from collections.abc import Sequence
 
+from listener.base.errors import Unavailable
 from listener.base.logs import get_logger
 from listener.delivery.attempts import SinkState
 from listener.delivery.lanes import Item
 from listener.journal import Cursor
 from listener.journal.waiting import Changes
 
+OFFLINE_PATIENCE = 30.0  # seconds that a command waits for an endpoint that is down
 log = get_logger(__name__)
 
 
@@ -41,3 +43,10 @@ def tell_paused(state: SinkState) -> None:
         because=state.paused,
         hint="events wait in the journal; correct the sink's settings, then reload",
     )
+
+
+def be_patient(state: SinkState, down: bool) -> None:
+    """For a command that delivers by itself. Raises Unavailable once the endpoint has been down for too long."""
+    since = state.failing_since
+    if down and since and time.time() - since > OFFLINE_PATIENCE:
+        raise Unavailable(f"sink {state.name}: {state.last_error}", hint="the daemon does it once it runs")

@@ -90,9 +90,9 @@ ARCHIVE = "[[sinks]]\ntype = 'file'\nname = 'a'\npath = 'x'\n"
         ("[[sinks]]\nname = 'x'", 'sinks[0].type: missing; expected one of "stdout", "file", "log"'),
         (
             "[[sinks]]\ntype = 'fil'",
-            'sinks[0].type: expected one of "stdout", "file", "log", found "fil" (did you mean',
+            'sinks[0].type: expected one of "stdout", "file", "log", "http", found "fil" (did you mean',
         ),
-        ("[[sinks]]\ntype = ['file']", 'sinks[0].type: expected one of "stdout", "file", "log", found a list'),
+        ("[[sinks]]\ntype = ['file']", 'sinks[0].type: expected one of "stdout", "file", "log", "http", found a list'),
         ("[[sinks]]\ntype = 'stdout'", "sinks[0].name: missing; expected a unique name"),
         ("[[sinks]]\ntype = 'log'\nname = '-'", "sinks[0].name: expected a unique name of 1 to 64 letters"),
         ("[[sinks]]\ntype = 'log'\nname = 'a b'", "sinks[0].name: expected a unique name of 1 to 64 letters"),
