@@ -47,6 +47,7 @@ class Source(Watched, Protocol):
     on_change: Callable[[ConnectionState], None]
 
     async def run(self) -> NoReturn: ...
+    def reload(self, settings: Settings) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +100,12 @@ class Service:
         self._loop.set_default_executor(DaemonExecutor())
         self._failure: BaseException | None = None
         self._build()
-        async with Observer(self._facts) as observer, watching(self.clients, self._online_clients()):
-            self._supervisor.on_change = observer.pulse.changed
-            reread = self.reread or (lambda: self.settings)
-            reloader = Reloader(self.settings, reread, self._apply, observer.pulse.reloading)
-            with handled(self._stop.set, reloader.ask):
+        observer, reread = Observer(self._facts), self.reread or (lambda: self.settings)
+        self._supervisor.on_change = observer.pulse.changed
+        reloader = Reloader(self.settings, reread, self._apply, observer.pulse.reloading)
+        with handled(self._stop.set, reloader.ask):
+            self._workers.start(self.settings.sinks)  # not before: what they deliver, a stop must keep the cursors of
+            async with observer, watching(self.clients, self._online_clients(), self._two_at_once):
                 supervising = asyncio.ensure_future(self._supervisor.run())
                 await self._until_stopped(supervising)
                 observer.notifier.stopping()
@@ -114,14 +116,13 @@ class Service:
             raise self._failure
 
     def _build(self) -> None:
-        """Both halves, and what is known of them. The sinks begin to work."""
+        """Both halves, and what is known of them."""
         settings, journal = self.settings, self._journal
         timings = Timings(histograms=settings.http.listen is not None)
         journal.writer.on_broken = self._thread_safe(self._broken)
         self._receiver = Receiver(journal, settings.feishu.events, timings.on_settled)
         ended = self._thread_safe(self._worker_ended)
         self._workers = Workers(journal, ended, limit=self.bounds.max_events, on_delivered=timings.on_delivered)
-        self._workers.start(settings.sinks)
         self._supervisor = self._new_source()
         self.clients = ClientsState(settings.feishu.expected_clients)
         self._facts = Facts(settings, journal, self._receiver, self._supervisor, self._workers, timings, self.clients)
@@ -140,6 +141,10 @@ class Service:
         network = network_of(self.settings.feishu)
         return lambda: Api(self.settings.feishu, network, patience=0).online_clients()
 
+    def _two_at_once(self) -> bool:
+        """Whether a renewal makes the platform count one client more than there are."""
+        return isinstance(self._supervisor, Supervisor) and self._supervisor.renewal.two_at_once
+
     def _new_supervisor(self) -> Supervisor:
         feishu, slow = self.settings.feishu, self.settings.feishu.slow_retry
         network, bad_frames = network_of(feishu), BadFrames()
@@ -156,6 +161,7 @@ class Service:
             new_session,
             backoff=replace(self.backoff, slow_initial=slow.min_delay, slow_max=slow.max_delay),
             secret_is_snapshot=feishu.app_secret.kind is SecretKind.CREDENTIAL,
+            renew_every=feishu.renew_every,
         )
 
     async def _until_stopped(self, supervising: "asyncio.Task[NoReturn]") -> None:
@@ -190,6 +196,7 @@ class Service:
     async def _apply(self, settings: Settings) -> None:
         """What can change while events flow; the sinks first, since that alone may fail."""
         await self._workers.change(settings.sinks)
+        self._supervisor.reload(settings)
         configure(settings.log.level, settings.log.format)
         retention, wanted = self._journal.retention, settings.journal
         retention.keep_ms, retention.max_size = int(wanted.keep * 1000), wanted.max_size

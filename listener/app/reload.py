@@ -37,8 +37,11 @@ class Reloader:
     async def _run(self) -> None:
         while self._asked:
             self._asked = False
-            with self._under_way():
-                await self._once()
+            try:
+                with self._under_way():
+                    await self._once()
+            except Exception:  # a bug; the daemon goes on with the settings that it has
+                log.exception("reload failed in a way that it should not; the daemon goes on")
 
     async def _once(self) -> None:
         try:
@@ -48,6 +51,11 @@ class Reloader:
         except ListenError as e:
             what = "reload refused: nothing has changed"
             log.error(what, because=str(e), hint=e.hint)  # noqa: TRY400 the reason says it all
+            return
+        except Exception:
+            log.exception(
+                "reload failed half-way; the daemon goes on", hint="restart it; this is a bug: please report it"
+            )
             return
         waiting = needs_restart(self._running, wanted)
         self._running = settings
@@ -59,19 +67,25 @@ class Reloader:
 
     def _checked(self) -> Settings:
         wanted = self._reread()
-        wanted.feishu.app_secret.read()
+        for secret in (wanted.feishu.app_secret, wanted.source.verification_token, wanted.source.encrypt_key):
+            if secret is not None:
+                secret.read()
         return wanted
 
 
 def merged(running: Settings, wanted: Settings) -> Settings:
     """`running` with all that can change live as `wanted` has it."""
     replace = msgspec.structs.replace
+    source, keys = running.source, wanted.source
+    if source.type == keys.type:
+        source = replace(source, verification_token=keys.verification_token, encrypt_key=keys.encrypt_key)
     return replace(
         running,
         sinks=wanted.sinks,
         log=wanted.log,
         journal=replace(running.journal, keep=wanted.journal.keep, max_size=wanted.journal.max_size),
-        feishu=replace(running.feishu, app_secret=wanted.feishu.app_secret),
+        feishu=replace(running.feishu, app_secret=wanted.feishu.app_secret, renew_every=wanted.feishu.renew_every),
+        source=source,
         warnings=wanted.warnings,
     )
 

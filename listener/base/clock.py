@@ -3,6 +3,15 @@
 import time
 
 
+def suspended_seconds() -> float:
+    """How long the machine has been suspended since it booted; 0 where the system does not tell.
+
+    Linux stops CLOCK_MONOTONIC during a suspension, but not CLOCK_BOOTTIME.
+    """
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return 0.0 if boot is None else time.clock_gettime(boot) - time.monotonic()
+
+
 def now_ms() -> int:
     """Returns the wall clock's time in Unix milliseconds."""
     return time.time_ns() // 1_000_000

@@ -3,6 +3,7 @@
 ListenError                     exit code
 ├── ConfigError             78  the configuration is wrong
 ├── JournalError            74  the journal can't be opened, read or written
+├── SinkFailed              74  a command gave up on a sink that can't be written to
 ├── Unavailable             69  a bounded command gave up on the network or a peer
 ├── RestartNeeded           75  only a restart can help (a stale systemd credential)
 └── SessionError                why a connection ended or never came to be; the supervisor's input
@@ -14,6 +15,8 @@ ListenError                     exit code
 """
 
 from enum import Enum
+
+from listener.base.text import printable
 
 EX_OK, EX_FOUND, EX_USAGE, EX_NOT_RUNNING = 0, 1, 2, 3
 EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78
@@ -41,10 +44,19 @@ class JournalError(ListenError):
     exit_code = EX_IOERR
 
 
+class SinkFailed(ListenError):
+    """A command gave up on a sink that could not be opened or written to."""
+
+    exit_code = EX_IOERR
+
+
 class Unavailable(ListenError):
     """A bounded command gave up on the network or a peer."""
 
     exit_code = EX_UNAVAILABLE
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(printable(message), hint=hint)  # the peer's words are in it
 
 
 class RestartNeeded(ListenError):
@@ -68,7 +80,7 @@ class SessionError(ListenError):
     pace = Pace.SOON
 
     def __init__(self, message: str, *, cause: str, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(printable(message), hint=printable(hint))  # a proxy's or the platform's words are in it
         self.cause = cause
 
 

@@ -1,8 +1,10 @@
 """Names of files, and the disk behind them."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+_STAMP = "%Y%m%dT%H%M%S.%fZ"
 
 
 def sync_directory(directory: Path) -> None:
@@ -16,9 +18,25 @@ def sync_directory(directory: Path) -> None:
 
 def stamp() -> str:
     """Now, in UTC, for the name of what is moved away: "20261122T093000.123456Z" is used by nothing else."""
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return datetime.now(UTC).strftime(_STAMP)
+
+
+def after(text: str) -> str:
+    """Returns the stamp that comes one microsecond after this one."""
+    return (datetime.strptime(text, _STAMP).replace(tzinfo=UTC) + timedelta(microseconds=1)).strftime(_STAMP)
 
 
 def for_the_group(path: str, flags: int) -> int:
-    """An opener of open(): what it makes, owner and group may read."""
-    return os.open(path, flags, 0o640)
+    """An opener of open(): what it makes, owner and group may read, whatever the umask."""
+    fd = os.open(path, flags | os.O_CLOEXEC, 0o640)
+    os.fchmod(fd, 0o640)
+    return fd
+
+
+def make_directories(path: Path, mode: int) -> None:
+    """Makes the directory and those above it that are missing, each with that mode, whatever the umask."""
+    if path.is_dir():
+        return
+    make_directories(path.parent, mode)
+    path.mkdir(exist_ok=True, mode=mode)
+    path.chmod(mode)

@@ -4,6 +4,7 @@ stdout is data; nothing here writes to it. Every line passes `redact`.
 """
 
 import errno
+import json
 import logging
 import os
 import select
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from listener.base.lean import without
 from listener.base.redact import redact
 from listener.base.systemd import stderr_is_journal
+from listener.base.text import on_one_line, printable_lines
 
 with without("rich"):  # structlog would load its tracebacks: 0.13 s, 8 MB
     import structlog
@@ -140,8 +142,12 @@ def configure(level: Level = "info", style: Format = "auto") -> None:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level.upper())))
 
 
+def _one_line_of_json(value: Any, **settings: Any) -> str:
+    return on_one_line(json.dumps(value, ensure_ascii=False, **settings).encode("utf-8", "replace")).decode()
+
+
 def _renderer(style: Format) -> Any:
-    render: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+    render: Any = structlog.processors.JSONRenderer(_one_line_of_json)
     if style == "console" or (style == "auto" and sys.stderr.isatty()):
         colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
         render = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
@@ -166,7 +172,7 @@ def _drop_empty(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
 
 
 def _redacted(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+    return {key: printable_lines(redact(value)) if isinstance(value, str) else value for key, value in event.items()}
 
 
 configure("warning")  # a command that says nothing else must not log to stdout, which is structlog's own default

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from listener.cli.options import Config, emit, note, settings
+from listener.cli.options import Config, checked, emit, note
 
 if TYPE_CHECKING:
     from listener.settings.config import Settings
@@ -23,7 +23,7 @@ def check(
     ] = True,
 ) -> None:
     """Check the settings, and say what `start` would do with them. 检查配置。"""
-    wanted = settings(context, config)
+    wanted = checked(context, config)
     if secret or online:
         wanted.feishu.app_secret.read()
     _tell(wanted)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from listener import __version__
-from listener.base.errors import ListenError
+from listener.base.errors import EX_IOERR, ListenError
 from listener.cli import (
     check,
     dead_letters,
@@ -22,7 +22,7 @@ from listener.cli import (
     subscribe,
     tail,
 )
-from listener.cli.options import CONFIG_HELP
+from listener.cli.options import CONFIG_HELP, discard_output
 
 EPILOG = """\b
 Examples / 示例:
@@ -87,6 +87,12 @@ def main() -> None:
         sys.exit(e.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        discard_output()
+    except OSError as e:
+        discard_output()
+        _tell(f"{e.filename or 'standard output'}: {e.strerror or e}", "")
+        sys.exit(EX_IOERR)
 
 
 def _tell(message: str, hint: str) -> None:

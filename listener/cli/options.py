@@ -21,6 +21,29 @@ def settings(context: typer.Context, config: Path | None) -> "Settings":
     return load(config or context.obj, os.environ)
 
 
+def checked(context: typer.Context, config: Path | None) -> "Settings":
+    """The same, the sinks' expressions compiled. Raises ConfigError."""
+    from listener.delivery.jq import refuse_broken
+
+    wanted = settings(context, config)
+    refuse_broken(wanted.sinks)
+    return wanted
+
+
+def as_owner_of(path: Path) -> None:
+    """Where root calls, this process goes on as the owner of the path's directory, up to its end.
+
+    That user writes there, and may have planted a link: what it must not reach, this command must not either.
+    """
+    if os.geteuid() != 0 or not path.parent.is_dir():
+        return
+    owner = path.parent.stat()
+    if owner.st_uid != 0:
+        os.setgroups([])
+        os.setegid(owner.st_gid)
+        os.seteuid(owner.st_uid)
+
+
 def duration(text: str) -> float:
     """An option's seconds, from "30s", "2h", "7d"."""
     from listener.settings.values import parse_duration
@@ -48,8 +71,13 @@ def emit(text: str) -> None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         raise typer.Exit from None
+
+
+def discard_output() -> None:
+    """What Python still holds for stdout goes nowhere: at the exit it would be tried again, and complained of."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(text: str) -> None:

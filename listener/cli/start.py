@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from listener.cli.options import Config, duration, note, settings
+from listener.cli.options import Config, checked, duration, note
 
 if TYPE_CHECKING:
     from listener.settings.config import Settings
@@ -46,7 +46,7 @@ def start(
     from listener.app.daemon import Bounds, Service
 
     def read() -> "Settings":
-        wanted = settings(context, config)
+        wanted = checked(context, config)
         return with_forwarding(wanted, forward_to) if forward_to else wanted
 
     wanted = read()

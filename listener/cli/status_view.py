@@ -65,7 +65,8 @@ def _journal(journal: Journal, events: Events | None, now: datetime) -> Iterator
 def _sink(sink: Sink) -> str:
     oldest = "" if sink.oldest_undelivered_seconds is None else f", oldest {_duration(sink.oldest_undelivered_seconds)}"
     parts = ["up to date" if not sink.lag else f"{sink.lag} behind{oldest}"]
-    counts = {"delivered": sink.delivered, "waiting aside": sink.waiting, "retries": sink.retries}
+    counts = {"delivered": sink.delivered, "filtered": sink.filtered, "waiting aside": sink.waiting}
+    counts["retries"] = sink.retries
     counts["dead letters"] = sink.dead_letters
     parts += [f"{count} {what}" for what, count in counts.items() if count]
     if sink.paused:

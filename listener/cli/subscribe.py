@@ -22,7 +22,7 @@ Examples / 示例:
 
 
 def _event(text: str) -> str:
-    from listener.settings.config import EventType
+    from listener.sinks.base import EventType
 
     known = get_args(EventType)
     if text not in known:

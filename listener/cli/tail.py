@@ -5,7 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,12 +15,14 @@ import typer
 from listener.cli.options import Config, emit, moment, note, settings
 
 if TYPE_CHECKING:
+    from listener.delivery.jq import Program
     from listener.event import Received
 
 EPILOG = """\b
 Examples / 示例:
   helpdesk-listen tail                       the last ten messages
   helpdesk-listen tail -f                    and those that come, until Ctrl-C
+  helpdesk-listen tail -f --filter '.event.sender_type_name == "guest"'
   helpdesk-listen tail --since 2h --format record | jq .event.text
 """
 LOOK = 0.2  # seconds between looks with -f
@@ -41,6 +43,9 @@ def tail(
     style: Annotated[
         Literal["people", "record", "raw", "cloudevents"], typer.Option("--format", help="people: columns to look at.")
     ] = "people",
+    expression: Annotated[
+        str | None, typer.Option("--filter", metavar="JQ", help="Only those whose record this is true for.")
+    ] = None,
 ) -> None:
     """Show what is in the journal: time, ticket, who, status, text. 查看收到的消息。
 
@@ -48,9 +53,10 @@ def tail(
     """
     path = settings(context, config).journal.path
     show = _shower(style)
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), _selecting(expression) as wanted:
         for event in _events(path, since, 10 if count is None and since is None else count, follow):
-            show(event)
+            if wanted(event):
+                show(event)
 
 
 def _events(path: Path, since_ms: int | None, count: int | None, follow: bool) -> Iterator["Received"]:
@@ -67,6 +73,36 @@ def _events(path: Path, since_ms: int | None, count: int | None, follow: bool) -
                     yield event
             if not events:
                 time.sleep(LOOK)
+
+
+@contextmanager
+def _selecting(expression: str | None) -> Iterator[Callable[["Received"], bool]]:
+    """What says whether an event is wanted. Raises ConfigError for an expression that jq can't compile."""
+    if expression is None:
+        yield lambda event: True
+        return
+    from threading import Event
+
+    from listener.delivery.jq import Program
+
+    program = Program({"filter": expression}, Event())
+    program.compile()
+    try:
+        yield partial(_is_wanted, program)
+    finally:
+        program.close()
+
+
+def _is_wanted(program: "Program", event: "Received") -> bool:
+    from listener.event import FORMATS, Unparsable
+
+    try:
+        result = program.run([FORMATS["record"](event)])[0]
+    except Unparsable:
+        return False
+    if isinstance(result, tuple):
+        note(f"event {event.event_id}: {result.reason}")
+    return isinstance(result, bytes)
 
 
 def _shower(style: str) -> Callable[["Received"], None]:

@@ -4,12 +4,12 @@ import re
 import unicodedata
 from typing import Any
 
+from listener.base.text import printable
 from listener.cli.times import local
 from listener.event import Received, Unparsable, parse
 from listener.event.fields import SENDERS, STATUSES, TICKET_MESSAGE, number
 
 _TIME, _TICKET, _WHO, _STATUS = 16, 19, 5, 16  # columns
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")  # control and direction
 _DIM, _RESET = "2", "\x1b[0m"
 _WHO_COLOURS = {"bot": "36", "guest": "33", "agent": "32"}  # SGR: cyan, yellow, green
 _CLOSED = re.compile("closed_")
@@ -72,7 +72,7 @@ def _name(names: Any, code: Any) -> str:
 
 def clean(text: str) -> str:
     """One line, without what would move a terminal's cursor or turn its text around."""
-    return _UNPRINTABLE.sub(" ", text).strip()
+    return printable(text).strip()
 
 
 def width_of(text: str) -> int:

@@ -2,15 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, stop_never, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_never, wait_random_exponential
 
+from listener.base.clock import now_ms
 from listener.base.logs import get_logger
-from listener.sinks.base import Closed, Delivered, Outcome, Rejected, Retry, TryAgain
+from listener.base.text import printable
+from listener.event import Received, ticket_of
+from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Retry, TryAgain
 
 FIRST_DELAY = 0.1  # seconds, doubled each time; each wait is a random part of it
 T = TypeVar("T")
@@ -27,6 +30,7 @@ class SinkState:
     delivered: int = 0
     retries: int = 0
     dead_letters: int = 0
+    filtered: int = 0  # passed over, as the settings want
     failing_since: float | None = None
     last_error: str | None = None
     last_delivery_at: float | None = None
@@ -40,11 +44,19 @@ class Attempts:
 
     def __init__(self, state: SinkState, retry: Retry, abandon: threading.Event) -> None:
         self._state, self._retry, self._abandon = state, retry, abandon
+        self._failing_from: float | None = None  # monotonic
 
-    def until_done(self, step: Callable[[], Outcome], lines: int) -> tuple[Outcome, int]:
-        """(what came of `step` on that many lines, attempts); TryAgain if its time was over or it was abandoned."""
+    def until_done(self, step: Callable[[], Outcome], lines: Sequence[Line]) -> tuple[Outcome, int]:
+        """(what came of `step` on these lines, attempts); TryAgain if its time was over or it was abandoned.
+
+        Time counts from when the sink began to fail or, where that is later, from the receipt of the newest line: a
+        backlog behind a sink that is gone for good is given up together, not one batch after the other.
+        """
         give_up = self._retry.give_up_after
-        return self._run(step, lines, stop_never if give_up is None else stop_after_delay(give_up))
+        if give_up is None:
+            return self._run(step, len(lines), stop_never)
+        newest_ms = max(line.event.received_ms for line in lines)
+        return self._run(step, len(lines), lambda _: self._waited(newest_ms) >= give_up)
 
     def until_open(self, step: Callable[[], Outcome]) -> Outcome:
         """The same without an end: a sink that can't be opened has nothing to give up."""
@@ -58,8 +70,16 @@ class Attempts:
             log.warning("a sink failed in passing", sink=self._state.name, because=f"{type(e).__name__}: {e}")
             return None
 
+    def _waited(self, newest_ms: int) -> float:
+        """Seconds; a wall clock that jumps ahead makes nobody give up early."""
+        failing = 0.0 if self._failing_from is None else time.monotonic() - self._failing_from
+        return min(failing, (now_ms() - newest_ms) / 1000)
+
     def failed(self, reason: str) -> None:
+        """Notes an attempt that failed; the reason may hold words of the sink's other end."""
+        reason = printable(reason)
         self._state.retries += 1
+        self._failing_from = self._failing_from if self._failing_from is not None else time.monotonic()
         if self._state.failing_since is None or self._state.last_error != reason:
             log.warning("a sink fails; its events wait in the journal", sink=self._state.name, because=reason)
         self._state.failing_since = self._state.failing_since or time.time()
@@ -69,7 +89,22 @@ class Attempts:
         if self._state.failing_since is not None:
             seconds = round(time.time() - self._state.failing_since, 1)
             log.info("the sink works again", sink=self._state.name, after_seconds=seconds)
-        self._state.failing_since = self._state.last_error = None
+        self._state.failing_since = self._state.last_error = self._failing_from = None
+
+    def gave_up(self, event: Received, reason: str, attempts: int) -> str:
+        """Tells of an event that becomes a dead letter; returns the reason as the journal can keep it."""
+        reason = reason.encode("utf-8", "replace").decode()  # a surrogate would not go into the journal
+        log.error(
+            "dead letter: this sink will not get the event",
+            sink=self._state.name,
+            seq=event.seq,
+            event_id=event.event_id,
+            ticket_id=ticket_of(event.payload),
+            because=reason,
+            attempts=attempts,
+            hint="helpdesk-listen dead-letters list",
+        )
+        return reason
 
     def _run(self, step: Callable[[], Outcome], lines: int | None, stop: Stop) -> tuple[Outcome, int]:
         """What is taken at once goes without tenacity's 15 µs."""
@@ -77,6 +112,8 @@ class Attempts:
         if not isinstance(first, TryAgain):
             self.succeeded()
             return first, 1
+        if self._failing_from is None:
+            self._failing_from = time.monotonic()
         return self._try_again(chain([first], iter(lambda: _guarded(step, lines), None)), stop)
 
     def _try_again(self, outcomes: Iterator[Outcome], stop: Stop) -> tuple[Outcome, int]:

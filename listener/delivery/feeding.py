@@ -1,12 +1,13 @@
 """What a network sink is to send: new events ahead of its cursor, replays and retries, and those that wait aside."""
 
 import time
+from collections.abc import Iterator, Sequence
 
-from listener.delivery.formatting import Formatter
 from listener.delivery.lanes import Item, Lanes, Sending
+from listener.delivery.preparing import Preparer
 from listener.delivery.progress import Progress, Step
 from listener.delivery.verdicts import Verdicts
-from listener.event import Received, Unparsable, ticket_of
+from listener.event import Received, ticket_of
 from listener.journal import Cursor, Journal
 from listener.sinks.base import Line
 from listener.sinks.network import NetworkConfig
@@ -25,15 +26,16 @@ class Feed:
         journal: Journal,
         cursor: Cursor,
         *,
-        formatter: Formatter,
+        preparer: Preparer,
         lanes: Lanes,
         verdicts: Verdicts,
     ) -> None:
-        self.config, self._journal, self._formatter = config, journal, formatter
+        self.config, self._journal, self._preparer = config, journal, preparer
         self._lanes, self._verdicts = lanes, verdicts
         self.progress = Progress(cursor)
         self.step: Step | None = None  # of the order that is being carried out
         self.next_look = 0.0
+        self.filtered = 0
         self._window = max(WINDOW, 4 * config.in_flight * config.batch.max_events)
 
     @property
@@ -49,9 +51,7 @@ class Feed:
             return
         last = self._journal.last_seq
         events = self._journal.read(self.progress.read_to, CHUNK)
-        for event in events:
-            if self.progress.begin(event):
-                self._add(event, replayed=False)
+        self._add([event for event in events if self.progress.begin(event)], replayed=False)
         self.progress.read_to = events[-1].seq if events else max(last, self.progress.read_to)
 
     def take_orders(self) -> None:
@@ -66,25 +66,41 @@ class Feed:
         events, upto = self._journal.ordered(order, order.done_seq, most)
         events = [event for event in events if event.seq not in self._verdicts.aside.seqs]
         self.step = Step(order, upto, {event.seq for event in events})
-        for event in events:
-            self._add(event, replayed=True)
+        self._add(events, replayed=True)
 
-    def _add(self, event: Received, *, replayed: bool) -> None:
-        item = Item(event.seq, self._key(event), Line(event, b""), replayed, added=time.monotonic())
-        if self._formatted(item, event):
+    def _add(self, events: Sequence[Received], *, replayed: bool) -> None:
+        for event, line in self._prepared(events):
+            item = Item(event.seq, self._key(event), Line(event, b""), replayed, added=time.monotonic())
+            if not self._fits(item, line):
+                continue
             if item.key in self._verdicts.aside:
                 self._verdicts.behind(item)
             else:
                 self._lanes.add(item)
 
-    def _formatted(self, item: Item, event: Received) -> bool:
-        """Whether the event could be put in the sink's format; if not, it is a dead letter."""
-        try:
-            (item.line,) = self._formatter.lines([event], self.config.format)
-        except Unparsable as e:
-            self._verdicts.unformattable(item, e.reason)
-            return False
-        return True
+    def _prepared(self, events: Sequence[Received]) -> Iterator[tuple[Received, Line | str | None]]:
+        """With each event its line, why there is none, or None where the sink does not want it."""
+        while events:
+            prepared = self._preparer.prepare(events)
+            lines = {line.event.seq: line for line in prepared.lines}
+            yield from ((event, lines.get(event.seq)) for event in events if event.seq <= prepared.upto)
+            if prepared.failed:
+                yield prepared.failed
+            upto = prepared.failed[0].seq if prepared.failed else prepared.upto
+            if upto < events[0].seq:
+                break  # stopping
+            events = [event for event in events if event.seq > upto]
+
+    def _fits(self, item: Item, line: Line | str | None) -> bool:
+        """Whether the event is to be sent; if not, it is passed over, or a dead letter."""
+        if isinstance(line, Line):
+            item.line = line
+        elif line is None:
+            self.filtered += 1
+            self._verdicts.passed_over(item)
+        else:
+            self._verdicts.unformattable(item, line)
+        return isinstance(line, Line)
 
     def _key(self, event: Received) -> str:
         if self.config.order == "strict":
@@ -100,6 +116,7 @@ class Feed:
             item.attempts, item.first_ms = row.attempts, row.first_ms
             if not events or events[0].seq != row.seq:
                 self._verdicts.unformattable(item, "the event has left the journal")
-            elif self._formatted(item, events[0]):
+                continue
+            if any(self._fits(item, line) for _, line in self._prepared(events)):
                 return Sending([item])
         return None

@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 
 from listener.base.logs import get_logger
 from listener.event import FORMATS, Received, Unparsable
@@ -54,13 +53,6 @@ class Formatter:
             while len(self._known) > MAX_LINES or (self._bytes > MAX_BYTES and len(self._known) > 1):
                 self._bytes -= len(self._known.pop(next(iter(self._known))))
         return line
-
-
-def formattable(events: Sequence[Received], form: str) -> Iterator[Line]:
-    """The lines of those that can be formatted."""
-    for event in events:
-        with suppress(Unparsable):
-            yield Line(event, _formatted(event, form))
 
 
 def _formatted(event: Received, form: str) -> bytes:

@@ -21,6 +21,7 @@ from listener.delivery.feeding import Feed
 from listener.delivery.formatting import Formatter
 from listener.delivery.lanes import Item, Lanes, Sending
 from listener.delivery.noting import be_patient, note, tell_paused
+from listener.delivery.preparing import Preparer
 from listener.delivery.verdicts import Verdicts
 from listener.journal import Cursor, Journal
 from listener.journal.waiting import settle
@@ -56,20 +57,19 @@ class NetworkWorker:
         self._attempts = Attempts(self.state, config.retry, abandon)
         self._journal, self._cursor, self._abandon = journal, cursor, abandon
         self._limit, self._on_end, self._on_delivered = limit, on_end, on_delivered
-        batch = config.batch
-        self._lanes = Lanes(batch.max_events, batch.max_bytes, batch.linger)
+        self._lanes = Lanes(config.batch.max_events, config.batch.max_bytes, config.batch.linger)
         self._endpoint = Endpoint(config.retry.max_delay, config.in_flight)
         self._verdicts = Verdicts(config, self._lanes, self._endpoint, Aside())
-        self._feed = Feed(config, journal, cursor, formatter=formatter, lanes=self._lanes, verdicts=self._verdicts)
+        self._preparer = Preparer(config, formatter, abandon)
+        self._feed = Feed(config, journal, cursor, preparer=self._preparer, lanes=self._lanes, verdicts=self._verdicts)
         self._progress = self._feed.progress
         self._tasks: dict[asyncio.Task[None], Sending] = {}
         self._unkept = 0  # batches whose outcome is not on disk yet
         self._keeping: asyncio.Task[None] | None = None
         self._watching: asyncio.Future[bool] | None = None
-        self._fresh_probe, self._only_orders = True, False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain_to: int | None = None
-        self._last_launch = NEVER
+        self._last_launch, self._fresh_probe, self._only_orders = NEVER, True, False
         self.ended = self.died = False
         self._thread = threading.Thread(target=self._run, name=f"sink-{config.name}", daemon=True)
 
@@ -174,8 +174,7 @@ class NetworkWorker:
     def _launch(self) -> None:
         now = time.monotonic()
         while not self._abandon.is_set() and now < self._last_launch and (sending := self._next(now)):
-            task = asyncio.ensure_future(self._send(sending, now))
-            self._tasks[task] = sending
+            self._tasks[task := asyncio.ensure_future(self._send(sending, now))] = sending
             task.add_done_callback(self._over)
 
     def _next(self, now: float) -> Sending | None:
@@ -254,7 +253,7 @@ class NetworkWorker:
         self._unkept -= unkept
         self._cursor, self._progress.keeping = cursor, 0
         note(self.state, cursor, changes, delivered, done)
-        self.state.waiting = len(self._verdicts.aside)
+        self.state.waiting, self.state.filtered = len(self._verdicts.aside), self._feed.filtered
         if delivered and self._on_delivered:
             self._on_delivered([item.line for item in delivered])
 
@@ -287,6 +286,7 @@ class NetworkWorker:
 
     async def _end(self) -> None:
         """Requests under way get a moment to end; what they came to is kept."""
+        self._preparer.close()
         await wind_up(self._tasks, lambda: self._drain_to is not None)
         try:
             async with asyncio.timeout(2.0):

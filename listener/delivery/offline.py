@@ -1,12 +1,15 @@
 """Replays and retries from the command line: the daemon carries them out, or where there is none, this process."""
 
 import threading
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-from listener.base.errors import ConfigError
+from listener.base.errors import ConfigError, SinkFailed
 from listener.base.logs import configure
+from listener.delivery.attempts import SinkState
 from listener.delivery.formatting import Formatter
+from listener.delivery.jq import refuse_broken
 from listener.delivery.workers import new_worker
 from listener.event import Unparsable, identify
 from listener.journal import Journal, Pending, redelivery
@@ -17,6 +20,8 @@ from listener.journal.redelivery import Change
 from listener.settings.config import Settings
 from listener.sinks.base import SinkConfig
 
+PATIENCE = 10.0  # seconds that a command waits for a sink that fails
+LOOK = 0.1  # seconds
 SLICE = 500  # rows that a command removes in one transaction: the daemon waits for it
 
 
@@ -83,9 +88,27 @@ def without_daemon(settings: Settings) -> Iterator[Journal | None]:
 
 def _carry_out(settings: Settings, journal: Journal, sink: str) -> None:
     config, abandon = sink_config(settings, sink), threading.Event()
+    refuse_broken([config])
     cursor = journal.attach((s.name, s.start == "earliest") for s in settings.sinks)[sink]
     worker = new_worker(config, journal, cursor, formatter=Formatter(share=False), abandon=abandon)
-    worker.carry_out_orders()
+    ended = threading.Event()
+    threading.Thread(target=_watch, args=(worker.state, abandon, ended), name="patience", daemon=True).start()
+    try:
+        worker.carry_out_orders()
+    finally:
+        ended.set()
+    if abandon.is_set():
+        raise SinkFailed(
+            f"the sink {sink} has failed for {PATIENCE:g} s: {worker.state.last_error}",
+            hint="see to it, then start the daemon: it carries out what is left",
+        )
+
+
+def _watch(state: SinkState, abandon: threading.Event, ended: threading.Event) -> None:
+    """Abandons a sink that has failed for PATIENCE seconds: whoever waits for a command wants to know."""
+    while not ended.wait(LOOK):
+        if state.failing_since is not None and time.time() - state.failing_since > PATIENCE:
+            abandon.set()
 
 
 def sink_config(settings: Settings, sink: str) -> SinkConfig:

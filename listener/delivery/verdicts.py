@@ -62,6 +62,12 @@ class Verdicts:
         """It can't be put in the sink's format: no attempt would help."""
         self._dead(item, reason)
 
+    def passed_over(self, item: Item) -> None:
+        """The sink's settings leave it out."""
+        if item.replayed:
+            self.changes.again.append(item.seq)
+        self._finish(item)
+
     def behind(self, item: Item) -> None:
         """An event of a ticket that waits aside goes behind what waits there."""
         self._set_aside(item, "")

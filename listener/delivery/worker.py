@@ -8,15 +8,15 @@ with what is new; journal/orders.py says how the two are told apart after a cras
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.base.threads import give_way
 from listener.delivery.attempts import Attempts, SinkState
-from listener.delivery.formatting import SLICE, Formatter, formattable
-from listener.event import Received, Unparsable, ticket_of
+from listener.delivery.formatting import SLICE, Formatter
+from listener.delivery.preparing import Prepared, Preparer
+from listener.event import Received
 from listener.journal import Cursor, Journal, Order
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Sink, SinkConfig, TryAgain
 
@@ -49,12 +49,14 @@ class Worker:
         self.config, self.sink = config, sink
         self.state = SinkState(config.name, seq=cursor.seq)
         self._attempts = Attempts(self.state, config.retry, abandon)
-        self._journal, self._cursor, self._formatter = journal, cursor, formatter
+        self._journal, self._cursor = journal, cursor
+        self._preparer = Preparer(config, formatter, abandon)
         self._abandon, self._limit = abandon, limit
         self._on_end, self._on_delivered = on_end, on_delivered
         self._drain_to: int | None = None
         self._unkept = False  # the position must be on disk before the next delivery
         self._order: Order | None = None  # the one that is being carried out
+        self._reached = cursor.seq  # delivered or passed over up to here, of what is new or of the order
         self._next_look = 0.0  # for orders
         self._delivered_at = 0.0  # time.monotonic()
         self.ended = self.died = False
@@ -90,6 +92,7 @@ class Worker:
             continue
         self._journal.flush()
         self.sink.close()
+        self._preparer.close()
 
     def _run(self) -> None:
         give_way(NICENESS)
@@ -107,6 +110,7 @@ class Worker:
             log.exception("a sink's worker died", sink=self.config.name)
         finally:
             self._journal.leave()
+            self._preparer.close()
             self.ended = True
             self._on_end(self)
 
@@ -147,8 +151,6 @@ class Worker:
     def _batch(self) -> int:
         return BATCH if self._limit is None else max(1, min(BATCH, self._limit - self.state.delivered))
 
-    # Opening
-
     def _open(self) -> Outcome:
         """What the sink has past its last known place is of the order that had begun, if one had."""
         order = self._journal.next_order(self.config.name)
@@ -166,7 +168,7 @@ class Worker:
         seq, last = self._place(), self._order.last_seq if self._order else self._journal.last_seq
         while seq < last:
             events, seq = self._next(seq, SLICE)
-            yield from formattable(events, self.config.format)
+            yield from self._preparer.ahead(events)
 
     def _place(self) -> int:
         return self._order.done_seq if self._order else self._cursor.seq
@@ -202,26 +204,36 @@ class Worker:
     # Delivering
 
     def _deliver(self, events: list[Received]) -> None:
-        """Up to the first event that can't be formatted, or that one alone."""
-        try:
-            lines = self._formatter.lines(events, self.config.format)
-        except Unparsable as e:
-            self._bury(events[0], e.reason, 1)
-            return
-        if self._order is None and time.monotonic() - self._delivered_at < FLOW:
-            self._gather(lines, time.monotonic() + LINGER)
-        outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), len(lines))
-        self._settle(lines, outcome, attempts)
+        """What is for this sink of them; then, where all of that is delivered, the one on which a step failed."""
+        self._reached = events[0].seq - 1
+        prepared = self._preparer.prepare(events)
+        if self._order is None and prepared.lines and time.monotonic() - self._delivered_at < FLOW:
+            self._gather(prepared, time.monotonic() + LINGER)
+        if lines := prepared.lines:
+            outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), lines)
+            self._settle(lines, outcome, attempts)
+        if not lines or self._reached == lines[-1].event.seq:
+            self._pass_over(prepared)
+        self.state.filtered += sum(seq <= self._reached for seq in prepared.passed)
 
-    def _gather(self, lines: list[Line], until: float) -> None:
-        """Formats what comes until then, so that it shares a sync; what can't be formatted begins the next batch."""
-        with suppress(Unparsable):
-            while (room := self._batch() // 2 - len(lines)) > 0 and (left := until - time.monotonic()) > 0:
-                seq = lines[-1].event.seq
-                events = self._journal.read(seq, room) if self._journal.wait(seq, left) else []
-                if not events:
-                    break
-                lines += self._formatter.lines(events, self.config.format)
+    def _gather(self, prepared: Prepared, until: float) -> None:
+        """Prepares what comes until then, so that it shares a sync; what fails ends it."""
+        while (room := self._batch() // 2 - len(prepared.lines)) > 0 and (left := until - time.monotonic()) > 0:
+            seq = prepared.upto
+            events = self._journal.read(seq, room) if self._journal.wait(seq, left) else []
+            if prepared.failed or not events:
+                break
+            prepared.add(self._preparer.prepare(events))
+
+    def _pass_over(self, prepared: Prepared) -> None:
+        """Moves on to where all is prepared, and then past what failed."""
+        if prepared.upto > self._reached and self._order:
+            self._insist(lambda order: self._journal.progress(order, prepared.upto, self._cursor, prepared.passed))
+            self._reached = prepared.upto
+        elif prepared.upto > self._reached:
+            self._skip_to(prepared.upto)
+        if prepared.failed and not self._abandon.is_set():
+            self._bury(*prepared.failed, 1)
 
     def _settle(self, lines: Sequence[Line], outcome: Outcome, attempts: int) -> None:
         match outcome:
@@ -260,7 +272,7 @@ class Worker:
     def _move(self, seq: int, position: str) -> None:
         """In memory."""
         self._cursor = Cursor(self._cursor.seq if self._order else seq, position)
-        self.state.seq = self._cursor.seq
+        self.state.seq, self._reached = self._cursor.seq, seq
 
     def _insist(self, write: Callable[[Order], None]) -> None:
         """Until the journal takes it: what was delivered to order must not be delivered so again."""
@@ -274,17 +286,7 @@ class Worker:
                     raise
 
     def _bury(self, event: Received, reason: str, attempts: int) -> None:
-        reason = reason.encode("utf-8", "replace").decode()  # a surrogate would not go into the journal
-        log.error(
-            "dead letter: this sink will not get the event",
-            sink=self.config.name,
-            seq=event.seq,
-            event_id=event.event_id,
-            ticket_id=ticket_of(event.payload),
-            because=reason,
-            attempts=attempts,
-            hint="helpdesk-listen dead-letters list",
-        )
+        reason = self._attempts.gave_up(event, reason, attempts)
         cursor = Cursor(self._cursor.seq if self._order else event.seq, self._cursor.position)
         self._journal.dead_letter(self.config.name, event.seq, reason, attempts, cursor)
         self._move(event.seq, cursor.position)

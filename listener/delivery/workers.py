@@ -14,6 +14,7 @@ from listener.sinks import new_network_sink, new_sink
 from listener.sinks.base import Line, SinkConfig
 from listener.sinks.network import NetworkConfig
 
+ABANDONED = 0.2  # seconds that all workers together have to end once they are abandoned
 OnDelivered = Callable[[str, Sequence[Line]], None]
 """(sink's name, the lines), in the worker's thread."""
 
@@ -46,6 +47,7 @@ class Workers:
         self._wanted: dict[str, SinkConfig] = {}
         self._current: dict[str, Worker] = {}
         self._leaving: list[Worker] = []
+        self._left_at: dict[str, Cursor] = {}  # of sinks whose workers ended in this run: newer than the journal's
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(list(self._current.values()))
@@ -82,6 +84,7 @@ class Workers:
             return False
         self._leaving.remove(worker)
         name = worker.config.name
+        self._left_at[name] = worker.cursor
         if name in self._wanted and name not in self._current and not self._is_leaving(name):
             self._start(self._wanted[name], worker.cursor)
         return True
@@ -97,13 +100,16 @@ class Workers:
             await asyncio.to_thread(worker.join, max(0.0, until - time.monotonic()))
         for worker in workers:
             worker.abandon()
-        return [worker.config.name for worker in workers if not worker.join(0.2)]
+        await asyncio.to_thread(_join, workers, time.monotonic() + ABANDONED)
+        return [worker.config.name for worker in workers if not worker.join(0)]
 
     def _attach(self, sinks: Sequence[SinkConfig]) -> dict[str, Cursor]:
         return self._journal.attach((sink.name, sink.start == "earliest") for sink in sinks)
 
     def _start(self, config: SinkConfig, cursor: Cursor) -> None:
         abandon = threading.Event()
+        cursor = self._left_at.pop(config.name, cursor)
+        self._journal.retention.hold(config.name)
         worker = new_worker(
             config,
             self._journal,
@@ -120,8 +126,16 @@ class Workers:
 
     def _dismiss(self, worker: Worker) -> None:
         del self._current[worker.config.name]
+        if worker.ended:  # closed, say: it has told its end already, and will not do so again
+            self._left_at[worker.config.name] = worker.cursor
+            return
         self._leaving.append(worker)
         worker.abandon()
 
     def _is_leaving(self, name: str) -> bool:
         return any(worker.config.name == name for worker in self._leaving)
+
+
+def _join(workers: Sequence[Worker], until: float) -> None:
+    for worker in workers:
+        worker.join(max(0.0, until - time.monotonic()))

@@ -15,14 +15,20 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import asdict
 
+from listener.base.text import on_one_line
 from listener.event.fields import EVENTS, NUMBERS, TICKET_MESSAGE, Converter, number
 from listener.event.payload import Unparsable, identify, identity, load, text_of
+from listener.event.plain_text import plain_text
 
 __all__ = ["FORMATS", "TICKET_MESSAGE", "Event", "Received", "Unparsable", "identify", "parse", "timestamp"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CONVERTERS: Final[Mapping[object, Converter]] = {name: Converter(fields) for name, fields in EVENTS.items()}
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder().encode
+
+
+def _encode(value: object) -> bytes:
+    return on_one_line(_encoder(value))
 
 
 class Discreet:
@@ -101,8 +107,14 @@ def timestamp(ms: int) -> str:
 
 
 def _milliseconds(value: object) -> int | None:
-    ms = number(value)
-    return ms if type(ms) is int else None
+    """Unix ms of a time in s, ms, µs or ns, told by its size: each means years 1973 to 5138 of the unit's own."""
+    at = number(value)
+    if type(at) is not int:
+        return None
+    size = abs(at)
+    if size < 10**11:
+        return at * 1000
+    return at if size < 10**14 else at // 1000 if size < 10**17 else at // 10**6
 
 
 @lru_cache(maxsize=256)  # events that come together share their milliseconds
@@ -147,6 +159,7 @@ class _Record(msgspec.Struct, gc=False):
     schema: Any
     seq: int
     event: Any
+    plain_text: Any
 
 
 _OWN: Final = {*_Record.__struct_fields__, "extra"}
@@ -157,6 +170,8 @@ def _record(received: Received) -> bytes:
     envelope = load(received.payload)
     header = envelope.pop("header")
     event_type, created = header.pop("event_type", UNSET), header.pop("create_time", UNSET)
+    event = _convert(event_type, envelope.pop("event", UNSET))
+    words = plain_text(event) if event_type == TICKET_MESSAGE else None
     record = _Record(
         event_id=str(header.pop("event_id")),
         event_type=event_type,
@@ -166,10 +181,10 @@ def _record(received: Received) -> bytes:
         tenant_key=header.pop("tenant_key", UNSET),
         schema=envelope.pop("schema", UNSET),
         seq=received.seq,
-        event=_convert(event_type, envelope.pop("event", UNSET)),
+        event=event,
+        plain_text=UNSET if words is None else words,
     )
-    for holder in (header, envelope):
-        holder.pop("token", None)  # the verification token, of today's header or of the first version's envelope
+    _remove_tokens(header, envelope, event)
     return _encode(_with_unknown(record, header, envelope) if header or envelope else record)
 
 
@@ -198,15 +213,29 @@ def _free(name: str, taken: dict[str, Any]) -> str:
 
 def _raw(received: Received) -> bytes:
     envelope = load(received.payload)
-    for holder in (envelope, envelope["header"]):
-        if "token" in holder:
-            holder["token"] = ""
+    holders: tuple[Any, ...] = (envelope, envelope["header"], envelope.get("event"))
+    for holder in holders:
+        for name in _tokens(holder):
+            holder[name] = ""
     return _encode(envelope)
+
+
+def _remove_tokens(*holders: Any) -> None:
+    for holder in holders:
+        for name in _tokens(holder):
+            del holder[name]
+
+
+def _tokens(holder: Any) -> list[str]:
+    """Names of the verification token, however it is spelt: in the header, in the first version's envelope."""
+    return [name for name in holder if len(name) == 5 and name.lower() == "token"] if type(holder) is dict else []
 
 
 def _cloudevent(received: Received) -> bytes:
     """CloudEvents 1.0 in JSON; `time` and `subject` only where they are known, as the specification wants."""
     event = parse(received.payload)
+    data = event.envelope.get("event", UNSET)
+    _remove_tokens(data)
     attributes = {
         "specversion": "1.0",
         "id": event.event_id,
@@ -215,7 +244,7 @@ def _cloudevent(received: Received) -> bytes:
         "subject": event.ticket_id or UNSET,
         "time": _utc(event.created_ms) or UNSET,
         "datacontenttype": "application/json",
-        "data": _convert(event.event_type, event.envelope.get("event", UNSET)),
+        "data": _convert(event.event_type, data),
     }
     return _encode({name: value for name, value in attributes.items() if value is not UNSET})
 

@@ -104,6 +104,10 @@ _ENVELOPE: Schema = {
     "tenant_key": {"description": "Key of the tenant."} | _KINDS["text"],
     "schema": {"description": "Version of the platform's envelope, 2.0."} | _KINDS["text"],
     "event": {"description": "The event's object; its fields depend on event_type."},
+    "plain_text": {
+        "description": "The message as people read it, from text, rich text or JSON content; pictures as [image].",
+        "type": "string",
+    },
     "seq": {"description": "Number of the event in the journal, rising, with gaps.", "type": "integer"},
     "extra": {
         "description": "Fields of header or envelope that no document names and whose name the record uses.",

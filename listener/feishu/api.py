@@ -17,7 +17,7 @@ from listener.base.redact import remember
 from listener.base.threads import DaemonExecutor
 from listener.feishu import answers
 from listener.feishu.network import Answer, BoundedRequests, Network
-from listener.feishu.sdk import private
+from listener.feishu.sdk import OpenApi
 from listener.settings.config import Feishu
 
 ONLINE_PATH = "/open-apis/event/v1/connection"
@@ -54,7 +54,7 @@ def helpdesk_of(feishu: Feishu) -> Helpdesk:
 
 
 class Api:
-    """One app's calls; they block. Raise ConfigError, Unavailable or Unreachable. One at a time in a process."""
+    """One app's calls; they block. Raise ConfigError, Unavailable or Unreachable."""
 
     def __init__(
         self,
@@ -64,17 +64,13 @@ class Api:
         patience: float = PATIENCE,
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
-        model = private("core.model")
-        self._config = model.Config()
-        self._config.app_id, self._config.app_secret = feishu.app_id, feishu.app_secret.read()
-        self._config.domain = feishu.domain
-        private("core.token.manager").TokenManager.cache = private("core.cache.local_cache").LocalCache()
-        private("core.http.transport").requests = _Requests(network, patience, tell)
+        requests = _Requests(network, patience, tell)
+        self._sdk = OpenApi(feishu.app_id, feishu.app_secret.read(), feishu.domain, requests)
 
     def tenant_token(self) -> None:
         """Asks for a tenant access token: whether app id and secret open the APIs."""
         with _documented():
-            private("core.token.manager").TokenManager.get_self_tenant_token(self._config)
+            self._sdk.tenant_token()
 
     def online_clients(self) -> int:
         """How many long connections of the app are open, ours among them."""
@@ -97,27 +93,13 @@ class Api:
         self._change("unsubscribe", helpdesk, events)
 
     def _change(self, verb: str, helpdesk: Helpdesk, events: Collection[str]) -> None:
-        model = f"api.helpdesk.v1.model.{verb}_event_request"
-        title = verb.capitalize()
-        pairs = [_pair(event) for event in events]
-        body = getattr(private(f"{model}_body"), f"{title}EventRequestBody").builder().events(pairs).build()
-        request = getattr(private(model), f"{title}EventRequest").builder().request_body(body).build()
-        event = private("api.helpdesk.v1.resource.event").Event(self._config)
         with _documented():
-            getattr(event, verb)(request, _option(helpdesk))
+            self._sdk.change_subscription(verb, [_pair(event) for event in events], helpdesk.header)
 
     def _get(self, path: str, helpdesk: Helpdesk | None = None, **query: Any) -> dict[str, Any]:
-        """An API whose class in the SDK is not worth loading, over the same client."""
-        enum = private("core.enum")
-        request = private("core.model").BaseRequest()
-        request.http_method, request.uri = enum.HttpMethod.GET, path
-        request.token_types = {enum.AccessTokenType.TENANT}
-        request.queries = [(name, str(value)) for name, value in query.items()]
-        option = _option(helpdesk)
         with _documented():
-            private("core.token").verify(self._config, request, option)
-            response = private("core.http.transport").Transport.execute(self._config, request, option)
-        return answers.read(response.status_code, response.content)
+            status, content = self._sdk.get(path, helpdesk.header if helpdesk else {}, **query)
+        return answers.read(status, content)
 
 
 @contextmanager
@@ -131,15 +113,9 @@ def _documented() -> Iterator[None]:
         raise Unavailable(f"the answer is not the documented one ({type(e).__name__})", hint=answers.NETWORK) from None
 
 
-def _option(helpdesk: Helpdesk | None) -> Any:
-    """A fresh one for each call: the SDK writes into it."""
-    return private("core.model").RequestOption.builder().headers(helpdesk.header if helpdesk else {}).build()
-
-
-def _pair(event: str) -> Any:
+def _pair(event: str) -> tuple[str, str]:
     """ "helpdesk.ticket_message.created_v1" as the API names it: helpdesk.ticket_message, ticket_message.created_v1."""
-    model = private("api.helpdesk.v1.model.event").Event
-    return model.builder().type(event.rpartition(".")[0]).subtype(event.partition(".")[2]).build()
+    return event.rpartition(".")[0], event.partition(".")[2]
 
 
 class _Requests(BoundedRequests):

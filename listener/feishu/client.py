@@ -1,32 +1,18 @@
-"""The SDK's ws Client, cut down to one connection. What runs of it, and what is overridden and why:
+"""What a session needs of the platform's client, and the sense of what the endpoint and the handshake say. Pure."""
 
-| the SDK's               | here                                                                              |
-|-------------------------|-----------------------------------------------------------------------------------|
-| `_get_conn_url`         | runs, in a daemon thread, over bounded requests: no wait without an end           |
-| `_connect`              | runs, with a proxy, bounded; no redirects                                         |
-| `_handle_control_frame` | runs                                                                              |
-| `_configure`            | overridden: the server's timings inside sane limits                               |
-| `_receive_message_loop` | overridden: frames come by callback, and the end of a connection is the caller's  |
-| `_handle_data_frame`    | replaced in session.py: its ack would leave before the commit                     |
-| `_reconnect`, `start`   | never called: the supervisor decides                                              |
-"""
-
-import asyncio
 import math
 import re
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, TypeGuard
+from typing import Any, Protocol, TypeGuard
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake
 
-from listener.base.errors import ListenError, SessionError, Unreachable
+from listener.base.errors import SessionError, Unreachable
 from listener.feishu.codes import endpoint_error, handshake_error
-from listener.feishu.network import BoundedRequests, Network, is_loopback
-from listener.feishu.sdk import ws_client
-from listener.feishu.websocket import OnMessage, Websockets
+from listener.feishu.network import is_loopback
+from listener.feishu.websocket import FrameConnection
 
 MAX_SERVICE_ID = 2**31 - 1  # the ping frame's field is an int32
 
@@ -50,70 +36,55 @@ def _is_number(value: object) -> TypeGuard[float]:
     return type(value) is int or (type(value) is float and not math.isnan(value))
 
 
-class OneConnection:
-    """Goes before the SDK's Client in the bases; see the table above."""
+class LongConnection(Protocol):
+    """What a session needs of the platform's client; sdk.py makes it of the official SDK's."""
 
     timings: Timings
-    url: str
 
-    def fetch_url(self) -> str:
+    @property
+    def connection(self) -> FrameConnection | None:
+        """The websocket, once `connect` has returned."""
+
+    @property
+    def connection_id(self) -> str:
+        """The platform's name for this connection."""
+
+    def fetch_url(self) -> None:
         """The endpoint call; blocks. Raises SessionError, and ConfigError where the secret would go out unprotected."""
-        try:
-            url = super()._get_conn_url()  # type: ignore[misc]  # the SDK's Client comes next in the bases
-        except ListenError:
-            raise
-        except Exception as e:
-            raise _endpoint_failed(e) from None
-        self.url = checked_url(url)
-        return self.url
 
-    def _get_conn_url(self) -> str:
-        return self.url
+    async def connect(self) -> None:
+        """The handshake, at the URL that was fetched."""
 
-    async def _receive_message_loop(self) -> None:
-        return
+    def ping(self) -> bytes:
+        """The application's ping, encoded."""
 
-    def _configure(self, conf: Any) -> None:
-        self.timings.obey(getattr(conf, "PingInterval", None), getattr(conf, "ReconnectNonce", None))
+    def control(self, frame: Any) -> None:
+        """Takes over what a control frame says, such as new timings."""
 
 
-def new_client(app_id: str, secret: str, domain: str, network: Network, on_message: OnMessage) -> Any:
-    """A client for one connection. One at a time: it owns the private copy's globals. Call inside a running loop."""
-    sdk: Any = ws_client()
-    sdk.loop = asyncio.get_running_loop()
-    sdk.requests = BoundedRequests(network)
-    sdk.ExpiringCache = lambda **_: None  # its clean-up task would outlive the connection
-    sdk.websockets = Websockets(network, on_message)
-    sdk._ws_connect_kwargs = lambda _headers: {}
-    sdk._parse_ws_conn_exception = raise_refused
-    client = _client_class()(app_id, secret, domain=domain, log_level=sdk.LogLevel.WARNING)
-    client.timings, client.url = Timings(), ""
-    return client
+def checked_url(url: object, *, plain: bool) -> str:
+    """The connection URL: wss, with the ids that the SDK reads. Raises Unreachable.
 
-
-@cache
-def _client_class() -> Any:
-    return type("OneConnectionClient", (OneConnection, ws_client().Client), {})
-
-
-def checked_url(url: object) -> str:
-    """The connection URL: wss, or ws to loopback, with the ids that the SDK reads. Raises Unreachable."""
+    `plain`: the domain itself is http on this machine; only then may it be ws, to this machine too.
+    """
     try:
         parts = urlsplit(url if isinstance(url, str) else "")
         query = parse_qs(parts.query)
     except ValueError:
         raise Unreachable("the endpoint gave a connection URL that is none", cause="endpoint") from None
-    if parts.scheme != "wss" and not (parts.scheme == "ws" and is_loopback(parts.hostname)):
+    if parts.scheme != "wss" and not (plain and parts.scheme == "ws" and is_loopback(parts.hostname)):
         where = f"{parts.scheme}://{parts.hostname}" if parts.scheme else "none"
         raise Unreachable(f"the endpoint gave a connection URL that is not wss: {where[:200]}", cause="endpoint")
+    if parts.username is not None or parts.password is not None:
+        raise Unreachable("the endpoint gave a connection URL with a user name in it", cause="endpoint")
     service_id = query.get("service_id", [""])[0]
     if not query.get("device_id") or not re.fullmatch(r"[0-9]{1,10}", service_id) or int(service_id) > MAX_SERVICE_ID:
         raise Unreachable("the endpoint gave a connection URL without device_id or service_id", cause="endpoint")
     return str(url)
 
 
-def _endpoint_failed(error: Exception) -> SessionError:
-    """By class name: the SDK's exceptions live in the private copy."""
+def endpoint_failed(error: Exception) -> SessionError:
+    """What is wrong with the endpoint's answer. By class name: the SDK's exceptions live in the private copy."""
     code = getattr(error, "code", None)
     match type(error).__name__:
         case "ServerException" if isinstance(code, int):

@@ -6,8 +6,8 @@ from typing import Any
 
 from listener.base.errors import Unreachable
 from listener.base.threads import DaemonExecutor
-from listener.feishu.client import new_client
 from listener.feishu.network import network_of
+from listener.feishu.sdk import new_client
 from listener.feishu.session import Session
 from listener.settings.config import Feishu
 
@@ -69,7 +69,7 @@ class _Refuser:
     def __init__(self) -> None:
         self.reply: Callable[[int], None] = lambda code: None
 
-    def _do_without_validation(self, payload: bytes) -> "_Refuser":
+    def receive(self, payload: bytes) -> "_Refuser":
         verdict = _Refuser()
         asyncio.get_running_loop().call_soon(lambda: verdict.reply(500))
         return verdict

@@ -4,9 +4,25 @@
 API. Both are stood in for while a module is imported, then all of it leaves `sys.modules` again: a plain
 `import lark_oapi` elsewhere in the process gets its own, whole SDK, and what is replaced here is seen by nobody else.
 
+Modules that hold state (the ws client's loop and `requests`, the token cache) are loaded anew for each of our clients,
+beside the others, which all share: two clients in one process know nothing of each other.
+
+What runs of the ws Client, and what is replaced and why:
+
+| the SDK's               | here                                                                              |
+|-------------------------|-----------------------------------------------------------------------------------|
+| `_get_conn_url`         | runs, in a daemon thread, over bounded requests: no wait without an end           |
+| `_connect`              | runs, with a proxy, bounded; no redirects                                         |
+| `_handle_control_frame` | runs                                                                              |
+| `_configure`            | replaced: the server's timings inside sane limits                                 |
+| `_receive_message_loop` | replaced: frames come by callback, and the end of a connection is the caller's    |
+| `_handle_data_frame`    | never called: its ack would leave before the commit (session.py has ours)         |
+| `_reconnect`, `start`   | never called: the supervisor decides                                              |
+
 `PRIVATE` names what of it this project touches although nobody promised it; tests/contract holds the SDK to that list.
 """
 
+import asyncio
 import importlib
 import importlib.util
 import logging
@@ -15,51 +31,205 @@ import threading
 import warnings
 from functools import cache
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, Protocol
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from listener.base.errors import ListenError
 from listener.base.redact import redact
+from listener.feishu.client import LongConnection, Timings, checked_url, endpoint_failed, raise_refused
+from listener.feishu.network import BoundedRequests, Network
+from listener.feishu.websocket import FrameConnection, OnMessage, Websockets
 
 PRIVATE = {
     "ws.client": "loop requests websockets Frame ExpiringCache LogLevel Client"
     " _ws_connect_kwargs _new_ping_frame _parse_ws_conn_exception",
     "ws.client.Client": "_get_conn_url _connect _receive_message_loop _handle_control_frame _configure"
-    " _conn _conn_id _service_id _event_handler",
-    "ws.client.Frame": "DESCRIPTOR",  # .file.serialized_pb
+    " _conn _conn_id _service_id",
+    "ws.pb.pbbp2_pb2.Frame": "DESCRIPTOR",  # .file.serialized_pb
     "core.http.transport": "requests",
     "core.token.manager.TokenManager": "cache",
-}  # and that an event handler is called by `_do_without_validation(payload)`, which we call ourselves
+    "ws.pb.pbbp2_pb2": "Frame",
+}
 
 _PACKAGE = "lark_oapi"
 _DISPATCHER = "lark_oapi.event.dispatcher_handler"
 _NAMESPACES = "pkg_resources"  # asked by the vendored protobuf for a namespace that it does not need: 6 MB
 _HELPDESK = "lark_oapi.api.helpdesk.v1"
 _LEAN = (_PACKAGE, _HELPDESK, f"{_HELPDESK}.resource", f"{_HELPDESK}.model")  # loaded without their __init__
-_copy: dict[str, ModuleType] = {}  # what the private copy has loaded so far
+_WITH_STATE = (  # loaded anew for each OpenApi: their globals hold its requests and tokens
+    "core.http",
+    "core.http.transport",
+    "core.token",
+    "core.token.auth",
+    "core.token.manager",
+    "api.helpdesk.v1.resource.event",
+)
+_shared: dict[str, ModuleType] = {}  # what all clients' copies have loaded so far and hold in common
 _importing = threading.Lock()
 log = logging.getLogger(__name__)
 
 
-@cache
-def ws_client() -> ModuleType:
-    """The private copy of `lark_oapi.ws.client`. Call it inside a running loop: the module looks for one."""
-    module = private("ws.client")
-    module.Frame = _c_frame(module.Frame)
-    return cast("ModuleType", module)
+class PrivateCopy:
+    """The SDK's modules as one client sees them: those named are its own, with their own globals."""
 
+    def __init__(self, *own: str) -> None:
+        self._own = {f"{_PACKAGE}.{name}" for name in own}
+        self._modules: dict[str, ModuleType] = {}
 
-def private(name: str) -> Any:
-    """The private copy of `lark_oapi.{name}`, such as "core.http.transport"; blocks."""
-    with _importing:
+    def load(self, name: str) -> Any:
+        """The module `lark_oapi.{name}`, such as "core.http.transport"; blocks."""
+        with _importing:
+            try:
+                module = self._import(f"{_PACKAGE}.{name}", _stand_ins())
+            except Exception:
+                log.warning("the SDK's layout has changed: loading all of it (slower, 130 MB more)", exc_info=True)
+                _shared.clear()
+                self._modules.clear()
+                module = self._import(f"{_PACKAGE}.{name}", {})
+        _tame(logging.getLogger("Lark"))
+        return module
+
+    def _import(self, name: str, stand_ins: dict[str, ModuleType]) -> ModuleType:
+        others = _take_out()
+        shared = {known: module for known, module in _shared.items() if known not in self._own}
+        sys.modules.update(stand_ins | shared | self._modules)
         try:
-            module = _import(f"{_PACKAGE}.{name}", _stand_ins())
-        except Exception:
-            log.warning("the SDK's layout has changed: loading all of it (slower, 130 MB more)", exc_info=True)
-            _copy.clear()
-            module = _import(f"{_PACKAGE}.{name}", {})
-    _tame(logging.getLogger("Lark"))
-    return module
+            with warnings.catch_warnings(action="ignore"):  # the SDK's own, as of utcfromtimestamp since Python 3.12
+                return importlib.import_module(name)
+        finally:
+            loaded = _take_out()
+            self._modules = {known: loaded.pop(known) for known in self._own & loaded.keys()}
+            _shared.update(loaded)
+            sys.modules.update(others)
+
+
+@cache
+def frame_type() -> Any:
+    """The class of the platform's frames."""
+    return _c_frame(PrivateCopy().load("ws.pb.pbbp2_pb2").Frame)
+
+
+class Cipher(Protocol):
+    """Decrypts what the platform sends to a webhook."""
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Raises ValueError."""
+
+
+def new_cipher(key: str) -> Cipher:
+    """The SDK's own."""
+    cipher: Cipher = PrivateCopy().load("core.utils.decryptor").AESCipher(key)
+    return cipher
+
+
+def new_client(app_id: str, secret: str, domain: str, network: Network, on_message: OnMessage) -> LongConnection:
+    """A client for one connection, which shares no state with any other. Call inside a running loop."""
+    return _OneConnection(app_id, secret, domain, network, on_message)
+
+
+class _OneConnection:
+    """The SDK's ws Client, cut down to one connection; see the table above."""
+
+    def __init__(self, app_id: str, secret: str, domain: str, network: Network, on_message: OnMessage) -> None:
+        self._sdk = sdk = PrivateCopy("ws.client").load("ws.client")
+        sdk.loop = asyncio.get_running_loop()
+        sdk.requests = BoundedRequests(network)
+        sdk.ExpiringCache = lambda **_: None  # its clean-up task would outlive the connection
+        sdk.websockets = Websockets(network, on_message)
+        sdk.Frame = frame_type()
+        sdk._ws_connect_kwargs = lambda _headers: {}
+        sdk._parse_ws_conn_exception = raise_refused
+        self._plain = domain.startswith("http:")  # to this machine: the settings take it for loopback only
+        self._client = client = sdk.Client(app_id, secret, domain=domain, log_level=sdk.LogLevel.WARNING)
+        self._ask_url = client._get_conn_url
+        client._get_conn_url = lambda: self._url
+        client._receive_message_loop = _nothing
+        client._configure = self._configure
+        self.timings = Timings()
+        self._url: str = ""
+
+    @property
+    def connection(self) -> FrameConnection | None:
+        connection: FrameConnection | None = self._client._conn
+        return connection
+
+    @property
+    def connection_id(self) -> str:
+        return str(self._client._conn_id)
+
+    def fetch_url(self) -> None:
+        try:
+            url = self._ask_url()
+        except ListenError:
+            raise
+        except Exception as e:
+            raise endpoint_failed(e) from None
+        self._url = checked_url(url, plain=self._plain)
+
+    async def connect(self) -> None:
+        await self._client._connect()
+
+    def ping(self) -> bytes:
+        return bytes(self._sdk._new_ping_frame(int(self._client._service_id)).SerializeToString())
+
+    def control(self, frame: Any) -> None:
+        """The SDK's handler is a coroutine that never waits: no task for it."""
+        step = self._client._handle_control_frame(frame)
+        try:
+            step.send(None)
+        except StopIteration:
+            return
+        step.close()
+        raise ValueError("the control frame's handler waits")
+
+    def _configure(self, conf: Any) -> None:
+        self.timings.obey(getattr(conf, "PingInterval", None), getattr(conf, "ReconnectNonce", None))
+
+
+async def _nothing() -> None:
+    return
+
+
+class OpenApi:
+    """One app's HTTP calls by the SDK's builders, token manager and transport, over `requests`; all block."""
+
+    def __init__(self, app_id: str, secret: str, domain: str, requests: Any) -> None:
+        self._load = PrivateCopy(*_WITH_STATE).load
+        self._config = self._load("core.model").Config()
+        self._config.app_id, self._config.app_secret, self._config.domain = app_id, secret, domain
+        self._tokens = self._load("core.token.manager").TokenManager
+        self._tokens.cache = self._load("core.cache.local_cache").LocalCache()
+        self._load("core.http.transport").requests = requests
+
+    def tenant_token(self) -> None:
+        """Asks for a tenant access token."""
+        self._tokens.get_self_tenant_token(self._config)
+
+    def get(self, path: str, headers: dict[str, str], **query: Any) -> tuple[int, bytes]:
+        """(HTTP status, content) of an API whose class in the SDK is not worth loading."""
+        enum, model = self._load("core.enum"), self._load("core.model")
+        request, option = model.BaseRequest(), self._option(headers)
+        request.http_method, request.uri = enum.HttpMethod.GET, path
+        request.token_types = {enum.AccessTokenType.TENANT}
+        request.queries = [(name, str(value)) for name, value in query.items()]
+        self._load("core.token").verify(self._config, request, option)
+        response = self._load("core.http.transport").Transport.execute(self._config, request, option)
+        return response.status_code, response.content
+
+    def change_subscription(self, verb: str, events: list[tuple[str, str]], headers: dict[str, str]) -> None:
+        """`verb`: subscribe or unsubscribe; `events`: (type, subtype) of each."""
+        model, title = f"api.helpdesk.v1.model.{verb}_event_request", verb.capitalize()
+        kind = self._load("api.helpdesk.v1.model.event").Event
+        pairs = [kind.builder().type(type_).subtype(subtype).build() for type_, subtype in events]
+        body = getattr(self._load(f"{model}_body"), f"{title}EventRequestBody").builder().events(pairs).build()
+        request = getattr(self._load(model), f"{title}EventRequest").builder().request_body(body).build()
+        resource = self._load("api.helpdesk.v1.resource.event").Event(self._config)
+        getattr(resource, verb)(request, self._option(headers))
+
+    def _option(self, headers: dict[str, str]) -> Any:
+        """A fresh one for each call: the SDK writes into it."""
+        return self._load("core.model").RequestOption.builder().headers(headers).build()
 
 
 def _stand_ins() -> dict[str, ModuleType]:
@@ -74,17 +244,6 @@ def _stand_ins() -> dict[str, ModuleType]:
     modules[_DISPATCHER].EventDispatcherHandler = object  # type: ignore[attr-defined]  # named in an annotation only
     modules[_NAMESPACES].declare_namespace = lambda name: None  # type: ignore[attr-defined]
     return modules
-
-
-def _import(name: str, stand_ins: dict[str, ModuleType]) -> ModuleType:
-    others = _take_out()
-    sys.modules.update(stand_ins | _copy)
-    try:
-        with warnings.catch_warnings(action="ignore"):  # the SDK's own, such as of utcfromtimestamp since Python 3.12
-            return importlib.import_module(name)
-    finally:
-        _copy.update(_take_out())
-        sys.modules.update(others)
 
 
 def _take_out() -> dict[str, ModuleType]:

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NoReturn, Protocol
 
-from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.exceptions import WebSocketException
 
 from listener.base.errors import ListenError, Lost, Unreachable
 from listener.base.logs import RateLimit, get_logger
-from listener.feishu.client import Timings, new_client
+from listener.feishu.client import Timings
+from listener.feishu.endings import in_words, why_closed
 from listener.feishu.fragments import BadFragment, Fragments
 from listener.feishu.network import TLS_HINT, Network
-from listener.feishu.sdk import ws_client
+from listener.feishu.sdk import frame_type, new_client
 from listener.feishu.websocket import FrameConnection
 
 CONTROL, DATA = 0, 1
@@ -34,6 +35,7 @@ class Limits:
     endpoint: float = 10.0
     handshake: float = 10.0
     pong: float = 10.0
+    probe: float = 2.0  # for a pong after `probe()`
     close: float = 1.0
 
 
@@ -44,9 +46,9 @@ class Verdict(Protocol):
 
 
 class Handler(Protocol):
-    """The SDK calls an event handler by this name, with the exact bytes of the payload."""
+    """Takes the exact bytes of a payload; the session sets `reply` of what it returns."""
 
-    def _do_without_validation(self, payload: bytes) -> Any: ...
+    def receive(self, payload: bytes) -> Any: ...
 
 
 class BadFrame(ValueError):
@@ -80,20 +82,21 @@ class Session:
     ) -> None:
         self._limits = limits or Limits()
         self._client = new_client(app_id, secret, domain, network or Network(), self._on_message)
-        self._client._event_handler = handler
+        self._handler = handler
         self._bad_frame = bad_frame or BadFrames()
-        self._new_frame = ws_client().Frame
+        self._new_frame = frame_type()
         self._fragments = Fragments()
         self._loop = asyncio.get_running_loop()
         self._pinged = self._last_frame = 0.0  # loop's clock
         self.round_trip: float | None = None  # seconds from the last ping to the next frame
         self.delivered = 0  # frames answered with 200
+        self.unanswered = 0  # events that wait for their answer
+        self._heard_first, self._event_came, self._probing = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @property
     def timings(self) -> Timings:
         """The server's, as far as they make sense."""
-        timings: Timings = self._client.timings
-        return timings
+        return self._client.timings
 
     @property
     def reconnect_nonce(self) -> float:
@@ -103,7 +106,12 @@ class Session:
     @property
     def connection_id(self) -> str:
         """The platform's name for this connection."""
-        return str(self._client._conn_id)
+        return self._client.connection_id
+
+    @property
+    def connection(self) -> FrameConnection | None:
+        """The websocket, once it is open."""
+        return self._client.connection
 
     @property
     def fresh(self) -> bool:
@@ -114,11 +122,13 @@ class Session:
         """The endpoint call and the handshake. Raises SessionError, or ConfigError for an unprotected secret."""
         url = self._loop.run_in_executor(None, self._client.fetch_url)
         await self._bounded(url, self._limits.endpoint, "endpoint")
-        await self._bounded(self._client._connect(), self._limits.handshake, "handshake")
+        await self._bounded(self._client.connect(), self._limits.handshake, "handshake")
 
     async def listen(self) -> NoReturn:
         """Answers frames until the connection ends, then says why. Raises Lost."""
-        connection: FrameConnection = self._client._conn
+        connection = self.connection
+        if connection is None:
+            raise Lost("there is no connection", cause="broken")
         closed = asyncio.ensure_future(connection.wait_closed())
         heart = asyncio.ensure_future(self._heartbeat(connection))
         try:
@@ -126,12 +136,26 @@ class Session:
         finally:
             heart.cancel()
             closed.cancel()
-        connection.transport.abort()  # nobody is there to say goodbye to
-        raise (heart.exception() if heart.done() else None) or _closed(connection)
+        connection.abort()  # nobody is there to say goodbye to
+        raise (heart.exception() if heart.done() else None) or why_closed(connection)
+
+    async def proven(self) -> None:
+        """Returns when the first frame has come; `listen()` asks for one by its ping."""
+        await self._heard_first.wait()
+
+    async def next_event(self, within: float) -> None:
+        """Returns when the next event comes, or after `within` seconds."""
+        self._event_came.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._event_came.wait(), within)
+
+    def probe(self) -> None:
+        """Sends a ping now; if no frame comes within `limits.probe` seconds, the connection counts as lost."""
+        self._probing.set()
 
     async def close(self) -> None:
         """Sends a close frame where there is a connection, and waits at most `limits.close` for the answer."""
-        connection: FrameConnection | None = self._client._conn
+        connection = self.connection
         if connection is None:
             return
         connection.flush()  # acks that were due in this turn
@@ -140,7 +164,7 @@ class Session:
                 async with asyncio.timeout(self._limits.close):
                     await connection.close()
         finally:
-            connection.transport.abort()
+            connection.abort()
 
     async def _bounded(self, step: Awaitable[Any], seconds: float, cause: str) -> None:
         """Whatever a peer can provoke, in the libraries too, is Unreachable; texts that may hold URLs aren't shown."""
@@ -154,23 +178,27 @@ class Session:
         except Exception as e:
             log.debug("opening failed", exc_info=e)
             hint = TLS_HINT if isinstance(e, ssl.SSLError) else ""
-            raise Unreachable(f"{cause}: {_in_words(e)}", cause=cause, hint=hint) from None
+            raise Unreachable(f"{cause}: {in_words(e)}", cause=cause, hint=hint) from None
 
     async def _heartbeat(self, connection: FrameConnection) -> None:
         """Application pings: after each some frame must come, whatever the websocket's own keepalive says."""
-        ping = ws_client()._new_ping_frame(int(self._client._service_id)).SerializeToString()
+        ping = self._client.ping()
         while True:
+            patience = self._limits.probe if self._probing.is_set() else self._limits.pong
+            self._probing.clear()
             self._pinged = self._loop.time()
             connection.post(ping)
-            await self._until(self._pinged + min(self._limits.pong, self.timings.ping_interval))
+            await self._until(self._pinged + min(patience, self.timings.ping_interval))
             if self._last_frame < self._pinged:
-                await self._until(self._pinged + self._limits.pong)
-            if self._last_frame < self._pinged:
-                raise Lost(f"no frame within {self._limits.pong:g} s of a ping", cause="silent")
+                await self._until(self._pinged + patience)
+            if self._last_frame < self._pinged and not self._probing.is_set():
+                raise Lost(f"no frame within {patience:g} s of a ping", cause="silent")
             await self._until(self._pinged + self.timings.ping_interval)
 
     async def _until(self, moment: float) -> None:
-        await asyncio.sleep(moment - self._loop.time())
+        """Waits until that time, or until a probe is asked for."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._probing.wait(), max(0.0, moment - self._loop.time()))
 
     def _on_message(self, connection: FrameConnection, data: bytes, text: bool) -> None:
         self._heard()
@@ -186,12 +214,13 @@ class Session:
         if self._last_frame < self._pinged:
             self.round_trip = now - self._pinged
         self._last_frame = now
+        self._heard_first.set()
 
     def _dispatch(self, connection: FrameConnection, frame: Any) -> None:
         if frame.method == DATA:
             self._on_data(connection, frame)
         elif frame.method == CONTROL:
-            _run(self._client._handle_control_frame(frame))
+            self._client.control(frame)
         else:
             raise BadFrame(f"unknown method {frame.method}")
 
@@ -201,9 +230,11 @@ class Session:
         if payload is None:
             return
         frame.ClearField("payload")  # what waits for its ack is in memory once, not twice: 3 MB of 1,024 events
+        self.unanswered += 1
+        self._event_came.set()
         reply = partial(self._ack, connection, frame.SerializeToString(), self._last_frame)
         if kind == "event":
-            self._client._event_handler._do_without_validation(payload).reply = reply
+            self._handler.receive(payload).reply = reply
         else:  # cards and what is yet to come: not ours, and no reason to be pushed again
             reply(KEPT)
             raise BadFrame(f"its type is {kind[:64]!r}; acked all the same")
@@ -224,13 +255,14 @@ class Session:
         Messages one after the other are one message (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
         """
         self.delivered += code == KEPT
+        self.unanswered -= 1
         connection.post(echo + _answer(code, round((self._loop.time() - started) * 1000)))
 
 
 @lru_cache(maxsize=1024)  # few are different: 0.1 µs an ack, not 1.4
 def _answer(code: int, milliseconds: int) -> bytes:
     """What an ack's frame has beyond the echo."""
-    answer = ws_client().Frame()
+    answer = frame_type()()
     answer.headers.add(key="biz_rt", value=str(milliseconds))
     answer.payload = b'{"code": %d}' % code
     return bytes(answer.SerializePartialToString())
@@ -257,33 +289,3 @@ def _header(frame: Any, name: str, default: str | None = None) -> str:
     if default is None:
         raise BadFrame(f"no header {name!r}")
     return default
-
-
-def _run(step: Any) -> None:
-    """The SDK's control handler is a coroutine that never waits: no task for it."""
-    try:
-        step.send(None)
-    except StopIteration:
-        return
-    step.close()
-    raise BadFrame("the control frame's handler waits")
-
-
-def _closed(connection: FrameConnection) -> Lost:
-    code = connection.protocol.close_code
-    if code is None or code == 1006:
-        return Lost("the connection broke without a close frame", cause="broken")
-    reason = (connection.protocol.close_reason or "")[:100]
-    return Lost(f"closed with {code} {reason}".rstrip(), cause="closed")
-
-
-def _in_words(error: Exception) -> str:
-    match error:
-        case InvalidStatus():
-            return f"HTTP {error.response.status_code}"
-        case InvalidHandshake():
-            return f"the answer is no websocket handshake ({type(error).__name__})"
-        case OSError():
-            return str(error)
-        case _:
-            return type(error).__name__

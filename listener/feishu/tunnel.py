@@ -6,6 +6,7 @@ import ssl
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from listener.base.errors import Unreachable
+from listener.base.redact import remember
 
 HAPPY_EYEBALLS = 0.25  # seconds until the next address is tried beside a slow one (RFC 8305)
 MAX_HEAD = 16 * 1024  # bytes
@@ -56,7 +57,9 @@ def _request(proxy: SplitResult, target: str) -> bytes:
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
     if proxy.username is not None:
         userinfo = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-        lines.append(f"Proxy-Authorization: Basic {base64.b64encode(userinfo.encode()).decode()}")
+        credentials = base64.b64encode(userinfo.encode()).decode()
+        remember(credentials)  # some servers send a request's head back in their error
+        lines.append(f"Proxy-Authorization: Basic {credentials}")
     return "\r\n".join([*lines, "", ""]).encode()
 
 

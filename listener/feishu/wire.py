@@ -27,6 +27,18 @@ def unframed(data: bytes) -> tuple[list[bytes], bytes, bytes]:
     return messages, b"", data[start:]
 
 
+def sizes(data: bytes) -> tuple[int, int] | None:
+    """(bytes of the head, bytes of the payload) of the frame of any kind at the beginning, None while its head lacks
+    bytes. A mask, which a server's frame must not have, counts for nothing: it is refused before."""
+    if len(data) < 2:
+        return None
+    size = data[1] & 0x7F
+    more = {_IN_2_BYTES: 2, _IN_8_BYTES: 8}.get(size, 0)
+    if len(data) < 2 + more:
+        return None
+    return 2 + more, int.from_bytes(data[2 : 2 + more], "big") if more else size
+
+
 def framed(message: bytes, mask: bytes) -> bytes:
     """A client's frame with a binary message; `mask`: 4 random bytes."""
     size = len(message)

@@ -63,8 +63,9 @@ def config_text(layout: Layout, app_id: str, domain: str) -> str:
         ('#domain = "https://open.feishu.cn"', f"domain = {_quoted(domain)}"),
         ('#path = "helpdesk.db"', f"path = {_quoted(layout.state / 'helpdesk.db')}"),
         (
-            'name = "stdout"\n# stdout, file, log, http\ntype = "stdout"',
-            f'name = "archive"\n# stdout, file, log, http\ntype = "file"\npath = {_quoted(layout.logs / "tickets.jsonl")}',
+            'name = "stdout"\n# stdout, file, log, http, chat, exec\ntype = "stdout"',
+            'name = "archive"\n# stdout, file, log, http, chat, exec\ntype = "file"\n'
+            f"path = {_quoted(layout.logs / 'tickets.jsonl')}",
         ),
     ):
         if text.count(before) != 1:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from listener.base.clock import now_ms
 from listener.base.errors import JournalError
+from listener.base.files import make_directories
 from listener.base.logs import get_logger
 from listener.event import Received
 from listener.journal import redelivery, waiting
@@ -38,7 +39,7 @@ class Journal:
     ) -> None:
         self.path = path = Path(os.path.realpath(path))  # by whatever name: one lock
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directories(path.parent, 0o700)
             self._lock = Lock(path)
         except OSError as e:
             raise _failure(path, e) from e

@@ -56,6 +56,10 @@ class Retention:
         """Only these sinks' cursors hold events back."""
         self._configured = set(sinks)
 
+    def hold(self, sink: str) -> None:
+        """This one asks for events again, after `release`."""
+        self._released = self._released - {sink}
+
     def release(self, sink: str) -> None:
         """This one won't ask for anything any more in this run: its events need not wait for it."""
         self._released = self._released | {sink}
@@ -206,6 +210,7 @@ class Retention:
     def _note(self, full: bool) -> None:
         was, self.is_full = self.is_full, full
         if full and not was:
+            self._next_look = min(self._next_look, time.monotonic() + WHILE_FULL)
             log.error(
                 "the journal is full: new events are refused until there is room",
                 used=self.used,

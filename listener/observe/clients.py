@@ -11,6 +11,7 @@ from listener.base.errors import ListenError
 from listener.base.logs import get_logger
 
 FIRST, EVERY = 10.0, 3600.0  # seconds until the first question, and to the next one
+AGAIN = 4.0  # seconds to the next question when the answer may count a connection that is being replaced
 log = get_logger(__name__)
 
 
@@ -30,23 +31,32 @@ class ClientsState:
 
 
 @asynccontextmanager
-async def watching(state: ClientsState, ask: Callable[[], int] | None) -> AsyncIterator[None]:
-    """Asks meanwhile. `ask` blocks, in the loop's default executor; None: there is nothing to ask."""
+async def watching(
+    state: ClientsState, ask: Callable[[], int] | None, renewing: Callable[[], bool] = lambda: False
+) -> AsyncIterator[None]:
+    """Asks meanwhile. `ask` blocks, in the loop's default executor; None: there is nothing to ask.
+
+    While `renewing` says yes, the platform counts two connections of this process; such an answer is not used.
+    """
     if ask is None:
         yield
         return
-    task = asyncio.ensure_future(_watch(state, ask))
+    task = asyncio.ensure_future(_watch(state, ask, renewing))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def _watch(state: ClientsState, ask: Callable[[], int]) -> NoReturn:
+async def _watch(state: ClientsState, ask: Callable[[], int], renewing: Callable[[], bool]) -> NoReturn:
     await asyncio.sleep(FIRST)
     while True:
         try:
-            state.online = await asyncio.get_running_loop().run_in_executor(None, ask)
+            online = await asyncio.get_running_loop().run_in_executor(None, ask)
+            if online > state.expected and renewing():
+                await asyncio.sleep(AGAIN)
+                continue
+            state.online = online
             state.checked_at, state.error = time.time(), None
             _tell(state)
         except ListenError as e:

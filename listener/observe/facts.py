@@ -123,6 +123,7 @@ class Facts:
             next_attempt_at=_at(state.next_attempt_at) if state.phase == "waiting" else None,
             attempts=state.attempts,
             connections=state.connections,
+            renewals=state.renewals,
             losses=dict(state.losses),
         )
 
@@ -176,6 +177,7 @@ class Facts:
             rejected=state.dead_letters,
             waiting=state.waiting,
             paused=state.paused,
+            filtered=state.filtered,
             failing_seconds=now - state.failing_since if state.failing_since else None,
             idle_seconds=now - (state.last_delivery_at or self.started_at),
             last_error=state.last_error,

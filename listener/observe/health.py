@@ -30,6 +30,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     next_attempt_at: datetime | None = None
     attempts: int = 0
     connections: int = 0
+    renewals: int = 0
     losses: dict[str, int] = {}
 
 
@@ -79,6 +80,7 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int = 0
     waiting: int = 0  # events aside: one that alone fails, and those of its ticket behind it
     paused: str | None = None  # why, where somebody must change a setting
+    filtered: int = 0
     failing_seconds: float | None = None
     idle_seconds: float | None = None  # since the last delivery of this run, or its start
     last_error: str | None = None

@@ -4,9 +4,12 @@ It answers from the loop that receives events, so a frozen daemon does not answe
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from listener.base.logs import get_logger
 
@@ -71,6 +74,8 @@ class HttpServer:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
             return _plain(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), ""
+        if not _is_ours(_host(head), self.address):
+            return _plain(HTTPStatus.MISDIRECTED_REQUEST), ""
         method, target, *_ = [*head.split(b"\r\n", 1)[0].decode("latin-1").split(" "), "", ""]
         return await self._page(method, target.partition("?")[0]), method
 
@@ -84,6 +89,24 @@ class HttpServer:
         except Exception:
             log.exception("an HTTP request failed", path=path)
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _host(head: bytes) -> str:
+    """The Host header without its port; "" where there is none."""
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"host":
+            return (urlsplit("//" + value.strip().decode("latin-1")).hostname or "?").rstrip(".")
+    return ""
+
+
+def _is_ours(host: str, address: str) -> bool:
+    """An address, or a name of this machine. A foreign name is DNS rebinding: a page of a stranger's asks."""
+    known = {"", "localhost", socket.gethostname().lower(), address.rpartition(":")[0].strip("[]").lower()}
+    try:
+        return host in known or bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 def _plain(status: HTTPStatus) -> Page:

@@ -129,7 +129,8 @@ def _of_sinks(sinks: Sequence[Sink]) -> Iterator[Metric]:
     )
     outcomes = CounterMetricFamily(f"{PREFIX}sink_outcomes", "What came of deliveries.", labels=["sink", "outcome"])
     for sink in sinks:
-        for outcome, count in (("delivered", sink.delivered), ("retry", sink.retries), ("rejected", sink.rejected)):
+        counts = {"delivered": sink.delivered, "retry": sink.retries, "rejected": sink.rejected}
+        for outcome, count in (counts | {"filtered": sink.filtered}).items():
             outcomes.add_metric([sink.name, outcome], count)
     yield outcomes
 

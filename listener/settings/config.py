@@ -17,20 +17,13 @@ from listener.settings.rules import Address, Count, Duration, Env, Origin, Proxy
 from listener.settings.secrets import Secret, SecretSource
 from listener.settings.toml import read_toml
 from listener.sinks import TYPES, load_plug_in
-from listener.sinks.base import DAY, SinkConfig
+from listener.sinks.base import DAY, EventType, SinkConfig
 from listener.sinks.file import FileConfig
 from listener.sinks.stdout import StdoutConfig
 
 SYSTEM_CONFIG = Path("/etc/helpdesk-listen/config.toml")
 MAX_SINKS = 64
 DEFAULT_SINKS: tuple[SinkConfig, ...] = (StdoutConfig(name="stdout"),)
-
-EventType = Literal[
-    "helpdesk.ticket_message.created_v1",
-    "helpdesk.ticket.created_v1",
-    "helpdesk.ticket.updated_v1",
-    "helpdesk.notification.approve_v1",
-]
 
 
 class SlowRetry(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +57,7 @@ class Feishu(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     helpdesk_token: Annotated[SecretSource | None, Env("FEISHU_HELPDESK_TOKEN")] = None
     expected_clients: Annotated[int, Count(1, 50)] = 1
+    renew_every: Annotated[float | None, Duration("10s", "7d", never=True)] = 1800.0
     slow_retry: SlowRetry = SlowRetry()
 
 
@@ -153,6 +147,8 @@ def _settings(reader: Reader, root: dict[str, object]) -> Settings:
     sinks = _sinks(reader, root.get("sinks", []))
     _refuse_twins(reader, [(f"{key}.name", sink.name) for key, sink in sinks])
     _refuse_twins(reader, _files(journal, sinks))
+    if feishu:
+        _refuse_what_never_comes(reader, feishu, sinks)
     reader.warn_if_exposed()
     if not feishu or not source or not journal or not http or not log or reader.problems:
         raise reader.error()
@@ -190,6 +186,24 @@ def _files(journal: Journal | None, sinks: list[tuple[str, SinkConfig]]) -> list
     """Every file that is written, by its real path: two names for one would tear each other's lines."""
     own = [("journal.path", os.path.realpath(journal.path))] if journal else []
     return own + [(f"{key}.path", os.path.realpath(sink.path)) for key, sink in sinks if isinstance(sink, FileConfig)]
+
+
+def _refuse_what_never_comes(reader: Reader, feishu: Feishu, sinks: list[tuple[str, SinkConfig]]) -> None:
+    """Tells where `only` names what no event of `feishu.events` has: such a sink would get nothing."""
+    messages = "helpdesk.ticket_message.created_v1" in feishu.events
+    for key, sink in sinks:
+        only = sink.only
+        if only is None:
+            continue
+        for name in only.event_type:
+            if name not in feishu.events:
+                reader.problem(f"{key}.only.event_type", f'"{name}" is not in feishu.events, so it never comes')
+        if only.sender and not messages:
+            reader.problem(f"{key}.only.sender", "no event in feishu.events has a sender")
+        if only.helpdesk_id and messages:
+            reader.warnings.append(
+                f"{reader.origin}: {key}.only.helpdesk_id: most ticket messages name no helpdesk; those are passed over"
+            )
 
 
 def _refuse_twins(reader: Reader, values: list[tuple[str, str]]) -> None:

@@ -6,6 +6,10 @@ from enum import Enum
 from pathlib import Path
 
 
+class NoHomeError(ValueError):
+    """There is no directory that a relative path could start from; the text says what is expected instead."""
+
+
 class Place(Enum):
     """The directory that a relative path starts from."""
 
@@ -40,7 +44,15 @@ def _first(directories: str | None) -> str:
 def _xdg_state(env: Mapping[str, str]) -> str:
     # XDG Base Directory 0.8: a relative one is invalid and ignored.
     given = env.get("XDG_STATE_HOME", "")
-    return given if os.path.isabs(given) else _expand("~/.local/state", env)
+    if os.path.isabs(given):
+        return given
+    try:
+        return _expand("~/.local/state", env)
+    except ValueError:
+        raise NoHomeError(
+            "a path that begins with /, since a relative one starts in $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME,"
+            " and none of these is set (set one, or write the whole path)"
+        ) from None
 
 
 def _expand(text: str, env: Mapping[str, str]) -> str:

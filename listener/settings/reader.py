@@ -14,7 +14,7 @@ from msgspec.structs import FieldInfo
 
 from listener.base.errors import ConfigError
 from listener.settings.convert import WrongValueError, convert, guess, one_of, shown, type_name, unwrap
-from listener.settings.paths import Place, resolve
+from listener.settings.paths import NoHomeError, Place, resolve
 from listener.settings.rules import Env
 from listener.settings.secrets import Secret, SecretKind, SecretSource, exposure, outside_source
 
@@ -71,7 +71,7 @@ class Reader:
         for name in table:
             if name not in known:
                 text = f"unknown setting{guess(name, known)}; known here: {', '.join(known)}"
-                self.problem(join(key, name), text)
+                self.problem(join(key, _harmless(name)), text)
 
     def wrong(self, key: str, right: str, found: object, guessed: str = "") -> None:
         """Notes a value that isn't what it should be."""
@@ -145,6 +145,8 @@ class Reader:
     def _path(self, raw: object, place: Place) -> Path:
         try:
             return resolve(raw if isinstance(raw, str) else "", place, self._env, self._file)
+        except NoHomeError as e:
+            raise WrongValueError(str(e), raw) from None
         except (ValueError, OSError):
             raise WrongValueError("a path", raw) from None
 
@@ -187,3 +189,8 @@ def join(key: str, name: str) -> str:
     """A setting's path, with what isn't a bare key of TOML, or no reasonable one, in quotes."""
     name = name if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name) else shown(name)
     return f"{key}.{name}" if key else name
+
+
+def _harmless(name: str) -> str:
+    """The name of an unknown setting, unless it may be a secret that was written in a name's place."""
+    return name if len(name) <= 30 and not any(map(str.isdigit, name)) else f"(a name of {len(name)} characters)"

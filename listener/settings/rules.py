@@ -97,6 +97,22 @@ class Text(msgspec.Struct, frozen=True):
         return _match(re.compile(self.pattern), raw)[0]
 
 
+class Texts(msgspec.Struct, frozen=True):
+    """A list of texts that a pattern matches whole; `what` they are."""
+
+    pattern: str
+    what: str
+
+    @property
+    def right(self) -> str:
+        return f"a list of {self.what}"
+
+    def __call__(self, raw: object) -> tuple[str, ...]:
+        if not isinstance(raw, list) or not raw:
+            raise ValueError
+        return tuple(dict.fromkeys(_match(re.compile(self.pattern), item)[0] for item in raw))
+
+
 class Origin(msgspec.Struct, frozen=True):
     """Where the secret goes: `https://host[:port]`, or http to loopback. Lower case, no final slash."""
 

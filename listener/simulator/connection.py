@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         self.id = next(_ids)
         self.open = False
         self.silenced = False
+        self.zombie = False  # answers pings, and no event is sent through it
         self.app_id = ""
         self._owner = owner
         self._request = RequestReader()

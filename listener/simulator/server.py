@@ -145,13 +145,19 @@ class Platform:
 
     def pick(self) -> Connection | None:
         """A random open connection; one that fell silent only where there is no other."""
-        live = [one for one in self.connections if not one.silenced] or self.connections
+        routed = [one for one in self.connections if not one.zombie]
+        live = [one for one in routed if not one.silenced] or routed
         return random.choice(live) if live else None
 
     def silence(self) -> None:
         """Turns every open connection half-open at once; new ones are served as `faults.connected` says."""
         for connection in self.connections:
             connection.silence()
+
+    def zombify(self) -> None:
+        """Leaves every open connection answering pings, but sends no more events through it; new ones work."""
+        for connection in self.connections:
+            connection.zombie = True
 
     async def cut(
         self,

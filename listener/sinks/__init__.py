@@ -4,6 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from listener.sinks.base import Sink, SinkConfig, Stopping
+from listener.sinks.blocking import Blocking
+from listener.sinks.chat import ChatConfig, ChatSink
+from listener.sinks.exec import ExecConfig, ExecSink
 from listener.sinks.file import FileConfig, FileSink
 from listener.sinks.http import HttpConfig, HttpSink
 from listener.sinks.log import LogConfig, LogSink
@@ -15,12 +18,16 @@ TYPES: dict[str, type[SinkConfig]] = {
     "file": FileConfig,
     "log": LogConfig,
     "http": HttpConfig,
+    "chat": ChatConfig,
+    "exec": ExecConfig,
 }
 
 _SINKS: dict[type[SinkConfig], Callable[[Any, Stopping], Sink]] = {
     StdoutConfig: StdoutSink,
     FileConfig: FileSink,
     LogConfig: LogSink,
+    ChatConfig: lambda config, stopping: Blocking(ChatSink(config), stopping),
+    ExecConfig: lambda config, stopping: Blocking(ExecSink(config), stopping),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 
 from listener.event import Received
-from listener.settings.rules import Duration, Text
+from listener.settings.rules import Duration, Text, Texts
 
 DAY = 86_400.0  # seconds
 
@@ -23,6 +23,34 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 NEVER_GIVE_UP = Retry(give_up_after=None)
 
 
+EventType = Literal[
+    "helpdesk.ticket_message.created_v1",
+    "helpdesk.ticket.created_v1",
+    "helpdesk.ticket.updated_v1",
+    "helpdesk.notification.approve_v1",
+]
+Status = Literal[
+    "created",
+    "processing",
+    "queued",
+    "pending",
+    "waiting_for_user",
+    "closed_by_bot",
+    "closed_by_agent",
+    "closed_by_user",
+    "unknown",
+]
+
+
+class Only(msgspec.Struct, frozen=True, kw_only=True):
+    """The events that a sink gets: those that match each list that is given. What has no such field does not match."""
+
+    sender: tuple[Literal["bot", "guest", "agent", "unknown"], ...] = ()
+    helpdesk_id: Annotated[tuple[str, ...], Texts(r"[0-9A-Za-z_-]{1,64}", "ids of helpdesks")] = ()
+    status: tuple[Status, ...] = ()
+    event_type: tuple[EventType, ...] = ()
+
+
 class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that all types share. A sink's place in the journal hangs on its name."""
 
@@ -34,6 +62,13 @@ class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     format: Literal["record", "raw", "cloudevents"] = "record"
     start: Literal["now", "earliest"] = "now"
     retry: Retry = Retry()
+    only: Only | None = None
+    omit: Annotated[
+        tuple[str, ...], Texts(r"[^.\s]+(\.[^.\s]+)*", 'fields such as "event.ticket.agent_owner.email"')
+    ] = ()
+    mask: tuple[Literal["email", "phone", "long_id"], ...] = ()
+    filter: str | None = None  # jq
+    transform: str | None = None  # jq
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):

@@ -5,6 +5,7 @@ journal would write there (resume.py). A file that was renamed or deleted meanwh
 logrotate needs no `postrotate`, but with `compress` it needs `delaycompress`; `copytruncate` loses lines by nature.
 """
 
+import fcntl
 import os
 import stat
 import time
@@ -15,7 +16,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from listener.base.files import sync_directory
+from listener.base.files import make_directories, sync_directory
 from listener.base.logs import get_logger
 from listener.settings.paths import Place
 from listener.settings.rules import Count, Duration, Size
@@ -51,11 +52,11 @@ class FileConfig(SinkConfig, frozen=True, kw_only=True):
 
 class FileSink:
     def __init__(self, config: FileConfig, stopping: Stopping) -> None:
-        self._path = config.path
+        self._path = Path(os.path.realpath(config.path))  # a link stays, and what it leads to is rotated
         self._sync = os.fdatasync if config.fsync == "batch" else _no_sync
         rotate = config.rotate
         self._rotation = (
-            Rotation(config.path, rotate.size, rotate.every, rotate.keep, rotate.compress) if rotate else None
+            Rotation(self._path, rotate.size, rotate.every, rotate.keep, rotate.compress) if rotate else None
         )
         self._fd = -1
         self._inode = 0
@@ -127,7 +128,7 @@ class FileSink:
 
     def _open(self) -> None:
         self.close()
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        make_directories(self._path.parent, 0o750)
         is_new = not self._path.exists()
         flags = os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
         fd = os.open(self._path, flags, 0o640)
@@ -144,6 +145,7 @@ class FileSink:
         """Makes the file end with a whole line, and notes where that is."""
         if not stat.S_ISREG(state.st_mode):
             raise OSError(f"{self._path} is not a regular file")
+        _lock(fd, self._path)
         if self._torn and state.st_ino == self._inode:
             os.ftruncate(fd, self._offset)
         if is_new:
@@ -164,6 +166,16 @@ class FileSink:
 
     def _position(self) -> str:
         return Position(self._inode, self._offset, self._crc).encode()
+
+
+def _lock(fd: int, path: Path) -> None:
+    """One process writes a file: lines of two would tear each other. The lock goes with the descriptor."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(f"{path}: another process writes this file; each daemon needs a file of its own") from None
+    except OSError:  # a file system without locks
+        return
 
 
 def _write(fd: int, data: bytes) -> None:

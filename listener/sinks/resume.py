@@ -70,8 +70,9 @@ def find(path: Path, position: Position) -> Path | None:
 def resume(path: Path, offset: int, upcoming: Iterator[bytes], torn: Path, *, sure: bool = True) -> int:
     """Compares what is past `offset` with the lines that would be written there; returns how many are there.
 
-    Equal lines count as delivered, a torn line is completed, foreign bytes move to `torn`; they stay where they are
-    unless it is `sure` that the file is the sink's.
+    Equal lines count as delivered, a torn line is completed. Whole records that the journal does not know (it was
+    restored from a backup, say) stay where they are; other bytes move to `torn`, if it is `sure` that the file is the
+    sink's.
     """
     size = path.stat().st_size
     if size < offset:
@@ -84,7 +85,8 @@ def resume(path: Path, offset: int, upcoming: Iterator[bytes], torn: Path, *, su
         while file.tell() < size:
             line = next(upcoming, None)
             if line is None or not _is_there(file, line + b"\n"):
-                if sure or found:
+                kept = _pass_records(file)
+                if file.tell() < size and (sure or found or kept):
                     _move_rest(file, torn)
                 break
             found += 1
@@ -104,6 +106,28 @@ def _is_there(file: BinaryIO, line: bytes) -> bool:
         return False
     file.write(line)
     return True
+
+
+def _pass_records(file: BinaryIO) -> int:
+    """Goes past whole lines of JSON, and says how many these are."""
+    count = 0
+    while True:
+        start = file.tell()
+        line = file.readline()
+        if not line.endswith(b"\n") or not _is_record(line):
+            file.seek(start)
+            break
+        count += 1
+    if count:
+        log.warning("records that the journal does not know stay in the file", records=count, path=file.name)
+    return count
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(line), dict)
+    except (msgspec.DecodeError, RecursionError):
+        return False
 
 
 def _move_rest(file: BinaryIO, torn: Path) -> None:

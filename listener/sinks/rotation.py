@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from listener.base.files import for_the_group, stamp, sync_directory
+from listener.base.files import after, for_the_group, stamp, sync_directory
 from listener.base.logs import get_logger
 
 _STAMP = r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z"
@@ -36,9 +36,20 @@ class Rotation:
         return self._every is not None and time.time() // self._every != written_at // self._every
 
     def move_away(self) -> None:
-        """The file that is open keeps its inode, by which a cursor finds it again."""
-        os.rename(self._path, f"{self._path}.{stamp()}")
+        """The file that is open keeps its inode, by which a cursor finds it again.
+
+        Names only grow, whatever the clock does: their order is what `keep` goes by.
+        """
+        os.rename(self._path, f"{self._path}.{self._next_stamp()}")
         self._untidy = self._keep is not None or self._compress
+
+    def _next_stamp(self) -> str:
+        start = len(self._path.name) + 1
+        newest = max((path.name[start : start + len(stamp())] for path in self._rotated()), default="")
+        return max(stamp(), after(newest)) if newest else stamp()
+
+    def _rotated(self) -> list[Path]:
+        return sorted(p for p in self._path.parent.iterdir() if self._name.fullmatch(p.name))
 
     def tidy(self) -> None:
         """Once the place in the new file is kept: what was moved away is compressed and removed, in the background."""
@@ -49,7 +60,7 @@ class Rotation:
 
     def _tidy(self) -> None:
         try:
-            rotated = sorted(p for p in self._path.parent.iterdir() if self._name.fullmatch(p.name))
+            rotated = self._rotated()
             surplus = rotated[: -self._keep] if self._keep else []
             for path in surplus:
                 path.unlink(missing_ok=True)

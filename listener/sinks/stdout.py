@@ -2,6 +2,7 @@
 
 import os
 import select
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -9,6 +10,7 @@ from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome,
 
 STDOUT = 1  # the descriptor: nothing of Python's buffering in between
 LOOK = 50  # milliseconds between looks at `stopping` while the reader is slow: a stop has 200 to learn what is out
+_FOREIGN = b"\0"  # no line begins so: what is out is ended by a newline
 _BROKEN = select.POLLERR | select.POLLNVAL | select.POLLHUP
 
 
@@ -27,7 +29,14 @@ class StdoutSink:
         self._out = b""  # what of the next lines is out already
 
     def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
-        return Delivered(0)
+        """Half a line that an earlier sink left on the same pipe or file is completed, or else ended by a newline."""
+        place, _, rest = position.partition(" ")
+        if rest and place == _place():
+            size, crc = map(int, rest.split())
+            self._out = _beginning(upcoming, size)
+            if len(self._out) < size or zlib.crc32(self._out) != crc:
+                self._out = _FOREIGN
+        return Delivered(0, self._position())
 
     def deliver(self, lines: Sequence[Line]) -> Outcome:
         """Stops between two writes, so that what is out is known to the byte."""
@@ -35,13 +44,13 @@ class StdoutSink:
         for piece, size in _pieces([line.data for line in lines]):
             try:
                 if not self._write(piece):
-                    return Delivered(count)
+                    return Delivered(count, self._position())
             except BrokenPipeError:
                 return Closed(count)
             except OSError as e:  # such as a full disk that standard output was sent to
-                return Delivered(count) if count else TryAgain(f"standard output: {e.strerror}")
+                return Delivered(count, self._position()) if count else TryAgain(f"standard output: {e.strerror}")
             count += size
-        return Delivered(count)
+        return Delivered(count, self._position())
 
     def idle(self) -> Closed | None:
         return Closed() if any(state & _BROKEN for _, state in self._poll.poll(0)) else None
@@ -54,6 +63,9 @@ class StdoutSink:
 
     def _write(self, piece: bytes) -> bool:
         """All of it, unless we are stopping. A pipe that polls writable takes PIPE_BUF bytes at once (pipe(7))."""
+        if self._out.startswith(piece):
+            self._out = self._out[len(piece) :]
+            return True
         if not piece.startswith(self._out):  # an order comes between: half a line ends here
             piece, self._out = b"\n" + piece, b""
         while rest := piece[len(self._out) :]:
@@ -63,11 +75,29 @@ class StdoutSink:
         self._out = b""
         return True
 
+    def _position(self) -> str:
+        """Where half a line is out: on which pipe or file, how much of what comes next, and its checksum."""
+        return f"{_place()} {len(self._out)} {zlib.crc32(self._out)}" if self._out else ""
+
     def _writable(self) -> bool:
         while not self._poll.poll(LOOK):
             if self._stopping.is_set():
                 return False
         return True
+
+
+def _place() -> str:
+    """Returns what tells this standard output from another one."""
+    state = os.fstat(STDOUT)
+    return f"{state.st_dev}:{state.st_ino}"
+
+
+def _beginning(lines: Iterator[bytes], size: int) -> bytes:
+    """Returns the first `size` bytes of the lines that come next."""
+    text = b""
+    while len(text) < size and (line := next(lines, None)) is not None:
+        text += line + b"\n"
+    return text[:size]
 
 
 def _pieces(lines: list[bytes]) -> Iterator[tuple[bytes, int]]:

@@ -15,9 +15,14 @@ from typing import NoReturn, Protocol
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 from tenacity.wait import wait_base
 
+from listener.base.clock import suspended_seconds
 from listener.base.errors import CredentialsRefused, Pace, RestartNeeded, SessionError
 from listener.base.logs import RateLimit, get_logger
+from listener.settings.config import Settings
+from listener.sources.renewal import Renewal
 
+SLEEP_CHECK = 1.0  # seconds between two looks at the clocks
+SLEPT = 2.0  # seconds of suspension that are worth a ping
 log = get_logger(__name__)
 
 
@@ -36,6 +41,11 @@ class Session(Protocol):
     def round_trip(self) -> float | None: ...
     async def open(self) -> None: ...
     async def listen(self) -> NoReturn: ...
+    @property
+    def unanswered(self) -> int: ...
+    async def proven(self) -> None: ...
+    async def next_event(self, within: float) -> None: ...
+    def probe(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -72,6 +82,7 @@ class ConnectionState:
     next_attempt_at: float | None = None
     attempts: int = 0  # since the last connection
     connections: int = 0
+    renewals: int = 0
     losses: dict[str, int] = field(default_factory=dict)  # by cause
     progress: float = field(default_factory=time.monotonic)  # monotonic; when the supervisor last did something
 
@@ -91,9 +102,14 @@ class Supervisor:
         backoff: Backoff | None = None,
         secret_is_snapshot: bool = False,
         on_change: Callable[[ConnectionState], None] = lambda state: None,
+        renew_every: float | None = None,
+        suspended: Callable[[], float] = suspended_seconds,
     ) -> None:
         self.state = ConnectionState()
         self.session: Session | None = None  # the one that is open
+        self.renewal: Renewal[Session] = Renewal(new_session, renew_every)
+        self._suspended = suspended
+        self._woke = asyncio.Event()
         self._new_session = new_session
         self._backoff = backoff or Backoff()
         self._strategies = self._backoff.strategies()
@@ -103,7 +119,12 @@ class Supervisor:
         self._refused_since: float | None = None
         self._limits: dict[str, RateLimit] = {}  # by cause, since the last connection
 
+    def reload(self, settings: Settings) -> None:
+        """Takes over the settings that can change while the connection is open."""
+        self.renewal.every = settings.feishu.renew_every
+
     async def run(self) -> NoReturn:
+        watching = asyncio.ensure_future(self._watch_sleep())
         try:
             while True:
                 async for attempt in AsyncRetrying(
@@ -113,7 +134,21 @@ class Supervisor:
                         await self._one_session()
                 self._streak = (Pace.SOON, 0)
         finally:
+            watching.cancel()
             self._enter("stopped")
+
+    async def _watch_sleep(self) -> NoReturn:
+        """Notices that the machine was suspended, and then lets nothing wait: the old connection is probably gone."""
+        before = self._suspended()
+        while True:
+            await asyncio.sleep(SLEEP_CHECK)
+            now = self._suspended()
+            if now - before >= SLEPT:
+                log.info("this machine slept; the connection is probed", seconds=round(now - before))
+                self._woke.set()
+                if self.session is not None:
+                    self.session.probe()
+            before = now
 
     async def _one_session(self) -> None:
         """Returns once a connection that had proved itself is lost; raises what kept one from coming so far."""
@@ -127,7 +162,7 @@ class Supervisor:
             await session.open()
             opened = time.monotonic()
             self._connected(session)
-            await session.listen()
+            await self.renewal.hold(session, self._renewed)
         except SessionError as e:
             proved = self.session is not None and self._proved(self.session, opened)
             self._lost(e)
@@ -150,6 +185,11 @@ class Supervisor:
         self._refused_since = None
         self._limits.clear()
         self._enter("connected")
+
+    def _renewed(self, session: Session) -> None:
+        self.session = session
+        self.state.renewals += 1
+        log.info("connection renewed", connection=session.connection_id, renewals=self.state.renewals)
 
     def _lost(self, error: SessionError) -> None:
         self.state.losses[error.cause] = self.state.losses.get(error.cause, 0) + 1
@@ -202,7 +242,13 @@ class Supervisor:
     async def _sleep(self, seconds: float) -> None:
         self.state.next_attempt_at = time.time() + seconds
         self._enter("waiting")
-        await asyncio.sleep(seconds)
+        self._woke.clear()
+        pausing, waking = asyncio.ensure_future(asyncio.sleep(seconds)), asyncio.ensure_future(self._woke.wait())
+        try:
+            await asyncio.wait({pausing, waking}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pausing.cancel()
+            waking.cancel()
 
     def _enter(self, phase: str) -> None:
         self.state.enter(phase)

@@ -35,7 +35,7 @@ class ReceiveState:
 
 
 class Receiver:
-    """The event handler that the SDK's client calls. Lives in the loop's thread."""
+    """Takes the events of every source. Lives in the loop's thread."""
 
     def __init__(
         self,
@@ -54,8 +54,8 @@ class Receiver:
         self._sweep: asyncio.TimerHandle | None = None
         journal.writer.on_settled = self._from_writer
 
-    def _do_without_validation(self, payload: bytes) -> Pending:
-        """By this name the SDK calls a handler. The caller sets `reply` before the loop goes on."""
+    def receive(self, payload: bytes) -> Pending:
+        """Takes an event in. The caller sets `reply` of what this returns before the loop goes on."""
         try:
             event_id, event_type = identify(payload)
         except Unparsable as e:

@@ -6,11 +6,12 @@ Receipt is the same as over the long connection: the Receiver journals, dedupes,
 
 import asyncio
 import logging
+import resource
 import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, cast
 
 from listener.base.errors import EX_IOERR, ConfigError, ListenError
 from listener.base.logs import RateLimit, get_logger
@@ -26,6 +27,7 @@ except ModuleNotFoundError as e:
         f'source.type = "webhook" needs {e.name}', hint='pip install "helpdesk-listen[webhook]"'
     ) from None
 
+CONNECTIONS = 512  # at once
 MAX_BODY = 2**20  # bytes; events have a few thousand
 MAX_HELD = 64 * 2**20  # bytes of all bodies in memory; counted as they come, so that a slow peer takes no room
 HEAD_SECONDS = 20.0  # for the head of a request, and for the next one on a kept connection
@@ -43,9 +45,9 @@ class Verdict(Protocol):
 
 
 class Handler(Protocol):
-    """By the SDK's name for it; see receive.py."""
+    """Takes the exact bytes of a payload; see receiver.py."""
 
-    def _do_without_validation(self, payload: bytes) -> Any: ...
+    def receive(self, payload: bytes) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,14 @@ class CannotListen(ListenError):
 
 def new_webhook(settings: Settings, handler: "Handler") -> "Webhook":
     """As the settings say. A replay from before the journal's memory is stale. Raises ConfigError."""
+    return Webhook(settings.source, _verifier(settings), handler)
+
+
+def _verifier(settings: Settings) -> Verifier:
     source = settings.source
     token = source.verification_token.read() if source.verification_token else None
     key = source.encrypt_key.read() if source.encrypt_key else None
-    return Webhook(source, Verifier(token, key, window=max(settings.journal.keep, DAY)), handler)
+    return Verifier(token, key, window=max(settings.journal.keep, DAY))
 
 
 class Webhook:
@@ -90,6 +96,10 @@ class Webhook:
         self._limit = RateLimit()
         self._held = 0  # bytes
 
+    def reload(self, settings: Settings) -> None:
+        """Takes over the secrets; requests from now on are checked against them. Raises ConfigError."""
+        self._verifier = _verifier(settings)
+
     async def run(self) -> NoReturn:
         """Raises CannotListen."""
         app = web.Application()
@@ -108,10 +118,11 @@ class Webhook:
         try:
             listening = _bound(self._config.listen)
             self.address = listening.getsockname()[:2]
-            await web.SockSite(runner, listening, backlog=1024).start()
-            self._listening()
-            never: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
-            await never
+            loop = asyncio.get_running_loop()
+            async with await loop.create_server(_capped(runner), sock=listening, backlog=1024):
+                self._listening()
+                never: asyncio.Future[NoReturn] = loop.create_future()
+                await never
         finally:
             self.session = None
             self._enter("stopped")
@@ -164,7 +175,7 @@ class Webhook:
     async def _kept(self, payload: bytes) -> int:
         """200 once it is on disk, else 500; the Receiver sees to it that one of them comes in time."""
         answered = asyncio.get_running_loop().create_future()
-        verdict: Verdict = self._handler._do_without_validation(payload)
+        verdict: Verdict = self._handler.receive(payload)
         verdict.reply = lambda code: None if answered.done() else answered.set_result(code)
         return int(await answered)
 
@@ -172,6 +183,23 @@ class Webhook:
         self.rejected[status] = self.rejected.get(status, 0) + 1
         if (more := self._limit.take()) is not None:
             log.warning("request rejected", because=because, more_since_last=more or None)
+
+
+def _capped(runner: web.AppRunner) -> Callable[[], asyncio.BaseProtocol]:
+    """Makes each connection's handler; over the cap, the oldest that are idle make room.
+
+    The cap leaves half of the process's descriptors to everything else.
+    """
+    server = cast("web.Server", runner.server)  # it is there once the runner is set up
+    cap = max(16, min(CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+
+    def new() -> asyncio.BaseProtocol:
+        if len(server.connections) >= cap:
+            for oldest in server.connections[: max(1, cap // 8)]:
+                oldest.close()  # one that is answering a request goes on until that is done
+        return server()
+
+    return new
 
 
 class _Complaints(logging.Handler):

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from listener.event.payload import Unparsable, load
-from listener.feishu.sdk import private
+from listener.feishu.sdk import new_cipher
 
 TIMESTAMP, NONCE, SIGNATURE = "X-Lark-Request-Timestamp", "X-Lark-Request-Nonce", "X-Lark-Signature"
 MAX_CHALLENGE = 1024  # characters
@@ -58,7 +58,7 @@ class Verifier:
 
     def __init__(self, token: str | None, encrypt_key: str | None, *, window: float) -> None:
         self._token, self._key, self._window = token, encrypt_key, window
-        self._cipher = private("core.utils.decryptor").AESCipher(encrypt_key) if encrypt_key else None
+        self._cipher = new_cipher(encrypt_key) if encrypt_key else None
 
     def open(self, headers: Mapping[str, str], body: bytes, now: float) -> Challenge | bytes:
         """The event's payload, exactly as it was sent, or the challenge; `now` in Unix seconds. Raises Rejected."""
@@ -78,7 +78,7 @@ class Verifier:
     def _check_signature(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
         """sha256(timestamp + nonce + encrypt key + raw body), in hexadecimal."""
         timestamp, nonce = headers.get(TIMESTAMP, ""), headers.get(NONCE, "")
-        right = hashlib.sha256(f"{timestamp}{nonce}{self._key}".encode() + body).hexdigest()
+        right = hashlib.sha256(f"{timestamp}{nonce}{self._key}".encode(errors="surrogateescape") + body).hexdigest()
         if not _same(right, headers[SIGNATURE]):
             raise Rejected(401, "the signature is wrong: is encrypt_key the app's?")
         if not timestamp.isascii() or not timestamp.isdecimal() or abs(now - _seconds(timestamp)) > self._window:
@@ -95,7 +95,7 @@ class Verifier:
         if self._cipher is None:
             raise Rejected(401, "encrypted, but source.encrypt_key is not set")
         try:
-            payload: bytes = self._cipher.decrypt(base64.b64decode(secret))
+            payload = self._cipher.decrypt(base64.b64decode(secret))
         except ValueError:
             raise Rejected(401, "can't be decrypted: is encrypt_key the app's?") from None
         return payload, True

@@ -40,7 +40,7 @@ class Handler:
     payloads: list[bytes] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 
-    def _do_without_validation(self, payload: bytes) -> Verdict:
+    def receive(self, payload: bytes) -> Verdict:
         self.payloads.append(payload)
         self.verdicts.append(verdict := Verdict())
         if self.answers:
@@ -86,11 +86,12 @@ async def listening(
     network: Network | None = None,
     limits: Limits | None = None,
     backoff: Backoff | None = None,
+    handler: Handler | None = None,
     **settings: Any,
 ) -> AsyncIterator[Listening]:
     """Starts one on `domain`, and stops it as the service does."""
     asyncio.get_running_loop().set_default_executor(DaemonExecutor())
-    handler, bad_frames = Handler(), list[str]()
+    handler, bad_frames = handler or Handler(), list[str]()
     new_session = partial(
         Session, "cli_demo", "demo-secret", domain, handler, network=network, limits=limits, bad_frame=bad_frames.append
     )

@@ -74,7 +74,8 @@ def test_a_connection_that_is_gone_before_anybody_listens_is_lost() -> None:
             session = Session("cli_demo", "demo-secret", stand_in.url, Handler())
             await session.open()
             await stand_in.cut()
-            await session._client._conn.wait_closed()
+            assert session.connection is not None
+            await session.connection.wait_closed()
             async with asyncio.timeout(BACK):
                 with pytest.raises(Lost, match="without a close frame"):
                     await session.listen()

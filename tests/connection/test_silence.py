@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from listener.base.threads import DaemonExecutor
-from listener.feishu.session import Limits, Session
+from listener.feishu.session import Limits
 from listener.simulator import Link, Platform
-from tests.connection.listening import Handler, event, listening, platform
+from tests.connection.listening import event, listening, platform
 
 NOTICED = 15.0  # s
 QUICK = Limits(pong=0.3, handshake=0.5, endpoint=0.5, close=0.5)
@@ -75,22 +74,6 @@ def test_no_events_is_not_silence() -> None:
             assert session.fresh
             assert session.round_trip is not None
             assert 0 < session.round_trip < 1
-
-    asyncio.run(main())
-
-
-def test_the_websockets_own_keepalive_stays_on_beside_it() -> None:
-    """A server may ask for application pings so rarely that this one is the first to notice."""
-
-    async def main() -> None:
-        asyncio.get_running_loop().set_default_executor(DaemonExecutor())
-        async with platform() as stand_in:
-            session = Session("cli_demo", "demo-secret", stand_in.url, Handler())
-            await session.open()
-            connection = session._client._conn
-            assert (20, 20) == (connection.ping_interval, connection.ping_timeout)
-            assert connection.keepalive_task is not None
-            await session.close()
 
     asyncio.run(main())
 

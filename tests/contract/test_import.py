@@ -24,7 +24,7 @@ async def an_event(domain, level=logging.WARNING):
     asyncio.get_running_loop().set_default_executor(DaemonExecutor())
     seen = asyncio.Event()
     class Handler:
-        def _do_without_validation(self, payload):
+        def receive(self, payload):
             asyncio.get_running_loop().call_later(0, lambda: (self.reply(200), seen.set()))
             return self
     session = Session("cli_demo", "demo-secret", domain, Handler(), network=Network())
@@ -60,10 +60,11 @@ def with_an_event(script: str) -> tuple[Any, "subprocess.CompletedProcess[str]",
 def test_the_private_copy_is_lean() -> None:
     facts, _ = told("""
 async def main():
-    sdk.ws_client()
+    sdk.PrivateCopy("ws.client").load("ws.client")
+    sdk.frame_type()
 asyncio.run(main())
 from listener.feishu import session
-loaded = {*sys.modules, *sdk._copy}
+loaded = {*sys.modules, *sdk._shared}
 apis = [name for name in loaded if name.startswith("lark_oapi.api.") and "helpdesk" not in name]
 tell(modules=len(loaded), apis=apis, left=[name for name in sys.modules if name.startswith("lark_oapi")])
 """)
@@ -78,11 +79,11 @@ import lark_oapi, lark_oapi.ws.client, requests, websockets
 client = lark_oapi.ws.client
 handler = lark_oapi.EventDispatcherHandler.builder("", "").register_p2_helpdesk_ticket_message_created_v1(print).build()
 tell(
-    ours=sdk.ws_client() is client,
+    ours=sdk._shared.get('lark_oapi.ws') is lark_oapi.ws,
     requests=client.requests is requests,
     websockets=client.websockets is websockets,
     cache=isinstance(client.ExpiringCache, type),
-    frame=client.Frame is sdk.ws_client().Frame,
+    frame=client.Frame is sdk.frame_type(),
     api=lark_oapi.api.helpdesk.v1.__name__,
     handles=list(handler._processorMap)[:1],
 )
@@ -116,7 +117,7 @@ def changed():
     return modules
 sdk._stand_ins = changed
 asyncio.run(an_event(sys.argv[1]))
-tell(apis=any(name.startswith("lark_oapi.api.") and "helpdesk" not in name for name in sdk._copy))
+tell(apis=any(name.startswith("lark_oapi.api.") and "helpdesk" not in name for name in sdk._shared))
 """)
     assert {"apis": True} == facts
     assert 1 == done.stderr.count("the SDK's layout has changed")

@@ -16,6 +16,7 @@ from listener.observe.clients import ClientsState, watching
 from listener.settings import config
 from listener.simulator import PlatformThread, faults
 from listener.simulator.openapi import ONLINE_PATH, TOKEN_PATH
+from tests.connection.listening import until
 
 
 def settings(home: Path, domain: str, **feishu: object) -> config.Settings:
@@ -104,3 +105,26 @@ def test_as_many_as_expected_is_well(tmp_path: Path, stand_in: PlatformThread) -
     service = Service(settings(tmp_path, stand_in.url, expected_clients=2), Bounds(seconds=0.5))
     service.run()
     assert (2, False) == (service.clients.online, service.clients.too_many)
+
+
+def test_a_renewal_is_not_counted_as_another_client(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While two connections of this process overlap, the platform's answer of 2 is asked again."""
+    monkeypatch.setattr(clients, "AGAIN", 0.01)
+    state, answers, asked = ClientsState(expected=1), [2, 2, 1], threading.Event()
+
+    def ask() -> int:
+        answer = answers.pop(0)
+        if not answers:
+            asked.set()
+        return answer
+
+    async def main() -> None:
+        async with watching(state, ask, lambda: bool(answers)):
+            assert await asyncio.to_thread(asked.wait, 5)
+            await until(lambda: state.online is not None, "an answer is used")
+
+    asyncio.run(main())
+    assert (1, False) == (state.online, state.too_many)
+    assert "other clients" not in capsys.readouterr().out

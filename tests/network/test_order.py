@@ -55,3 +55,14 @@ def test_benchmark_a_hundred_events_a_request(tmp_path: Path, capsys: pytest.Cap
             print(f"\nhttp, 100 events a request: {20_000 / (time.monotonic() - began):.0f} events/s")
         assert sorted(ids) == sorted(end.got)
         assert in_order(end.got, 500)
+
+
+def test_what_the_settings_hide_or_leave_out_is_not_sent(tmp_path: Path) -> None:
+    with opened(tmp_path / "j.db") as journal, Receiver() as end:
+        ids = fill(journal, 20, 5)
+        hiding = config(end.url, omit=("event.text",), filter='.event_id != "e3"')
+        with sending(journal, hiding) as worker:
+            drained(worker)
+            assert 1 == worker.state.filtered
+        assert sorted(set(ids) - {"e3"}) == sorted(end.got)
+        assert [] == [one for post in end.posts for one in post.events if "text" in one["event"]]

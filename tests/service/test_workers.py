@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ class Held:
     config: SinkConfig
     may: threading.Event
     busy: threading.Event = field(default_factory=threading.Event)
+    closed: bool = False
     got: list[int] = field(default_factory=list)
 
     def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
@@ -38,7 +40,7 @@ class Held:
         return Delivered(len(lines))
 
     def idle(self) -> Closed | None:
-        return None
+        return Closed() if self.closed else None
 
     def reopen(self) -> None:
         """Nothing to open."""
@@ -154,3 +156,70 @@ def test_one_that_is_removed_holds_nothing_back(bench: Bench) -> None:
         assert {"b"} == bench.journal.retention.holding
 
     _running(bench, scenario)
+
+
+def test_a_closed_sink_that_is_changed_has_a_successor(bench: Bench) -> None:
+    async def scenario(running: Workers, over: list[Worker]) -> None:
+        bench.may.set()
+        bench.made[0].closed = True
+        await _until(lambda: over)
+        assert set() == bench.journal.retention.holding
+        await running.change([_config("a", level="error")])
+        bench.append("1")
+        await _until(lambda: len(bench.made) == 2 and bench.made[1].got == [1])
+        assert {"a"} == bench.journal.retention.holding
+        assert [False] == [worker.state.closed for worker in running]
+
+    _running(bench, scenario)
+
+
+def test_one_that_is_put_back_at_once_goes_on_where_it_was(bench: Bench) -> None:
+    """Its predecessor may end between the look at the journal's cursors and the start: that cursor is stale then."""
+
+    async def scenario(running: Workers, over: list[Worker]) -> None:
+        bench.append("1")
+        await _until(bench.made[0].busy.is_set)
+        await running.change([])
+        stale = running._attach
+
+        def attach(sinks: Any) -> Any:
+            cursors = stale(sinks)
+            bench.may.set()
+            while not over:
+                loop.call_soon_threadsafe(lambda: None)
+                threading.Event().wait(0.01)
+            return cursors
+
+        loop = asyncio.get_running_loop()
+        running._attach = attach  # type: ignore[method-assign]
+        await running.change([_config("a")])
+        bench.append("2")
+        await _until(lambda: len(bench.made) == 2 and bench.made[1].got)
+        assert [2] == bench.made[1].got
+
+    _running(bench, scenario)
+
+
+def test_thirty_that_hang_are_left_within_a_common_bound(bench: Bench) -> None:
+    async def main() -> list[str]:
+        running = Workers(bench.journal, lambda worker: None)
+        running.start([_config(f"s{number}") for number in range(30)])
+        bench.append("1")
+        await _until(lambda: all(sink.busy.is_set() for sink in bench.made))
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.01)
+                ticks += 1
+
+        ticking = asyncio.ensure_future(tick())
+        begun = time.monotonic()
+        late = await running.drain(0.3)
+        assert time.monotonic() - begun < 3.0  # 30 waits of 0.2 s, one after the other, are 6
+        assert ticks > 20, "the loop stood still"
+        ticking.cancel()
+        return late
+
+    assert 30 == len(asyncio.run(main()))

@@ -44,8 +44,10 @@ class Delivery:
     `kept` is what a crash leaves of its place; `place` what the worker knows.
     """
 
-    def __init__(self, sink: Sink, position: str = "", ahead: Sequence[Line] = ()) -> None:
+    def __init__(self, sink: Sink, position: str = "", ahead: Sequence[Line] = (), before: Sink | None = None) -> None:
         self.sink = sink
+        if before is not None:
+            before.close()  # as the end of its process does
         self.kept = self.place = Cursor(0, position)
         self.found = self._took(sink.open(position, upcoming(ahead)), ahead)
 

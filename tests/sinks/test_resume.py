@@ -15,7 +15,7 @@ from tests.sinks.lines import Delivery, data, line, lines, sink_of
 def restarted(path: Path, before: Delivery, ahead: int = 9) -> Delivery:
     """As after kill -9: the kept place, and the lines that come after it."""
     config = FileConfig(name="archive", path=path)
-    return Delivery(sink_of(config), before.kept.position, lines(before.kept.seq + 1, ahead))
+    return Delivery(sink_of(config), before.kept.position, lines(before.kept.seq + 1, ahead), before.sink)
 
 
 def started(path: Path) -> Delivery:
@@ -166,3 +166,17 @@ def test_a_finished_file_that_is_read_only_by_now_is_no_hindrance(path: Path) ->
     path.rename(f"{path}.1")
     restarted(path, delivery).give(lines(3, 3))
     assert data(line(3)) == path.read_bytes()
+
+
+def test_whole_records_that_the_journal_does_not_know_stay(path: Path) -> None:
+    """The journal was restored from a backup, say: the archive is ahead of it."""
+    delivery = started(path)
+    delivery.give(lines(1, 3))
+    delivery.keep()
+    foreign = b'{"event_id":"later","seq":4}\n{"event_id":"later still","seq":5}\n'
+    with path.open("ab") as file:
+        file.write(foreign + b'{"event_id":"to')
+    after = restarted(path, delivery)
+    after.give(lines(4, 5))
+    assert data(*lines(1, 3)) + foreign + data(*lines(4, 5)) == path.read_bytes()
+    assert b'{"event_id":"to' == Path(f"{path}.torn").read_bytes()

@@ -52,6 +52,7 @@ def test_a_place_in_the_new_file_is_kept_before_its_first_line(path: Path) -> No
     delivery.once(lines(41, 41))
     assert [data(*lines(1, 40))] == [file.read_bytes() for file in rotated(path)]
     assert b"" == path.read_bytes()
+    delivery.sink.close()  # as the end of its process does
     again = opened(path, before, size=1024)  # a crash before the new place was kept
     again.give(lines(41, 41))
     assert data(*lines(1, 41)) == content(path)
@@ -135,6 +136,7 @@ def test_a_crash_while_compressing_loses_nothing(path: Path) -> None:
     delivery.give(lines(61, 61))
     (old,) = rotated(path)
     Path(f"{old}.gz.tmp").write_bytes(b"half a file")
+    delivery.sink.close()  # as the end of its process does
     again = opened(path, delivery.place.position, size=1024, compress=True)
     again.sink.idle()
     until(lambda: [file.suffix for file in rotated(path)] == [".gz"], "it is compressed after all")

@@ -90,14 +90,17 @@ ARCHIVE = "[[sinks]]\ntype = 'file'\nname = 'a'\npath = 'x'\n"
         ("[[sinks]]\nname = 'x'", 'sinks[0].type: missing; expected one of "stdout", "file", "log"'),
         (
             "[[sinks]]\ntype = 'fil'",
-            'sinks[0].type: expected one of "stdout", "file", "log", "http", found "fil" (did you mean',
+            'sinks[0].type: expected one of "stdout", "file", "log", "http", "chat", "exec"',
         ),
-        ("[[sinks]]\ntype = ['file']", 'sinks[0].type: expected one of "stdout", "file", "log", "http", found a list'),
+        (
+            "[[sinks]]\ntype = ['file']",
+            'sinks[0].type: expected one of "stdout", "file", "log", "http", "chat", "exec"',
+        ),
         ("[[sinks]]\ntype = 'stdout'", "sinks[0].name: missing; expected a unique name"),
         ("[[sinks]]\ntype = 'log'\nname = '-'", "sinks[0].name: expected a unique name of 1 to 64 letters"),
         ("[[sinks]]\ntype = 'log'\nname = 'a b'", "sinks[0].name: expected a unique name of 1 to 64 letters"),
         ("[[sinks]]\ntype = 'file'\nname = 'a'", "sinks[0].path: missing"),
-        (LOG + "path = 'x'", "sinks[0].path: unknown setting; known here: name, type, format, start, retry, level"),
+        (LOG + "path = 'x'", "sinks[0].path: unknown setting; known here: name, type, format, start, retry, only,"),
         (LOG + "retry.give_up_after = 'nver'", "sinks[0].retry.give_up_after: expected a duration"),
         (LOG + "retry.max_delay = 'never'", "sinks[0].retry.max_delay: expected a duration"),
         (ARCHIVE + "rotate = {}", "sinks[0].rotate: says when to rotate"),
@@ -172,3 +175,19 @@ def test_a_wrong_environment_variable_is_named(tmp_path: Path) -> None:
     assert app_id.startswith("environment: FEISHU_APP_ID: expected the App ID")
     assert secret.startswith("environment FEISHU_APP_SECRET holds more than a secret")
     assert domain.startswith("environment: FEISHU_DOMAIN: expected an address")
+
+
+def test_a_secret_in_the_place_of_a_name_is_not_repeated(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, HEAD + 'hT8sKq2LzP0wXv = ""')
+    assert "hT8sKq2LzP0wXv" not in line
+    assert "a name of 14 characters" in line
+
+
+def test_no_place_for_the_journal_names_what_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda text: text)  # as for a user that passwd(5) does not know
+    path = tmp_path / "config.toml"
+    path.write_text(HEAD, encoding="utf-8")
+    with pytest.raises(ConfigError) as told:
+        load(path, {})
+    for name in ("$STATE_DIRECTORY", "$XDG_STATE_HOME", "$HOME", "whole path"):
+        assert name in str(told.value)

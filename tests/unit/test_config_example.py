@@ -14,6 +14,9 @@ from listener.settings.convert import unwrap
 from listener.settings.reader import settings_of
 from listener.sinks import TYPES
 
+ROOT = Path(__file__).parents[2]
+TABLES: dict[str, type[msgspec.Struct]] = {"feishu": Feishu, "source": Source, "journal": Journal, "log": Log}
+# Of a sink, what all types share is described once; these are examples, not defaults.
 EXAMPLES = (
     "name",
     "path",
@@ -26,10 +29,17 @@ EXAMPLES = (
     "client_key",
     "proxy",
     "ca_file",
+    "only",
+    "omit",
+    "mask",
+    "filter",
+    "transform",
+    "service",
+    "text",
+    "keyword",
+    "command",
+    "env",
 )
-ROOT = Path(__file__).parents[2]
-TABLES: dict[str, type[msgspec.Struct]] = {"feishu": Feishu, "source": Source, "journal": Journal, "log": Log}
-# Of a sink, what all types share is described once.
 SINKS = {f"sinks.{name}": sink for name, sink in TYPES.items()}
 
 

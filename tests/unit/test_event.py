@@ -36,6 +36,7 @@ def test_the_documents_example_as_a_record() -> None:
         "schema": "2.0",
         "seq": 1,
         "event": expected_event,
+        "plain_text": "请问vpn怎么下载",
     }
     assert expected == record(samples.example())
 
@@ -192,7 +193,7 @@ def test_the_token_of_the_first_versions_envelope_is_secret_too() -> None:
     assert "token" not in record({"header": {"event_id": "1"}}, "raw")
 
 
-@pytest.mark.parametrize("came", ["soon", "", None, 1.5, "99999999999999999", 10**30, -(10**30), True, [1]])
+@pytest.mark.parametrize("came", ["soon", "", None, 1.5, "99999999999999999999999", 10**30, -(10**30), True, [1]])
 def test_a_time_that_can_not_be_converted_stays(came: object) -> None:
     envelope = {"header": samples.header(create_time=came)}
     assert came == record(envelope)["created_at"]
@@ -286,3 +287,11 @@ def test_timestamp(ms: int, expected: str) -> None:
 )
 def test_the_ticket_of_a_payload(payload: bytes, expected: str | None) -> None:
     assert expected == ticket_of(payload)
+
+
+@pytest.mark.parametrize(
+    "came", ["1608725989", 1608725989, "1608725989000", "1608725989000000", 1608725989000000, "1608725989000000000"]
+)
+def test_created_at_is_told_from_seconds_to_nanoseconds_by_its_size(came: object) -> None:
+    envelope = {"header": samples.header(create_time=came)}
+    assert "2020-12-23T12:19:49.000Z" == record(envelope)["created_at"]

@@ -45,7 +45,7 @@ class Handler:
     def __init__(self) -> None:
         self.payloads: list[bytes] = []
 
-    def _do_without_validation(self, payload: bytes) -> "Handler":
+    def receive(self, payload: bytes) -> "Handler":
         self.payloads.append(payload)
         return self
 

@@ -65,6 +65,7 @@ def test_what_a_scrape_says() -> None:
         ("outcome=delivered", "sink=archive"): 4.0,
         ("outcome=retry", "sink=archive"): 2.0,
         ("outcome=rejected", "sink=archive"): 1.0,
+        ("outcome=filtered", "sink=archive"): 0.0,
     } == found["helpdesk_listen_sink_outcomes_total"]
     assert {("sink=archive",): 1.0} == found["helpdesk_listen_delivery_delay_seconds_count"]
     assert {(): 1.0} == found["helpdesk_listen_ack_duration_seconds_count"]

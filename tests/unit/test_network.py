@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from listener.base.errors import ConfigError
+from listener.base.errors import ConfigError, Unreachable
 from listener.base.redact import redact
 from listener.feishu.client import Timings, checked_url
 from listener.feishu.network import BoundedRequests, Network, is_loopback
@@ -158,13 +158,13 @@ BAD = [
 
 @pytest.mark.parametrize("url", GOOD)
 def test_a_connection_url_that_can_be_used(url: str) -> None:
-    assert url == checked_url(url)
+    assert url == checked_url(url, plain=True)
 
 
 @pytest.mark.parametrize("url", BAD)
 def test_a_connection_url_that_can_not_be_used(url: object) -> None:
     with pytest.raises(Exception, match="the endpoint gave a connection URL"):
-        checked_url(url)
+        checked_url(url, plain=True)
 
 
 @pytest.mark.parametrize(
@@ -186,3 +186,16 @@ def test_the_servers_timings_inside_sane_limits(ping: object, nonce: object, exp
     timings = Timings()
     timings.obey(ping, nonce)
     assert expected == (timings.ping_interval, timings.reconnect_nonce)
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("ws://127.0.0.1/ws?device_id=1&service_id=2", False),
+        ("ws://msg.example/ws?device_id=1&service_id=2", True),
+        ("wss://user:password@127.0.0.1/ws?device_id=1&service_id=2", True),
+    ],
+)
+def test_the_endpoint_can_not_send_us_where_it_likes(url: str, plain: bool) -> None:
+    with pytest.raises(Unreachable):
+        checked_url(url, plain=plain)

@@ -31,6 +31,8 @@ LIVE = {
     "log": ('level = "info"', 'level = "debug"'),
     "journal.keep": ('keep = "7d"', 'keep = "8d"'),
     "journal.max_size": ('keep = "7d"', 'keep = "7d"\nmax_size = "2GiB"'),
+    "feishu.renew_every": ("[feishu]", '[feishu]\nrenew_every = "never"'),
+    "source.verification_token": ("[log]", '[source]\nverification_token = "new-token"\n[log]'),
     "feishu.app_secret": ("first-secret", "second-secret"),
 }
 

@@ -44,6 +44,7 @@ class Scripted:
     connection_id: str = "c1"
     fresh: bool = True
     round_trip: float | None = None
+    unanswered: int = 0
 
     @property
     def reconnect_nonce(self) -> float:
@@ -55,6 +56,15 @@ class Scripted:
 
     async def listen(self) -> NoReturn:
         raise self.at_listen
+
+    async def proven(self) -> None:
+        return
+
+    async def next_event(self, within: float) -> None:
+        return
+
+    def probe(self) -> None:
+        return
 
     async def close(self) -> None:
         self.closed += 1

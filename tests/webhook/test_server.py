@@ -261,3 +261,27 @@ def test_an_address_that_is_taken(tmp_path: Path) -> None:
                 await Webhook(taken, Verifier("t", None, window=1), served.receiver).run()
 
     asyncio.run(main())
+
+
+def test_a_header_that_is_no_text_is_401_and_not_an_error(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as served:
+            for name in (b"X-Lark-Request-Nonce", b"X-Lark-Request-Timestamp"):
+                reader, writer = await asyncio.open_connection(*served.address)
+                head = b"POST %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Lark-Signature: 0\r\n" % PATH.encode()
+                writer.write(head + name + b": \xff\xfe\r\nContent-Length: 2\r\n\r\n{}")
+                assert b"401" in (await reader.readline())
+                writer.close()
+
+    asyncio.run(main())
+
+
+def test_idle_strangers_make_room_for_the_platform(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(tmp_path) as served:
+            idle = [await asyncio.open_connection(*served.address) for _ in range(webhook.CONNECTIONS + 50)]
+            assert SUCCESS == await served.post(secure(event(7)))
+            for _, writer in idle:
+                writer.close()
+
+    asyncio.run(main())

@@ -1,0 +1,97 @@
+"""Events to what one sink is given: selected, formatted, reshaped, filtered and transformed, in this order.
+
+An event that the settings leave out is passed over. One on which a step fails becomes a dead letter with the reason;
+whatever comes after it waits until it is one, so that the order stays.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from listener.delivery.formatting import Formatter
+from listener.delivery.jq import Failure, Program
+from listener.delivery.selection import reshaping, wants
+from listener.event import Received, Unparsable
+from listener.sinks.base import Line, SinkConfig
+
+
+@dataclass
+class Prepared:
+    """What came of some events: `lines` to deliver, `passed` over (their seqs), all of it up to the seq `upto`.
+
+    `failed`: the event after `upto` on which a step failed, and why.
+    """
+
+    upto: int
+    lines: list[Line] = field(default_factory=list)
+    passed: list[int] = field(default_factory=list)
+    failed: tuple[Received, str] | None = None
+
+    def add(self, later: "Prepared") -> None:
+        """Appends what came of the events that follow."""
+        self.lines += later.lines
+        self.passed += later.passed
+        self.upto, self.failed = later.upto, later.failed
+
+
+class Preparer:
+    """The steps of one sink. Used in one thread; `close` ends the process that runs its expressions."""
+
+    def __init__(self, config: SinkConfig, formatter: Formatter, stopping: threading.Event) -> None:
+        self._format, self._formatter, self._only = config.format, formatter, config.only
+        self._reshaped = reshaping(config.omit, config.mask)
+        self._program = Program.of(config, stopping)
+
+    def prepare(self, events: Sequence[Received]) -> Prepared:
+        """Of at least one event: what came of all, or of those before one on which a step fails."""
+        only = self._only
+        wanted = [event for event in events if wants(only, event)] if only else events
+        lines, failed = self._lines(wanted)
+        if failed or len(lines) < len(wanted):
+            stopped_at: Received | None = wanted[len(lines)]
+        else:
+            stopped_at = None
+        kept = [line for line in lines if line is not None]
+        upto = stopped_at.seq - 1 if stopped_at else events[-1].seq
+        passed: list[int] = []
+        if len(kept) < len(events):
+            keep = {line.event.seq for line in kept}
+            passed = [event.seq for event in events if event.seq <= upto and event.seq not in keep]
+        return Prepared(upto, kept, passed, (stopped_at, failed) if stopped_at and failed else None)
+
+    def ahead(self, events: Sequence[Received]) -> Iterator[Line]:
+        """The lines of these, without what a step fails on, for a sink that compares them with what it has."""
+        while events:
+            prepared = self.prepare(events)
+            yield from prepared.lines
+            upto = prepared.failed[0].seq if prepared.failed else prepared.upto
+            if upto < events[0].seq:
+                break  # stopping
+            events = [event for event in events if event.seq > upto]
+
+    def close(self) -> None:
+        """Ends the process of its expressions, if there is one."""
+        if self._program:
+            self._program.close()
+
+    def _lines(self, events: Sequence[Received]) -> tuple[list[Line | None], str]:
+        """(for each event its line, or None where it is filtered, up to one on which a step fails; why that failed)."""
+        if not events:
+            return [], ""
+        try:
+            lines = self._formatter.lines(events, self._format)
+        except Unparsable as e:
+            return [], e.reason
+        if self._reshaped:
+            lines = [Line(line.event, self._reshaped(line.data)) for line in lines]
+        return self._run(self._program, lines) if self._program else (list(lines), "")
+
+    def _run(self, program: Program, lines: list[Line]) -> tuple[list[Line | None], str]:
+        """The lines after filter and transform."""
+        results = program.run([line.data for line in lines])
+        after: list[Line | None] = []
+        for line, result in zip(lines, results, strict=False):
+            if isinstance(result, Failure):
+                return after, result.reason
+            after.append(None if result is None else Line(line.event, result))
+        return after, ""

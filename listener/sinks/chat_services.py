@@ -1,0 +1,194 @@
+"""The chat services: how each wants a group bot's message, how it is signed, how much and how often, what it answers.
+
+Sources: Feishu https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot, DingTalk
+https://open.dingtalk.com/document/robots/custom-robot-access, WeCom
+https://developer.work.weixin.qq.com/document/path/91770, Slack https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Literal
+from urllib.parse import quote_plus
+
+from listener.sinks.chat_text import Size, clean, json_size, utf8_size
+
+Meaning = Literal["delivered", "again", "paused", "rejected"]
+"""`again`: a later attempt may succeed. `paused`: so it may once somebody changes a setting. `rejected`: never."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a post; `after`: seconds before the next attempt, where the service or its rules say so."""
+
+    meaning: Meaning
+    reason: str = ""
+    after: float | None = None
+
+
+Sign = Callable[[str, dict[str, Any], str, float], str]
+"""(URL, body, secret, Unix seconds) → the URL to post to; what is signed in the body is put there."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """`per_minute` and `spacing` (seconds) stay below what the service allows; `fits` is in units of `size`."""
+
+    body: Callable[[str], dict[str, Any]]
+    neutral: Callable[[str], str]
+    fits: int
+    size: Size
+    per_minute: int
+    spacing: float
+    code: str
+    codes: Mapping[int, Answer]
+    sign: Sign | None = None
+
+    def read(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+        """What an answer means. A code that nobody knows is one to try again: nothing is lost by it."""
+        if status != 200:
+            return _by_status(status, headers, body)
+        if not self.code:
+            return Answer("delivered")
+        code, message = _code(body, self.code)
+        if code is None:
+            return Answer("again", "the answer has no code")
+        if code == 0:
+            return Answer("delivered")
+        known = self.codes.get(code, Answer("again", "a code that is not documented"))
+        return Answer(known.meaning, f"{code}: {known.reason}{message}", known.after)
+
+
+def _code(body: bytes, name: str) -> tuple[int | None, str]:
+    try:
+        answer = json.loads(body)
+        code = answer.get(name, answer.get("StatusCode"))
+        message = clean(str(answer.get("msg") or answer.get("errmsg") or "")).replace("\n", " ")[:200]
+    except (ValueError, AttributeError, RecursionError):
+        return None, ""
+    return (code, f" ({message})" if message else "") if type(code) is int else (None, "")
+
+
+def _by_status(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    said = clean(body[:200].decode("utf-8", "replace")).replace("\n", " ")
+    reason = f"HTTP {status}" + (f": {said}" if said else "")
+    if status in (400, 413, 415, 422):
+        return Answer("rejected", reason)
+    if status in (401, 403, 404, 410) or 300 <= status < 400:
+        return Answer("paused", reason)
+    return Answer("again", reason, _seconds(headers.get("Retry-After")))
+
+
+def _seconds(value: str | None) -> float | None:
+    return min(float(value), 3600.0) if value and value.isascii() and value.isdigit() and len(value) < 9 else None
+
+
+def _feishu_sign(url: str, body: dict[str, Any], secret: str, now: float) -> str:
+    body["timestamp"] = str(int(now))
+    body["sign"] = _hmac(f"{int(now)}\n{secret}", "")
+    return url
+
+
+def _dingtalk_sign(url: str, body: dict[str, Any], secret: str, now: float) -> str:
+    ms = int(now * 1000)
+    sign = quote_plus(_hmac(secret, f"{ms}\n{secret}"))
+    return f"{url}{'&' if '?' in url else '?'}timestamp={ms}&sign={sign}"
+
+
+def _hmac(key: str, message: str) -> str:
+    return base64.b64encode(hmac.new(key.encode(), message.encode(), hashlib.sha256).digest()).decode()
+
+
+def _no_tags(text: str) -> str:
+    """Feishu's text takes tags, links as in Markdown, and bold and struck text; full-width signs look alike."""
+    for sign, harmless in (("<", "＜"), ("](", "]（"), ("**", "＊＊"), ("~~", "～～")):
+        text = text.replace(sign, harmless)
+    return text
+
+
+def _escaped(text: str) -> str:
+    """Slack's control characters: https://docs.slack.dev/messaging/formatting-message-text/#escaping."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _slack_body(text: str) -> dict[str, Any]:
+    return {"text": text, "mrkdwn": False, "link_names": False, "unfurl_links": False, "unfurl_media": False}
+
+
+_TOO_OFTEN: Final = Answer("again", "too often", 60.0)
+_FEISHU: Final = Service(
+    body=lambda text: {"msg_type": "text", "content": {"text": text}},
+    neutral=_no_tags,
+    fits=18_000,  # of a body of 20 KB
+    size=json_size,
+    per_minute=90,
+    spacing=0.22,
+    code="code",
+    codes=MappingProxyType(
+        {
+            9499: Answer("rejected", "the request is malformed"),
+            11232: _TOO_OFTEN,
+            19001: Answer("paused", "the bot's URL is wrong"),
+            19021: Answer("paused", "the signature is wrong, or the clock"),
+            19022: Answer("paused", "this machine's address is not allowed"),
+            19024: Answer("paused", "the bot wants a keyword in each message: set `keyword`"),
+        }
+    ),
+    sign=_feishu_sign,
+)
+SERVICES: Final[Mapping[str, Service]] = MappingProxyType(
+    {
+        "feishu": _FEISHU,
+        "lark": _FEISHU,
+        "dingtalk": Service(
+            body=lambda text: {"msgtype": "text", "text": {"content": text}, "at": {"isAtAll": False}},
+            neutral=_no_tags,
+            fits=15_000,
+            size=json_size,
+            per_minute=18,  # whoever goes over 20 is blocked for 10 minutes
+            spacing=0.5,
+            code="errcode",
+            codes=MappingProxyType(
+                {
+                    130101: Answer("again", "too often", 600.0),
+                    90030: Answer("again", "the quota is used up", 3600.0),
+                    300001: Answer("paused", "the bot's URL is wrong"),
+                    310000: Answer("paused", "signature, clock, address or keyword (set `keyword`)"),
+                    460101: Answer("rejected", "the message is too long"),
+                }
+            ),
+            sign=_dingtalk_sign,
+        ),
+        "wecom": Service(
+            body=lambda text: {"msgtype": "text", "text": {"content": text}},
+            neutral=_no_tags,
+            fits=2048,
+            size=utf8_size,
+            per_minute=18,
+            spacing=0.5,
+            code="errcode",
+            codes=MappingProxyType(
+                {
+                    45009: _TOO_OFTEN,
+                    93000: Answer("paused", "the bot's URL is wrong"),
+                    40058: Answer("rejected", "the message is malformed or too long"),
+                    45002: Answer("rejected", "the message is too long"),
+                }
+            ),
+        ),
+        "slack": Service(
+            body=_slack_body,
+            neutral=_escaped,
+            fits=38_000,
+            size=len,
+            per_minute=55,
+            spacing=1.05,
+            code="",
+            codes=MappingProxyType({}),
+        ),
+    }
+)

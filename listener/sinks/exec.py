@@ -1,0 +1,205 @@
+"""Events to a command of the user: one that stays and reads a line each, or one that is run for each batch.
+
+Exit codes as in sysexits.h: 0 delivered, 75 try again, 65 rejected; any other is one to try again. There is no shell.
+"stay" counts an event as delivered once it is written to the command's standard input: what such a command has not
+read when it dies is lost. "batch" counts it when the command has ended with 0.
+"""
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated, Literal
+
+import msgspec
+
+from listener.base.errors import EX_TEMPFAIL
+from listener.settings.rules import Count, Duration, Texts
+from listener.sinks.base import Line, SinkConfig
+from listener.sinks.chat_text import clean
+from listener.sinks.results import Delivered, Rejected, Result, TryAgain
+
+EX_DATAERR = 65
+TAIL = 2000  # bytes of standard error that are kept for a message
+AFTERWARDS = 0.2  # seconds for the rest of standard error once the command has ended
+GOODBYE = 1.0  # seconds for a command that stays to end by itself
+
+
+class ExecBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events one run of the command gets."""
+
+    max_events: Annotated[int, Count(1, 1000)] = 1
+
+
+class ExecConfig(SinkConfig, frozen=True, kw_only=True):
+    """`env`: "NAME" as it is here, "NAME=value" as given; PATH and nothing else otherwise."""
+
+    type: Literal["exec"] = "exec"
+    command: Annotated[tuple[str, ...], Texts(r"(?s).{1,4000}", 'a command and its arguments, such as ["./notify"]')]
+    mode: Literal["stay", "batch"] = "stay"
+    batch: ExecBatch = ExecBatch()
+    env: Annotated[tuple[str, ...], Texts(r"[A-Za-z_][A-Za-z0-9_]*(=.*)?", 'variables: "NAME" or "NAME=value"')] = ()
+    timeout: Annotated[float, Duration("100ms", "1h")] = 30.0
+
+
+class ExecSink:
+    def __init__(self, config: ExecConfig) -> None:
+        self._config = config
+        self._process: Process | None = None  # the one that stays
+        self._tail: asyncio.Task[bytes] | None = None  # of its standard error
+
+    async def open(self) -> None:
+        """Nothing is started before there is an event."""
+
+    async def deliver(self, batch: Sequence[Line]) -> list[Result]:
+        if self._config.mode == "stay":
+            return [await self._hand_over(batch)] * len(batch)
+        results: list[Result] = []
+        size = self._config.batch.max_events
+        for start in range(0, len(batch), size):
+            results += await self._once(batch[start : start + size])
+            if isinstance(results[-1], TryAgain):
+                return results + [results[-1]] * (len(batch) - len(results))
+        return results
+
+    def reopen(self) -> None:
+        """The command is the settings' affair: other settings make another sink."""
+
+    async def close(self) -> None:
+        process, self._process = self._process, None
+        if process and process.stdin:
+            process.stdin.close()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), GOODBYE)
+            await _end(process)
+
+    async def _once(self, batch: Sequence[Line]) -> list[Result]:
+        """One run; a batch that is rejected is halved until the event at fault is alone."""
+        result = await self._run(batch)
+        if not isinstance(result, Rejected) or len(batch) == 1:
+            return [result] * len(batch)
+        half = len(batch) // 2
+        first = await self._once(batch[:half])
+        if isinstance(first[-1], TryAgain):
+            return first + [first[-1]] * (len(batch) - half)
+        return first + await self._once(batch[half:])
+
+    async def _run(self, batch: Sequence[Line]) -> Result:
+        try:
+            process = await self._start()
+        except OSError as e:
+            return TryAgain(f"{self._config.command[0]}: {e.strerror}", scope="endpoint")
+        tail = asyncio.ensure_future(_last_words(process))
+        try:
+            await asyncio.wait_for(self._talk(process, batch), self._config.timeout)
+        except TimeoutError:
+            return TryAgain(f"no end after {self._config.timeout:g} s", scope="event")
+        finally:
+            await _end(process)
+        return _judged(process.returncode or 0, await _within(tail))
+
+    async def _talk(self, process: Process, batch: Sequence[Line]) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it need not read all, or anything
+            await _write(process, batch)
+        if process.stdin:
+            process.stdin.close()
+        await process.wait()
+
+    async def _hand_over(self, batch: Sequence[Line]) -> Result:
+        """To the command that stays, started if there is none."""
+        if self._process and self._process.returncode is not None:
+            ended, self._process = self._process, None
+            if ended.returncode:
+                return await self._told(ended)
+        try:
+            self._process = self._process or await self._start_to_stay()
+            await asyncio.wait_for(_write(self._process, batch), self._config.timeout)
+        except TimeoutError:
+            await self._drop()
+            return TryAgain(f"it has not read for {self._config.timeout:g} s", scope="endpoint")
+        except (BrokenPipeError, ConnectionResetError):
+            return await self._told(await self._drop())
+        except OSError as e:
+            return TryAgain(f"{self._config.command[0]}: {e.strerror}", scope="endpoint")
+        return Delivered()
+
+    async def _start_to_stay(self) -> Process:
+        process = await self._start()
+        self._tail = asyncio.ensure_future(_last_words(process))
+        return process
+
+    async def _drop(self) -> Process | None:
+        process, self._process = self._process, None
+        if process:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), AFTERWARDS)
+            await _end(process)
+        return process
+
+    async def _told(self, ended: Process | None) -> Result:
+        """Why the command that should stay did not."""
+        words = await _within(self._tail) if self._tail else b""
+        code = ended.returncode if ended and ended.returncode is not None else 0
+        result = _judged(code, words)
+        return result if isinstance(result, TryAgain) else TryAgain(f"the command ended with {code}", scope="endpoint")
+
+    async def _start(self) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *self._config.command,
+            stdin=PIPE,
+            stdout=DEVNULL,
+            stderr=PIPE,
+            env=_environment(self._config.env),
+            start_new_session=True,
+        )
+
+
+async def _write(process: Process, batch: Sequence[Line]) -> None:
+    """Returns when the pipe has taken all of it."""
+    if process.stdin:
+        process.stdin.transport.set_write_buffer_limits(0)
+        process.stdin.write(b"".join(line.data + b"\n" for line in batch))
+        await process.stdin.drain()
+
+
+async def _end(process: Process) -> None:
+    """Ends the command's process group, whatever of it is left."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+async def _last_words(process: Process) -> bytes:
+    words = b""
+    while process.stderr and (more := await process.stderr.read(TAIL)):
+        words = (words + more)[-TAIL:]
+    return words
+
+
+async def _within(tail: "asyncio.Task[bytes]") -> bytes:
+    """What was said, as far as that is known soon: a grandchild may keep standard error open."""
+    with suppress(TimeoutError):
+        return await asyncio.wait_for(tail, AFTERWARDS)
+    return b""
+
+
+def _judged(code: int, words: bytes) -> Result:
+    if code == 0:
+        return Delivered()
+    lines = clean(words.decode("utf-8", "replace")).split("\n")
+    how = f"the command ended with {code}" if code > 0 else f"the command was ended by signal {-code}"
+    reason = f"{how}: {lines[-1][:200]}" if lines[-1] else how
+    return (
+        Rejected(reason)
+        if code == EX_DATAERR
+        else TryAgain(reason, scope="event" if code == EX_TEMPFAIL else "endpoint")
+    )
+
+
+def _environment(names: Sequence[str]) -> dict[str, str]:
+    pairs = [name.partition("=") for name in names]
+    given = {name: value if equals else os.environ.get(name) for name, equals, value in pairs}
+    path = {"PATH": os.environ.get("PATH", os.defpath)}
+    return path | {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,124 @@
+"""The exec sink with real commands: exit codes, time-outs, its environment, both modes."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from listener.sinks.exec import ExecBatch, ExecConfig, ExecSink
+from listener.sinks.results import Delivered, Rejected, Result, TryAgain
+from tests.filters.test_chat import lines
+from tests.journal.keeping import until
+
+BATCH: dict[str, Any] = {"mode": "batch"}
+
+
+def python(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", code)
+
+
+def told(command: tuple[str, ...], step: Callable[[ExecSink], Awaitable[Any]], **settings: Any) -> Any:
+    async def run() -> Any:
+        sink = ExecSink(ExecConfig(name="command", command=command, **settings))
+        await sink.open()
+        try:
+            return await step(sink)
+        finally:
+            await sink.close()
+
+    return asyncio.run(run())
+
+
+def delivered(command: tuple[str, ...], count: int = 1, **settings: Any) -> list[Result]:
+    results: list[Result] = told(command, lambda sink: sink.deliver(lines(count)), **settings)
+    return results
+
+
+def test_exit_codes_mean_what_sysexits_says() -> None:
+    assert [Delivered()] == delivered(("true",), **BATCH)
+    words = "import sys; print('busy\\x1b[31m', file=sys.stderr); sys.exit(75)"
+    assert [TryAgain("the command ended with 75: busy[31m", scope="event")] == delivered(python(words), **BATCH)
+    assert [Rejected("the command ended with 65")] == delivered(python("raise SystemExit(65)"), **BATCH)
+    assert [TryAgain("the command ended with 1", scope="endpoint")] == delivered(("false",), **BATCH)
+    assert [TryAgain("/no/such: No such file or directory", scope="endpoint")] == delivered(("/no/such",), **BATCH)
+    assert [TryAgain("the command was ended by signal 9", scope="endpoint")] == delivered(
+        python("import os; os.kill(os.getpid(), 9)"), **BATCH
+    )
+
+
+def test_a_batch_gets_its_lines_and_no_shell(tmp_path: Path) -> None:
+    out = tmp_path / "$(out) ;"
+    code = f"import sys; open({str(out)!r}, 'ab').write(sys.stdin.buffer.read() + b'--')"
+    assert [Delivered()] * 5 == delivered(python(code), 5, mode="batch", batch=ExecBatch(max_events=3))
+    first, second, _ = out.read_bytes().split(b"--")
+    assert (b"".join(line.data + b"\n" for line in lines(5)), 3) == (first + second, first.count(b"\n"))
+
+
+def test_the_event_that_is_rejected_in_a_batch_is_found() -> None:
+    code = "import sys; sys.exit(65 if 'text 2' in sys.stdin.read() else 0)"
+    results = delivered(python(code), 4, mode="batch", batch=ExecBatch(max_events=4))
+    assert [Delivered, Delivered, Rejected, Delivered] == [type(result) for result in results]
+
+
+def test_a_time_out_ends_the_process_group(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    code = (
+        "import subprocess, sys, time; p = subprocess.Popen(['sleep', '600']);"
+        f"open({str(pid)!r}, 'w').write(str(p.pid)); time.sleep(600)"
+    )
+
+    (result,) = delivered(python(code), mode="batch", timeout=2.0)
+    assert TryAgain("no end after 2 s") == result
+    until(lambda: not _lives(int(pid.read_text())), "the grandchild ended")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0]
+    except OSError:
+        return False
+
+
+def test_a_clean_environment_with_what_the_settings_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FEISHU_APP_SECRET", "very secret")
+    monkeypatch.setenv("MINE", "here")
+    out = tmp_path / "env"
+    code = (
+        f"import os; open({str(out)!r}, 'w').write(repr(sorted(set(os.environ) - {{'LC_CTYPE'}})) + os.environ['MODE'])"
+    )
+    assert [Delivered()] == delivered(python(code), env=("MINE", "MODE=a=b", "NOT_SET"), **BATCH)
+    assert "['MINE', 'MODE', 'PATH']a=b" == out.read_text()
+
+
+def test_one_that_stays_gets_every_line_and_is_started_once(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = f"import sys; out = open({str(out)!r}, 'ab', 0); out.write(b'started\\n')"
+    code += "; [out.write(line) for line in sys.stdin.buffer]"
+
+    async def twice(sink: ExecSink) -> None:
+        assert [Delivered()] * 2 == await sink.deliver(lines(2))
+        assert [Delivered()] * 2 == await sink.deliver(lines(2))
+
+    told(python(code), twice)
+    assert b"started\n" + b"".join(line.data + b"\n" for line in lines(2)) * 2 == out.read_bytes()
+
+
+def test_one_that_should_stay_and_ends_is_told_and_started_anew() -> None:
+    code = "import sys; sys.stdin.readline(); print('no more', file=sys.stderr); sys.exit(3)"
+
+    async def until_told(sink: ExecSink) -> Result:
+        for _ in range(1000):
+            if not isinstance(result := (await sink.deliver(lines(1)))[0], Delivered):
+                return result
+            await asyncio.sleep(0.01)
+        raise AssertionError("it is never told")
+
+    assert TryAgain("the command ended with 3: no more", scope="endpoint") == told(python(code), until_told)
+
+
+def test_one_that_does_not_read_is_ended_and_tried_again() -> None:
+    results = delivered(("sleep", "600"), 200, timeout=0.5)
+    assert {TryAgain("it has not read for 0.5 s", scope="endpoint")} == set(results)

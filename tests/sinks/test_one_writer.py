@@ -1,0 +1,70 @@
+"""A file has one daemon, a link keeps leading to it, and rotated files keep their order whatever the clock does."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from listener.sinks.base import Delivered
+from listener.sinks.file import FileConfig, FileSink, Rotate
+from tests.sinks.lines import lines
+
+
+def _sink(path: Path, rotate: Rotate | None = None) -> FileSink:
+    config = FileConfig(name="archive", path=path, rotate=rotate)
+    sink = FileSink(config, threading.Event())
+    sink.open("", iter(()))
+    return sink
+
+
+def _give(sink: FileSink, first: int) -> None:
+    """Twice, where the first begins a new file and takes nothing."""
+    batch = lines(first, first)
+    outcome = sink.deliver(batch)
+    if outcome == Delivered(0, getattr(outcome, "position", ""), keep_now=True):
+        outcome = sink.deliver(batch)
+    assert isinstance(outcome, Delivered)
+    assert 1 == outcome.count
+
+
+def test_a_second_daemon_is_told(tmp_path: Path) -> None:
+    first = _sink(tmp_path / "out.jsonl")
+    with pytest.raises(OSError, match="another process writes this file"):
+        _sink(tmp_path / "out.jsonl")
+    first.close()
+    _sink(tmp_path / "out.jsonl").close()
+
+
+def test_a_link_stays_and_what_it_leads_to_is_rotated(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "disk2"
+    elsewhere.mkdir()
+    link = tmp_path / "out.jsonl"
+    link.symlink_to(elsewhere / "real.jsonl")
+    sink = _sink(link, Rotate(size=1024))
+    for number in range(1, 40):
+        _give(sink, number)
+    sink.close()
+    assert link.is_symlink()
+    names = sorted(path.name for path in elsewhere.iterdir())
+    assert "real.jsonl" in names
+    assert len(names) > 1
+    assert all(name.startswith("real.jsonl") for name in names)
+
+
+def test_names_grow_although_the_clock_was_ahead(tmp_path: Path) -> None:
+    ahead = tmp_path / "out.jsonl.20990101T000000.000000Z"
+    ahead.write_text('{"old":1}\n')
+    sink = _sink(tmp_path / "out.jsonl", Rotate(size=1024, keep=2))
+    for number in range(1, 400):
+        _give(sink, number)
+    sink.idle()
+    deadline = time.monotonic() + 10
+    while ahead.exists():
+        assert time.monotonic() < deadline, "the oldest is still there"
+        sink.idle()
+        threading.Event().wait(0.01)
+    sink.close()
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept[0] == "out.jsonl"
+    assert all(name > ahead.name for name in kept[1:])
