@@ -29,6 +29,7 @@ def check(
     _tell(wanted)
     if online:
         _ask_platform(wanted)
+        _ask_sinks(wanted)
     emit("ok")
 
 
@@ -47,7 +48,8 @@ def _tell(wanted: "Settings") -> None:
     emit(f"journal    {journal.path} ({_writable(journal.path)}; keeps {keep}, at most {size})")
     for sink in wanted.sinks:
         path = getattr(sink, "path", None)
-        place = f" → {path} ({_writable(path)})" if path else ""
+        url = getattr(sink, "url", None)
+        place = f" → {path} ({_writable(path)})" if path else f" → {url}" if url else ""
         emit(f"sink       {sink.name}: {sink.type}, {sink.format}{place}")
     for name in _unknown_cursors(wanted):
         emit(f"sink       {name}: not in the settings, so forgotten in 30 days; a sink under a new name is a new one")
@@ -93,3 +95,17 @@ def _ask_platform(wanted: "Settings") -> None:
 
     ask_endpoint(wanted.feishu)
     emit("online     app id and secret are accepted")
+
+
+def _ask_sinks(wanted: "Settings") -> None:
+    """Connects to each http sink's host, TLS included, and sends nothing: a receiver may take any request for an event.
+
+    Raises Unavailable, and ConfigError where a secret can't be read.
+    """
+    from listener.sinks.http import HttpConfig
+
+    for sink in wanted.sinks:
+        if isinstance(sink, HttpConfig):
+            from listener.sinks.http_probe import connect
+
+            emit(f"online     {sink.name}: {connect(sink)}")

@@ -1,10 +1,14 @@
 """start: listens until stopped."""
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from listener.cli.options import Config, checked, duration, note
+
+if TYPE_CHECKING:
+    from listener.settings.config import Settings
 
 EPILOG = """\b
 Examples / 示例:
@@ -24,6 +28,12 @@ def start(
         float | None,
         typer.Option("--for", parser=duration, metavar="30s", help="Stop after this long; exit 69 if never connected."),
     ] = None,
+    forward_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Post the events to this address too, signed, in this run.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Listen, and forward every ticket message to the sinks. 开始监听。
 
@@ -35,9 +45,32 @@ def start(
     signals.stoppable_at_once()
     from listener.app.daemon import Bounds, Service
 
-    wanted = checked(context, config)
+    def read() -> "Settings":
+        wanted = checked(context, config)
+        return with_forwarding(wanted, forward_to) if forward_to else wanted
+
+    wanted = read()
+    if forward_to:
+        from listener.sinks.forwarding import FILE
+
+        secret = (wanted.journal.path.parent / FILE).read_text()
+        print(f"forwarding to {wanted.sinks[-1].url}; the signing secret is {secret}", file=sys.stderr)  # type: ignore[attr-defined]  # noqa: T201
     logs.configure(wanted.log.level, wanted.log.format)
     for warning in wanted.warnings:
         note(f"helpdesk-listen: warning: {warning}")
     bounds = Bounds(max_events=max_events, seconds=for_)
-    Service(wanted, bounds, reread=lambda: checked(context, config)).run()
+    Service(wanted, bounds, reread=read).run()
+
+
+def with_forwarding(wanted: "Settings", url: str) -> "Settings":
+    """The settings with one http sink more; its secret is made once and kept beside the journal. Raises ConfigError."""
+    import msgspec
+
+    from listener.base.errors import ConfigError
+    from listener.sinks.forwarding import forwarding
+
+    try:
+        sink = forwarding(url, wanted.journal.path.parent)
+    except ValueError as e:
+        raise ConfigError(f"--forward-to: {e}", hint='such as "http://localhost:3000/hook"') from None
+    return msgspec.structs.replace(wanted, sinks=(*wanted.sinks, sink))

@@ -65,10 +65,13 @@ def _journal(journal: Journal, events: Events | None, now: datetime) -> Iterator
 def _sink(sink: Sink) -> str:
     oldest = "" if sink.oldest_undelivered_seconds is None else f", oldest {_duration(sink.oldest_undelivered_seconds)}"
     parts = ["up to date" if not sink.lag else f"{sink.lag} behind{oldest}"]
-    counts = {"delivered": sink.delivered, "filtered": sink.filtered, "retries": sink.retries}
+    counts = {"delivered": sink.delivered, "filtered": sink.filtered, "waiting aside": sink.waiting}
+    counts["retries"] = sink.retries
     counts["dead letters"] = sink.dead_letters
     parts += [f"{count} {what}" for what, count in counts.items() if count]
-    if sink.failing_seconds is not None:
+    if sink.paused:
+        parts.append(f"PAUSED: {sink.paused}")
+    elif sink.failing_seconds is not None:
         parts.append(f"failing for {_duration(sink.failing_seconds)}: {sink.last_error}")
     return ", ".join(parts)
 

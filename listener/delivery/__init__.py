@@ -10,4 +10,18 @@
 | `jq`         | users' expressions, in a process of their own (`jq_child`)                   |
 | `formatting` | events to lines, once for all sinks that want the same                       |
 | `ordering`   | replays and retries from the command line                                    |
+
+A sink behind a network has a worker of another make, with the same outer interface:
+
+| module       | for                                                                          |
+|--------------|------------------------------------------------------------------------------|
+| `network`    | the sink's thread and event loop: requests under way, commits                |
+| `feeding`    | what is to be sent: new events, replays, what waits aside                    |
+| `lanes`      | which events may go out next: a ticket's one after the other                 |
+| `endpoint`   | whether the other end works, and when it is probed                           |
+| `verdicts`   | what follows from results: done, dead letter, once more, a wait aside        |
+| `aside`      | the events that wait beside the cursor, in memory                            |
+| `progress`   | the cursor, and what beyond it is done                                       |
+| `attempting` | one attempt, and the end of those under way                                  |
+| `noting`     | counts and log lines after a commit                                          |
 """

@@ -10,7 +10,7 @@ from listener.base.logs import configure
 from listener.delivery.attempts import SinkState
 from listener.delivery.formatting import Formatter
 from listener.delivery.jq import refuse_broken
-from listener.delivery.worker import Worker
+from listener.delivery.workers import new_worker
 from listener.event import Unparsable, identify
 from listener.journal import Journal, Pending, redelivery
 from listener.journal.lock import InUse
@@ -18,7 +18,6 @@ from listener.journal.model import DeadLetter
 from listener.journal.reading import aside, reading
 from listener.journal.redelivery import Change
 from listener.settings.config import Settings
-from listener.sinks import new_sink
 from listener.sinks.base import SinkConfig
 
 PATIENCE = 10.0  # seconds that a command waits for a sink that fails
@@ -91,9 +90,7 @@ def _carry_out(settings: Settings, journal: Journal, sink: str) -> None:
     config, abandon = sink_config(settings, sink), threading.Event()
     refuse_broken([config])
     cursor = journal.attach((s.name, s.start == "earliest") for s in settings.sinks)[sink]
-    worker = Worker(
-        config, new_sink(config, abandon), journal, cursor, formatter=Formatter(share=False), abandon=abandon
-    )
+    worker = new_worker(config, journal, cursor, formatter=Formatter(share=False), abandon=abandon)
     ended = threading.Event()
     threading.Thread(target=_watch, args=(worker.state, abandon, ended), name="patience", daemon=True).start()
     try:

@@ -5,16 +5,30 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from listener.delivery.formatting import Formatter
 from listener.delivery.worker import Worker
 from listener.journal import Cursor, Journal
-from listener.sinks import new_sink
+from listener.sinks import new_network_sink, new_sink
 from listener.sinks.base import Line, SinkConfig
+from listener.sinks.network import NetworkConfig
 
 ABANDONED = 0.2  # seconds that all workers together have to end once they are abandoned
 OnDelivered = Callable[[str, Sequence[Line]], None]
 """(sink's name, the lines), in the worker's thread."""
+
+
+def new_worker(
+    config: SinkConfig, journal: Journal, cursor: Cursor, *, abandon: threading.Event, **more: Any
+) -> Worker:
+    """The worker that the sink's kind wants; a NetworkWorker has the same outer interface."""
+    if isinstance(config, NetworkConfig):
+        from listener.delivery.network import NetworkWorker
+
+        made: Any = NetworkWorker(config, new_network_sink(config), journal, cursor, abandon=abandon, **more)
+        return made  # type: ignore[no-any-return]
+    return Worker(config, new_sink(config, abandon), journal, cursor, abandon=abandon, **more)
 
 
 class Workers:
@@ -96,9 +110,8 @@ class Workers:
         abandon = threading.Event()
         cursor = self._left_at.pop(config.name, cursor)
         self._journal.retention.hold(config.name)
-        worker = Worker(
+        worker = new_worker(
             config,
-            new_sink(config, abandon),
             self._journal,
             cursor,
             formatter=self._formatter,

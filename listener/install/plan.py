@@ -63,8 +63,8 @@ def config_text(layout: Layout, app_id: str, domain: str) -> str:
         ('#domain = "https://open.feishu.cn"', f"domain = {_quoted(domain)}"),
         ('#path = "helpdesk.db"', f"path = {_quoted(layout.state / 'helpdesk.db')}"),
         (
-            'name = "stdout"\n# stdout, file, log, chat, exec\ntype = "stdout"',
-            'name = "archive"\n# stdout, file, log, chat, exec\ntype = "file"\n'
+            'name = "stdout"\n# stdout, file, log, http, chat, exec\ntype = "stdout"',
+            'name = "archive"\n# stdout, file, log, http, chat, exec\ntype = "file"\n'
             f"path = {_quoted(layout.logs / 'tickets.jsonl')}",
         ),
     ):

@@ -13,6 +13,7 @@ Layout (one SQLite database in WAL mode, application_id "HDL1", the schema's ver
   events        seq, event_id, event_type, received_ms, payload (exact bytes; NULL once only the id is needed)
   cursors       one row a sink: seq, and where the sink stands in its own terms (a file's inode and offset)
   dead_letters  what a sink rejected or gave up: sink, seq, reason, attempts, time
+  waiting       what waits for one sink beside its cursor: its next attempt, and its ticket's later events (waiting.py)
   aside         payloads that can't be read, with the reason
   orders        replays and retries that a command asked for; the sink's worker carries them out (orders.py)
 Beside PATH: PATH-wal and PATH-shm (SQLite's), PATH.lock (who uses it), PATH.damaged-TIME (what a recovery moved aside).

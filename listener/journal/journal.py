@@ -12,7 +12,7 @@ from listener.base.errors import JournalError
 from listener.base.files import make_directories
 from listener.base.logs import get_logger
 from listener.event import Received
-from listener.journal import redelivery
+from listener.journal import redelivery, waiting
 from listener.journal.checkpoint import Checkpointer, wal_cap
 from listener.journal.database import connect, is_damage
 from listener.journal.integrity import AFTER, Inspector
@@ -23,6 +23,7 @@ from listener.journal.query import events_after
 from listener.journal.recent import Tail
 from listener.journal.recovery import FRESH
 from listener.journal.retention import Retention
+from listener.journal.waiting import Waiting
 from listener.journal.writer import SET_CURSOR, Writer
 
 T = TypeVar("T")
@@ -111,6 +112,10 @@ class Journal:
             connection.execute(SET_CURSOR, (sink, cursor.seq, cursor.position, now))
 
         self.do(job)
+
+    def waiting(self, sink: str) -> list[Waiting]:
+        """The events that wait for this sink beside its cursor. Raises JournalError."""
+        return self._read(lambda connection: waiting.load(connection, sink))
 
     def next_order(self, sink: str) -> Order | None:
         """What the sink's worker is to carry out next. Raises JournalError."""

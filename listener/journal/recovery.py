@@ -25,7 +25,7 @@ RECOUNT = (
     "UPDATE totals SET value = (SELECT ifnull(sum(length(payload)), 0) + count(*) * ? FROM bodies) WHERE name='bodies'"
 )
 Row = tuple[Any, ...]
-_KEYS = {"events": "seq", "bodies": "seq", "dead_letters": "id", "aside": "id", "orders": "id"}
+_KEYS = {"events": "seq", "bodies": "seq", "dead_letters": "id", "aside": "id", "orders": "id", "waiting": "id"}
 log = get_logger(__name__)
 
 

@@ -155,7 +155,8 @@ class Retention:
         rows = connection.execute(
             "SELECT b.seq, e.received_ms, length(b.payload) FROM bodies b CROSS JOIN events e ON e.seq = b.seq"
             " WHERE b.seq > ? AND b.seq <= ?"
-            " AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.seq = b.seq) ORDER BY b.seq LIMIT ?",
+            " AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.seq = b.seq)"
+            " AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.seq = b.seq) ORDER BY b.seq LIMIT ?",
             (start, delivered_to, self._rows),
         ).fetchall()
         old, young = _split([(seq, at) for seq, at, _ in rows], before_ms)
@@ -204,6 +205,7 @@ class Retention:
         connection.executemany("UPDATE cursors SET updated_ms=? WHERE sink=?", here)
         connection.execute("DELETE FROM cursors WHERE updated_ms < ?", (now - SINK_GONE_MS,))
         connection.execute("DELETE FROM orders WHERE sink NOT IN (SELECT sink FROM cursors)")
+        connection.execute("DELETE FROM waiting WHERE sink NOT IN (SELECT sink FROM cursors)")
 
     def _note(self, full: bool) -> None:
         was, self.is_full = self.is_full, full

@@ -53,10 +53,19 @@ INSERT INTO totals VALUES
 CREATE VIEW kept AS
   SELECT e.seq, e.event_id, e.event_type, e.received_ms, b.payload FROM bodies b CROSS JOIN events e ON e.seq = b.seq;
 """
-MIGRATIONS: tuple[str, ...] = (_FIRST, _BODIES_APART)
+_WAITING = """
+CREATE TABLE waiting (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  sink TEXT NOT NULL, seq INTEGER NOT NULL, ticket TEXT NOT NULL, attempts INTEGER NOT NULL,
+  first_ms INTEGER NOT NULL, next_ms INTEGER NOT NULL, reason TEXT NOT NULL, replayed INTEGER NOT NULL,
+  UNIQUE (sink, seq)
+);
+CREATE INDEX waiting_by_seq ON waiting (seq);
+"""
+MIGRATIONS: tuple[str, ...] = (_FIRST, _BODIES_APART, _WAITING)
 """Scripts that each lead from the schema version of their index to the next. Published ones never change."""
 
-TABLES = ("events", "bodies", "cursors", "dead_letters", "aside", "orders", "totals")
+TABLES = ("events", "bodies", "cursors", "dead_letters", "aside", "orders", "totals", "waiting")
 
 
 def newest() -> int:

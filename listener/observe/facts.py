@@ -175,6 +175,8 @@ class Facts:
             delivered=state.delivered,
             retries=state.retries,
             rejected=state.dead_letters,
+            waiting=state.waiting,
+            paused=state.paused,
             filtered=state.filtered,
             failing_seconds=now - state.failing_since if state.failing_since else None,
             idle_seconds=now - (state.last_delivery_at or self.started_at),

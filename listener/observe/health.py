@@ -78,6 +78,8 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int = 0
     retries: int = 0
     rejected: int = 0
+    waiting: int = 0  # events aside: one that alone fails, and those of its ticket behind it
+    paused: str | None = None  # why, where somebody must change a setting
     filtered: int = 0
     failing_seconds: float | None = None
     idle_seconds: float | None = None  # since the last delivery of this run, or its start
@@ -132,7 +134,8 @@ def is_stuck(sink: Sink) -> bool:
     if sink.state == "closed":
         return False
     waiting = min(sink.oldest_undelivered_seconds or 0.0, sink.idle_seconds or 0.0)
-    return sink.state == "died" or max(sink.failing_seconds or 0.0, waiting) > STUCK_AFTER
+    hopeless = sink.state == "died" or bool(sink.paused and sink.lag)
+    return hopeless or max(sink.failing_seconds or 0.0, waiting) > STUCK_AFTER
 
 
 def fills_up(journal: Journal, sinks: Sequence[Sink], share: float) -> bool:
@@ -193,6 +196,8 @@ def _sink_problems(sink: Sink) -> list[str]:
         problems.append(f"sink {sink.name} fails: {sink.last_error}")
     elif (sink.oldest_undelivered_seconds or 0.0) > LATE and not is_stuck(sink):
         problems.append(f"sink {sink.name} is {sink.oldest_undelivered_seconds:.0f} s behind")
+    if sink.waiting:
+        problems.append(f"sink {sink.name}: {sink.waiting} events wait for another attempt while the others go on")
     if sink.dead_letters:
         problems.append(f"sink {sink.name} has {sink.dead_letters} dead letters: helpdesk-listen dead-letters list")
     return problems
@@ -201,6 +206,8 @@ def _sink_problems(sink: Sink) -> list[str]:
 def _why_stuck(sink: Sink) -> str:
     if sink.state == "died":
         return "its worker died"
+    if sink.paused:
+        return f"paused: {sink.paused}"
     return sink.last_error or f"{sink.lag} events wait, and nothing is delivered"
 
 

@@ -90,11 +90,11 @@ ARCHIVE = "[[sinks]]\ntype = 'file'\nname = 'a'\npath = 'x'\n"
         ("[[sinks]]\nname = 'x'", 'sinks[0].type: missing; expected one of "stdout", "file", "log"'),
         (
             "[[sinks]]\ntype = 'fil'",
-            'sinks[0].type: expected one of "stdout", "file", "log", "chat", "exec", found "fi',
+            'sinks[0].type: expected one of "stdout", "file", "log", "http", "chat", "exec"',
         ),
         (
             "[[sinks]]\ntype = ['file']",
-            'sinks[0].type: expected one of "stdout", "file", "log", "chat", "exec", found a li',
+            'sinks[0].type: expected one of "stdout", "file", "log", "http", "chat", "exec"',
         ),
         ("[[sinks]]\ntype = 'stdout'", "sinks[0].name: missing; expected a unique name"),
         ("[[sinks]]\ntype = 'log'\nname = '-'", "sinks[0].name: expected a unique name of 1 to 64 letters"),

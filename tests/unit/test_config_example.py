@@ -21,14 +21,20 @@ EXAMPLES = (
     "name",
     "path",
     "rotate",
+    "url",
+    "headers",
+    "token",
+    "secret",
+    "client_cert",
+    "client_key",
+    "proxy",
+    "ca_file",
     "only",
     "omit",
     "mask",
     "filter",
     "transform",
     "service",
-    "url",
-    "secret",
     "text",
     "keyword",
     "command",
@@ -53,7 +59,7 @@ def settings(cls: type[msgspec.Struct], key: str) -> Iterator[str]:
 
 def keys(table: dict[str, Any], key: str) -> Iterator[str]:
     for name, value in table.items():
-        yield from keys(value, f"{key}.{name}") if isinstance(value, dict) else [f"{key}.{name}"]
+        yield from keys(value, f"{key}.{name}") if isinstance(value, dict) and name != "headers" else [f"{key}.{name}"]
 
 
 def documented() -> dict[str, Any]:

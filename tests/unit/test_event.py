@@ -193,20 +193,6 @@ def test_the_token_of_the_first_versions_envelope_is_secret_too() -> None:
     assert "token" not in record({"header": {"event_id": "1"}}, "raw")
 
 
-def created(create_time: object) -> Any:
-    return record({"header": samples.header(create_time=create_time)})["created_at"]
-
-
-@pytest.mark.parametrize("text", [True, False])
-@pytest.mark.parametrize("came", [1608725989, 1608725989000, 1608725989000000, 1608725989000000000])
-def test_created_at_is_the_same_moment_in_s_ms_us_and_ns(came: int, text: bool) -> None:
-    assert "2020-12-23T12:19:49.000Z" == created(str(came) if text else came)
-
-
-def test_created_at_keeps_the_milliseconds_of_a_finer_time() -> None:
-    assert "2020-12-23T12:19:49.123Z" == created("1608725989123456789")
-
-
 @pytest.mark.parametrize("came", ["soon", "", None, 1.5, str(10**20), 10**30, -(10**30), True, [1]])
 def test_a_time_that_can_not_be_converted_stays(came: object) -> None:
     envelope = {"header": samples.header(create_time=came)}

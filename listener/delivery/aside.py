@@ -1,0 +1,56 @@
+"""The events that wait beside a sink's cursor, as its worker holds them in memory. Pure."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from listener.journal.waiting import Waiting
+
+
+class Aside:
+    """By ticket, oldest first: only the first of a ticket is attempted, the others wait behind it."""
+
+    def __init__(self, rows: Iterable[Waiting] = ()) -> None:
+        self._lanes: dict[str, deque[Waiting]] = {}
+        self._busy: set[str] = set()
+        self.seqs: set[int] = set()
+        for row in rows:
+            self.add(row)
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    def __contains__(self, ticket: str) -> bool:
+        return ticket in self._lanes
+
+    def add(self, row: Waiting) -> None:
+        """Puts an event behind what waits of its ticket."""
+        self._lanes.setdefault(row.ticket, deque()).append(row)
+        self.seqs.add(row.seq)
+
+    def take(self, now_ms: int) -> Waiting | None:
+        """The event whose attempt has been due longest; its ticket gives out nothing else until it is settled."""
+        heads = [(lane[0].next_ms, key) for key, lane in self._lanes.items() if key not in self._busy]
+        due, key = min(heads, default=(now_ms + 1, ""))
+        if due > now_ms:
+            return None
+        self._busy.add(key)
+        return self._lanes[key][0]
+
+    def next_ms(self) -> int | None:
+        """When the next attempt is due."""
+        return min((lane[0].next_ms for key, lane in self._lanes.items() if key not in self._busy), default=None)
+
+    def first(self, ticket: str) -> Waiting:
+        return self._lanes[ticket][0]
+
+    def free(self, ticket: str) -> None:
+        """The first of the ticket may be attempted again."""
+        self._busy.discard(ticket)
+
+    def leave(self, ticket: str) -> None:
+        """The first of the ticket waits no more; the next one's turn has come."""
+        self._busy.discard(ticket)
+        lane = self._lanes[ticket]
+        self.seqs.discard(lane.popleft().seq)
+        if not lane:
+            del self._lanes[ticket]

@@ -1,0 +1,122 @@
+"""What a network sink is to send: new events ahead of its cursor, replays and retries, and those that wait aside."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from listener.delivery.lanes import Item, Lanes, Sending
+from listener.delivery.preparing import Preparer
+from listener.delivery.progress import Progress, Step
+from listener.delivery.verdicts import Verdicts
+from listener.event import Received, ticket_of
+from listener.journal import Cursor, Journal
+from listener.sinks.base import Line
+from listener.sinks.network import NetworkConfig
+
+CHUNK = 128  # events read a turn, so that answers are heard in between
+WINDOW, JAMMED, MAX_BYTES = 1024, 20_000, 32 * 2**20  # events ahead of the cursor; while none of them may go; bytes
+LOOK_FOR_ORDERS = 1.0  # seconds
+
+
+class Feed:
+    """Puts events in their tickets' lanes. Every step between the journal and the sink's line is in here."""
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        journal: Journal,
+        cursor: Cursor,
+        *,
+        preparer: Preparer,
+        lanes: Lanes,
+        verdicts: Verdicts,
+    ) -> None:
+        self.config, self._journal, self._preparer = config, journal, preparer
+        self._lanes, self._verdicts = lanes, verdicts
+        self.progress = Progress(cursor)
+        self.step: Step | None = None  # of the order that is being carried out
+        self.next_look = 0.0
+        self.filtered = 0
+        self._window = max(WINDOW, 4 * config.in_flight * config.batch.max_events)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough was read for now."""
+        return self._lanes.size >= self._window or self.progress.bytes > MAX_BYTES
+
+    def read_ahead(self, *, jammed: bool) -> None:
+        """A chunk of what is new, while there is room; `jammed`: none of what was read may go out now."""
+        jammed = jammed and self._lanes.size < JAMMED
+        room = self._lanes.size < self._window or jammed
+        if not room or self.progress.bytes > MAX_BYTES:
+            return
+        last = self._journal.last_seq
+        events = self._journal.read(self.progress.read_to, CHUNK)
+        self._add([event for event in events if self.progress.begin(event)], replayed=False)
+        self.progress.read_to = events[-1].seq if events else max(last, self.progress.read_to)
+
+    def take_orders(self) -> None:
+        """Puts the next events of a replay or retry in their tickets' lanes; as many as may be under way."""
+        if self.step is not None or time.monotonic() < self.next_look:
+            return
+        name, most = self.config.name, self.config.in_flight * self.config.batch.max_events
+        order = self._journal.next_order(name)
+        if order is None:
+            self.next_look = time.monotonic() + LOOK_FOR_ORDERS
+            return
+        events, upto = self._journal.ordered(order, order.done_seq, most)
+        events = [event for event in events if event.seq not in self._verdicts.aside.seqs]
+        self.step = Step(order, upto, {event.seq for event in events})
+        self._add(events, replayed=True)
+
+    def _add(self, events: Sequence[Received], *, replayed: bool) -> None:
+        for event, line in self._prepared(events):
+            item = Item(event.seq, self._key(event), Line(event, b""), replayed, added=time.monotonic())
+            if not self._fits(item, line):
+                continue
+            if item.key in self._verdicts.aside:
+                self._verdicts.behind(item)
+            else:
+                self._lanes.add(item)
+
+    def _prepared(self, events: Sequence[Received]) -> Iterator[tuple[Received, Line | str | None]]:
+        """With each event its line, why there is none, or None where the sink does not want it."""
+        while events:
+            prepared = self._preparer.prepare(events)
+            lines = {line.event.seq: line for line in prepared.lines}
+            yield from ((event, lines.get(event.seq)) for event in events if event.seq <= prepared.upto)
+            if prepared.failed:
+                yield prepared.failed
+            upto = prepared.failed[0].seq if prepared.failed else prepared.upto
+            if upto < events[0].seq:
+                break  # stopping
+            events = [event for event in events if event.seq > upto]
+
+    def _fits(self, item: Item, line: Line | str | None) -> bool:
+        """Whether the event is to be sent; if not, it is passed over, or a dead letter."""
+        if isinstance(line, Line):
+            item.line = line
+        elif line is None:
+            self.filtered += 1
+            self._verdicts.passed_over(item)
+        else:
+            self._verdicts.unformattable(item, line)
+        return isinstance(line, Line)
+
+    def _key(self, event: Received) -> str:
+        if self.config.order == "strict":
+            return ""
+        return ticket_of(event.payload) or f"-{event.seq}"
+
+    def from_aside(self) -> Sending | None:
+        """The first of a ticket that waits aside and whose attempt is due."""
+        aside = self._verdicts.aside
+        while row := aside.take(int(time.time() * 1000)):
+            events = self._journal.read(row.seq - 1, 1)
+            item = Item(row.seq, row.ticket, Line(Received(row.seq, "", "", 0, b""), b""), row.replayed, aside=True)
+            item.attempts, item.first_ms = row.attempts, row.first_ms
+            if not events or events[0].seq != row.seq:
+                self._verdicts.unformattable(item, "the event has left the journal")
+                continue
+            if any(self._fits(item, line) for _, line in self._prepared(events)):
+                return Sending([item])
+        return None

@@ -1,0 +1,300 @@
+"""One network sink's thread, with an event loop of its own and several requests under way.
+
+A turn reads ahead of the cursor, starts what may go out (lanes.py, endpoint.py), and commits what is settled
+(verdicts.py): the cursor, in its position what beyond it is done, dead letters, and what waits aside.
+A request counts as under way until its outcome is on disk, so a crash repeats at most `in_flight` batches.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from listener.base.errors import JournalError
+from listener.base.logs import get_logger
+from listener.base.threads import DaemonExecutor, give_way
+from listener.delivery.aside import Aside
+from listener.delivery.attempting import attempt, wind_up
+from listener.delivery.attempts import Attempts, SinkState
+from listener.delivery.endpoint import Endpoint, jitter
+from listener.delivery.feeding import Feed
+from listener.delivery.formatting import Formatter
+from listener.delivery.lanes import Item, Lanes, Sending
+from listener.delivery.noting import be_patient, note, tell_paused
+from listener.delivery.preparing import Preparer
+from listener.delivery.verdicts import Verdicts
+from listener.journal import Cursor, Journal
+from listener.journal.waiting import settle
+from listener.sinks.base import Line
+from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing
+from listener.sinks.results import Result, TryAgain
+
+NICENESS, IDLE = 5, 0.25  # IDLE: seconds between turns when nothing happens
+JOURNAL_PAUSE = 1.0
+NEVER = float("inf")
+LAST_LAUNCH = 2.0  # seconds after a stop: what begins later would be cut off by it
+log = get_logger(__name__)
+
+
+class NetworkWorker:
+    """As `worker.Worker`, for a sink of sinks/network.py."""
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        sink: NetworkSink,
+        journal: Journal,
+        cursor: Cursor,
+        *,
+        formatter: Formatter,
+        abandon: threading.Event,
+        limit: int | None = None,
+        on_end: Callable[["NetworkWorker"], None] = lambda worker: None,
+        on_delivered: Callable[[Sequence[Line]], None] | None = None,
+    ) -> None:
+        self.config, self.sink, self._sink = config, self, sink
+        self.state = SinkState(config.name, seq=cursor.seq)
+        self._attempts = Attempts(self.state, config.retry, abandon)
+        self._journal, self._cursor, self._abandon = journal, cursor, abandon
+        self._limit, self._on_end, self._on_delivered = limit, on_end, on_delivered
+        self._lanes = Lanes(config.batch.max_events, config.batch.max_bytes, config.batch.linger)
+        self._endpoint = Endpoint(config.retry.max_delay, config.in_flight)
+        self._verdicts = Verdicts(config, self._lanes, self._endpoint, Aside())
+        self._preparer = Preparer(config, formatter, abandon)
+        self._feed = Feed(config, journal, cursor, preparer=self._preparer, lanes=self._lanes, verdicts=self._verdicts)
+        self._progress = self._feed.progress
+        self._tasks: dict[asyncio.Task[None], Sending] = {}
+        self._unkept = 0  # batches whose outcome is not on disk yet
+        self._keeping: asyncio.Task[None] | None = None
+        self._watching: asyncio.Future[bool] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._drain_to: int | None = None
+        self._last_launch, self._fresh_probe, self._only_orders = NEVER, True, False
+        self.ended = self.died = False
+        self._thread = threading.Thread(target=self._run, name=f"sink-{config.name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends once everything that is journalled now is delivered, or waits aside."""
+        self._drain_to, self._last_launch = self._journal.last_seq, time.monotonic() + LAST_LAUNCH
+        self._call()
+
+    def abandon(self) -> None:
+        """Ends as soon as the requests under way are over; the rest stays in the journal."""
+        self._abandon.set()
+        self._call()
+
+    def reopen(self) -> None:
+        """The settings were read again: secrets too, and a paused sink probes at once. From another thread."""
+        self._sink.reopen()
+        self._endpoint.hurry()
+        self._call()
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where it is; where it was left once it has ended."""
+        return self._cursor
+
+    def join(self, timeout: float) -> bool:
+        """Whether the worker has ended within `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def carry_out_orders(self) -> None:
+        """In the caller's thread, instead of `start`: what is ordered and nothing else. Raises ListenError."""
+        self._only_orders = True
+        asyncio.run(self._main())
+
+    def _call(self) -> None:
+        """Has the loop take its next turn now."""
+        self._journal.wake()
+        if (loop := self._loop) and not loop.is_closed():
+            loop.call_soon_threadsafe(self._wake.set)
+
+    def _run(self) -> None:
+        give_way(NICENESS)
+        try:
+            asyncio.run(self._main())
+        except BaseException:
+            self.died = True
+            log.exception("a sink's worker died", sink=self.config.name)
+        finally:
+            self._loop = None
+            self._journal.leave()
+            self.ended = True
+            self._on_end(self)
+
+    async def _main(self) -> None:
+        self._wake, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        self._loop.set_default_executor(DaemonExecutor())
+        try:
+            await self._open()
+            while not self._finished():
+                try:
+                    self._turn()
+                except JournalError as e:
+                    self._attempts.failed(str(e))
+                    await asyncio.sleep(JOURNAL_PAUSE)
+                await self._rest()
+        finally:
+            await self._end()
+
+    async def _open(self) -> None:
+        """Until it works: a sink that can't be opened has nothing to give up."""
+        tries = 0
+        while not self._abandon.is_set():
+            try:
+                await self._sink.open()
+                self._verdicts.aside = Aside(self._journal.waiting(self.config.name))
+                self.state.waiting = len(self._verdicts.aside)
+                break
+            except Exception as e:
+                self._attempts.failed(f"{type(e).__name__}: {e}")
+                tries += 1
+                await asyncio.sleep(min(IDLE, jitter(tries, self.config.retry.max_delay)))
+
+    def _finished(self) -> bool:
+        quiet = not self._tasks and not self._unkept
+        if self._only_orders:
+            be_patient(self.state, self._endpoint.down)
+            return quiet and self._feed.step is None and self._journal.next_order(self.config.name) is None
+        enough = self._limit is not None and self.state.delivered >= self._limit
+        enough |= self._drain_to is not None and self._cursor.seq >= self._drain_to
+        return self._abandon.is_set() or (enough and quiet)
+
+    def _turn(self) -> None:
+        if not self._only_orders:
+            self._feed.read_ahead(jammed=not self._tasks and not self._endpoint.down)
+        self._feed.take_orders()
+        self._launch()
+        self._keep()
+
+    def _launch(self) -> None:
+        now = time.monotonic()
+        while not self._abandon.is_set() and now < self._last_launch and (sending := self._next(now)):
+            self._tasks[task := asyncio.ensure_future(self._send(sending, now))] = sending
+            task.add_done_callback(self._over)
+
+    def _next(self, now: float) -> Sending | None:
+        """What goes out next, if anything may."""
+        free = self.config.in_flight - len(self._tasks) - self._unkept
+        most = self._budget()
+        if min(free, self._endpoint.slots(now, len(self._tasks)), most) <= 0:
+            return None
+        if not self._endpoint.down:
+            return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most)
+        self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
+        again = None if self._fresh_probe else self._lanes.again(NEVER)
+        fresh = again or self._lanes.take(now, most, hurry=True)
+        return fresh or self._lanes.again(NEVER) or self._feed.from_aside()
+
+    def _budget(self) -> int:
+        if self._limit is None:
+            return self.config.batch.max_events
+        taken = self.state.delivered + len(self._verdicts.delivered) + sum(len(s.items) for s in self._tasks.values())
+        return min(self.config.batch.max_events, self._limit - taken - self._progress.keeping)
+
+    async def _send(self, sending: Sending, began: float) -> None:
+        batch = Batch(Outgoing(one.line.event, one.line.data, one.attempts + 1, one.replayed) for one in sending.items)
+        results = await attempt(self._sink, batch, self.config.timeout + 5.0)
+        items, was_paused = list(sending.items), self._endpoint.paused
+        self._verdicts.settle(sending, results, began)
+        if self._verdicts.done or not self._verdicts.is_empty:
+            self._unkept += 1
+        self._tell(items, results, was_paused)
+
+    def _tell(self, items: Sequence[Item], results: Sequence[Result], was_paused: str | None) -> None:
+        failure = next((one for one in results if isinstance(one, TryAgain)), None)
+        self.state.paused = self._endpoint.paused
+        if not failure:
+            self._attempts.succeeded()
+        elif items[0].aside and not self._endpoint.down:
+            self.state.retries += 1
+        else:
+            self._attempts.failed(failure.reason)
+        if self.state.paused and not was_paused:
+            tell_paused(self.state)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a request ended in a way that it should not", exc_info=error)
+
+    def _keep(self) -> None:
+        """Commits what is settled, one commit at a time; what is settled meanwhile shares the next."""
+        idle = self._keeping is None or self._keeping.done()
+        step_done = self._feed.step is not None and self._feed.step.is_done(self._verdicts.done)
+        if idle and (
+            self._verdicts.done or not self._verdicts.is_empty or step_done or self._progress.moved(self._cursor)
+        ):
+            self._keeping = asyncio.ensure_future(self._commit())
+            self._keeping.add_done_callback(lambda _: self._wake.set())
+
+    async def _commit(self) -> None:
+        unkept, (changes, done, delivered) = self._unkept, self._verdicts.take()
+        self._progress.finish(done)
+        self._progress.keeping = len(delivered)
+        step = self._feed.step if self._feed.step and self._feed.step.finish(done) else None
+        if step:
+            changes.order = (step.order, step.upto)
+        cursor, name = self._progress.cursor(), self.config.name
+        while True:
+            try:
+                await asyncio.wrap_future(self._journal.writer.submit(lambda c: settle(c, name, cursor, changes)))
+                break
+            except Exception as e:
+                self._attempts.failed(f"journal: {e}")
+                await asyncio.sleep(JOURNAL_PAUSE)
+        if step:
+            self._feed.step, self._feed.next_look = None, 0.0
+        self._unkept -= unkept
+        self._cursor, self._progress.keeping = cursor, 0
+        note(self.state, cursor, changes, delivered, done)
+        self.state.waiting, self.state.filtered = len(self._verdicts.aside), self._feed.filtered
+        if delivered and self._on_delivered:
+            self._on_delivered([item.line for item in delivered])
+
+    async def _rest(self) -> None:
+        """Until something happens: an answer, a commit, a new event, a time that was set."""
+        if self._only_orders or self._progress.read_to >= self._journal.last_seq:
+            self._watch()
+        elif not self._feed.is_full:
+            await asyncio.sleep(0)
+            return
+        try:
+            async with asyncio.timeout(self._until_due()):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    def _until_due(self) -> float:
+        due = self._endpoint.next_probe if self._endpoint.down else self._lanes.next_due()
+        aside = self._verdicts.aside.next_ms()
+        waits = [IDLE, due - time.monotonic()] + ([aside / 1000 - time.time()] if aside is not None else [])
+        return min(IDLE, max(0.001, min(wait for wait in waits if wait > 0 or wait == IDLE)))
+
+    def _watch(self) -> None:
+        """Has a thread wait for the next event, since the journal wakes threads only."""
+        if self._watching is None or self._watching.done():
+            loop = asyncio.get_running_loop()
+            self._watching = loop.run_in_executor(None, self._journal.wait, self._progress.read_to, IDLE)
+            self._watching.add_done_callback(lambda _: self._wake.set())
+
+    async def _end(self) -> None:
+        """Requests under way get a moment to end; what they came to is kept."""
+        self._preparer.close()
+        await wind_up(self._tasks, lambda: self._drain_to is not None)
+        try:
+            async with asyncio.timeout(2.0):
+                if self._keeping:
+                    await self._keeping
+                self._keep()
+                if self._keeping:
+                    await self._keeping
+                await self._sink.close()
+        except Exception as e:
+            log.warning("a sink failed in passing", sink=self.config.name, because=f"{type(e).__name__}: {e}")

@@ -1,0 +1,52 @@
+"""What the operator sees of a network sink's commits, after them."""
+
+import time
+from collections.abc import Sequence
+
+from listener.base.errors import Unavailable
+from listener.base.logs import get_logger
+from listener.delivery.attempts import SinkState
+from listener.delivery.lanes import Item
+from listener.journal import Cursor
+from listener.journal.waiting import Changes
+
+OFFLINE_PATIENCE = 30.0  # seconds that a command waits for an endpoint that is down
+log = get_logger(__name__)
+
+
+def note(state: SinkState, cursor: Cursor, changes: Changes, delivered: Sequence[Item], done: Sequence[Item]) -> None:
+    """Counts what a commit kept, and logs its dead letters."""
+    state.seq = cursor.seq
+    state.delivered += len(delivered)
+    state.dead_letters += len(changes.dead)
+    if delivered:
+        state.last_delivery_at = time.time()
+    items = {item.seq: item for item in done}
+    for seq, reason, attempts in changes.dead:
+        log.error(
+            "dead letter: this sink will not get the event",
+            sink=state.name,
+            seq=seq,
+            event_id=items[seq].line.event.event_id,
+            ticket_id=items[seq].key,
+            because=reason,
+            attempts=attempts,
+            hint="helpdesk-listen dead-letters list",
+        )
+
+
+def tell_paused(state: SinkState) -> None:
+    """Somebody must do something; the events wait for it."""
+    log.error(
+        "a sink is paused: its endpoint refuses us",
+        sink=state.name,
+        because=state.paused,
+        hint="events wait in the journal; correct the sink's settings, then reload",
+    )
+
+
+def be_patient(state: SinkState, down: bool) -> None:
+    """For a command that delivers by itself. Raises Unavailable once the endpoint has been down for too long."""
+    since = state.failing_since
+    if down and since and time.time() - since > OFFLINE_PATIENCE:
+        raise Unavailable(f"sink {state.name}: {state.last_error}", hint="the daemon does it once it runs")

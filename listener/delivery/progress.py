@@ -1,0 +1,90 @@
+"""How far a network sink is: its cursor, and which events beyond it are done already. Pure.
+
+The cursor says that everything up to it is settled. Of what is beyond, the position that is kept with it says in JSON
+up to where all is done but a few, so that a crash repeats none of that.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from listener.delivery.lanes import Item
+from listener.event import Received
+from listener.journal import Cursor, Order
+
+
+class Beyond(msgspec.Struct, frozen=True):
+    """Everything up to the seq `upto` is done, but those in `missing`."""
+
+    upto: int
+    missing: list[int]
+
+
+class Progress:
+    """`begin` events in the order of their seq, `finish` them in any."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.read_to = self._highest = cursor.seq
+        self.bytes = 0  # of the events that are outstanding
+        self.keeping = 0  # delivered events whose commit is under way
+        self._outstanding: dict[int, int] = {}  # seq to bytes, lowest first
+        self._before = _decode(cursor)
+
+    def begin(self, event: Received) -> bool:
+        """Whether the event is still to be delivered."""
+        if event.seq <= self._before.upto and event.seq not in self._before.missing:
+            self._highest = event.seq
+            return False
+        self._outstanding[event.seq] = len(event.payload)
+        self.bytes += len(event.payload)
+        return True
+
+    def finish(self, items: Iterable[Item]) -> None:
+        """These are delivered, dead letters, or wait aside."""
+        for item in items:
+            size = self._outstanding.pop(item.seq, None)
+            if size is not None:
+                self.bytes -= size
+                self._highest = max(self._highest, item.seq)
+
+    def cursor(self) -> Cursor:
+        """What is true now."""
+        first = next(iter(self._outstanding), None)
+        upto = max(self._highest, self._before.upto)
+        seq = self.read_to if first is None else first - 1
+        if upto <= seq:
+            return Cursor(seq)
+        missing = [one for one in self._outstanding if one < upto]
+        missing += [one for one in self._before.missing if one > self.read_to]
+        return Cursor(seq, msgspec.json.encode(Beyond(upto, missing)).decode())
+
+    def moved(self, cursor: Cursor) -> bool:
+        """Whether numbers without events were passed over, which nobody reports."""
+        return not self._outstanding and self.read_to > cursor.seq
+
+
+@dataclass
+class Step:
+    """Some events of an order, and the seq up to which the order is done with them."""
+
+    order: Order
+    upto: int
+    seqs: set[int]
+
+    def is_done(self, items: Iterable[Item]) -> bool:
+        """Whether nothing is left once these are done."""
+        return not self.seqs - {item.seq for item in items if item.replayed}
+
+    def finish(self, items: Iterable[Item]) -> bool:
+        """Whether nothing is left, these being done."""
+        self.seqs -= {item.seq for item in items if item.replayed}
+        return not self.seqs
+
+
+def _decode(cursor: Cursor) -> Beyond:
+    """Nothing, for a sink that has no position yet or had one in other terms, being of another type then."""
+    try:
+        return msgspec.json.decode(cursor.position, type=Beyond)
+    except msgspec.MsgspecError:
+        return Beyond(cursor.seq, [])

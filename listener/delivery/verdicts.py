@@ -1,0 +1,181 @@
+"""What follows from the results of a batch: done, a dead letter, once more, or a wait aside. No I/O.
+
+An event that fails while others pass waits aside, and its ticket's later events behind it. While nothing passes, the
+endpoint is at fault (endpoint.py), and every event keeps its place.
+"""
+
+import time
+from collections.abc import Sequence
+
+from listener.base.clock import now_ms
+from listener.delivery.aside import Aside
+from listener.delivery.endpoint import Endpoint, jitter
+from listener.delivery.lanes import Item, Lanes, Sending
+from listener.journal.waiting import Changes, Waiting
+from listener.sinks.network import NetworkConfig
+from listener.sinks.results import Delivered, Rejected, Result, TryAgain
+
+PAUSED_STRIKES = 3  # answers such as 403 speak of the endpoint, unless one event alone keeps getting them
+ONCE_MORE = 2  # strikes after which an event does not get the benefit of the doubt when an outage ends
+
+
+class Verdicts:
+    """Gathers `changes` for the next commit, and `done`: the items that need nothing more."""
+
+    def __init__(self, config: NetworkConfig, lanes: Lanes, endpoint: Endpoint, aside: Aside) -> None:
+        self._config, self._lanes, self._endpoint, self.aside = config, lanes, endpoint, aside
+        self._strict = config.order == "strict"
+        self.changes = Changes()
+        self.done: list[Item] = []
+        self.delivered: list[Item] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return self.changes == Changes()
+
+    def take(self) -> tuple[Changes, list[Item], list[Item]]:
+        """(what to write, the items that are done, those of them that were delivered), and begins anew."""
+        taken = self.changes, self.done, self.delivered
+        self.changes, self.done, self.delivered = Changes(), [], []
+        return taken
+
+    def settle(self, sending: Sending, results: Sequence[Result], began: float) -> None:
+        """Takes note of a batch's results, one an item."""
+        now = time.monotonic()
+        if len(results) > 1 and all(isinstance(one, Rejected) for one in results):
+            self._pass(now, began)
+            self._lanes.put_back(sending, max(1, len(results) // 2))  # until the one at fault is alone
+            return
+        again = [(item, one) for item, one in zip(sending.items, results, strict=True) if isinstance(one, TryAgain)]
+        for item, result in zip(sending.items, results, strict=True):
+            if not isinstance(result, TryAgain):
+                self._final(item, result)
+        if len(again) < len(results):
+            self._pass(now, began)
+        sending.items = [item for item, _ in again]
+        if again:
+            self._failed(sending, again[0][1], now, began)
+        self._lanes.release(sending, sending.keys - {item.key for item in sending.items})
+
+    def unformattable(self, item: Item, reason: str) -> None:
+        """It can't be put in the sink's format: no attempt would help."""
+        self._dead(item, reason)
+
+    def passed_over(self, item: Item) -> None:
+        """The sink's settings leave it out."""
+        if item.replayed:
+            self.changes.again.append(item.seq)
+        self._finish(item)
+
+    def behind(self, item: Item) -> None:
+        """An event of a ticket that waits aside goes behind what waits there."""
+        self._set_aside(item, "")
+
+    def _final(self, item: Item, result: Result) -> None:
+        if isinstance(result, Delivered):
+            self.delivered.append(item)
+            if item.replayed:
+                self.changes.again.append(item.seq)
+            self._finish(item)
+        elif isinstance(result, Rejected):
+            item.attempts += 1
+            self._dead(item, result.reason)
+
+    def _dead(self, item: Item, reason: str) -> None:
+        reason = reason.encode("utf-8", "replace").decode()
+        self.changes.dead.append((item.seq, reason, max(1, item.attempts)))
+        self._finish(item)
+
+    def _finish(self, item: Item) -> None:
+        if item.aside:
+            self.changes.waiting.pop(item.seq, None)
+            self.changes.left.append(item.seq)
+            self.aside.leave(item.key)
+        self.done.append(item)
+
+    def _pass(self, now: float, began: float) -> None:
+        """Something passed: who failed while the endpoint was up is at fault itself."""
+        was_down = self._endpoint.passed(now, began)
+        for sending in list(self._lanes.failed):
+            struck = 0 < sending.struck < now and sending.strikes >= sending.needed
+            if struck and (not was_down or sending.strikes >= ONCE_MORE):
+                self._lanes.failed.remove(sending)
+                self._apart(sending)
+            elif was_down:
+                sending.struck, sending.due = 0.0, now
+
+    def _failed(self, sending: Sending, result: TryAgain, now: float, began: float) -> None:
+        was_up = not self._endpoint.down
+        for item in sending.items:
+            item.attempts += 1
+            item.first_ms = item.first_ms or now_ms()
+        if sending.items[0].aside:
+            self._failed_aside(sending.items[0], result, now, began)
+            return
+        self._endpoint.failed(id(sending), result, now, began)
+        sending.tried, sending.due = now, now + jitter(sending.items[0].attempts, self._config.retry.max_delay)
+        if self._strict:
+            self._once_more_or_never(sending, result)
+            return
+        if was_up and (result.scope == "event" or result.paused):
+            sending.strikes += 1
+            sending.needed = PAUSED_STRIKES if result.paused else 1
+            if sending.struck and sending.strikes >= sending.needed and self._endpoint.last_pass > sending.struck:
+                self._apart(sending, result.reason)
+                return
+            sending.struck = sending.struck or now
+        self._lanes.failed.append(sending)
+
+    def _once_more_or_never(self, sending: Sending, result: TryAgain) -> None:
+        """In strict order nothing can pass it, so its time alone tells when to give it up."""
+        if result.scope == "event" and self._is_over(sending.items[0].first_ms):
+            for item in sending.items:
+                self._dead(item, f"given up: {result.reason}")
+            sending.items = []
+        else:
+            self._lanes.failed.append(sending)
+
+    def _apart(self, sending: Sending, reason: str = "") -> None:
+        """One event goes aside; of several, smaller batches will tell which is at fault."""
+        if len(sending.items) > 1:
+            self._lanes.put_back(sending, max(1, len(sending.items) // 2))
+            sending.items = []
+            return
+        (item,) = sending.items
+        self._set_aside(item, reason)
+        for later in self._lanes.withdraw(item.key):
+            self._set_aside(later, "")
+        sending.items = []
+        self._lanes.release(sending, sending.keys)
+
+    def _set_aside(self, item: Item, reason: str) -> None:
+        wait = jitter(item.attempts, self._config.retry.max_delay) if item.attempts else 0.0
+        row = Waiting(item.seq, item.key, item.attempts, item.first_ms, self._by(item.first_ms, wait), reason)
+        row.replayed = item.replayed
+        self.aside.add(row)
+        self.changes.waiting[item.seq] = row
+        self.done.append(item)
+
+    def _failed_aside(self, item: Item, result: TryAgain, now: float, began: float) -> None:
+        row, others = self.aside.first(item.key), self._endpoint.last_pass
+        if result.scope == "endpoint" and not result.paused:
+            self._endpoint.failed(id(row), result, now, began)
+            self.aside.free(item.key)
+            return
+        if self._is_over(item.first_ms) and not (result.paused and others < began):
+            self._dead(item, f"given up: {result.reason}")
+            return
+        row.attempts, row.first_ms, row.reason = item.attempts, item.first_ms, result.reason
+        row.next_ms = self._by(item.first_ms, jitter(item.attempts, self._config.retry.max_delay))
+        self.changes.waiting[row.seq] = row
+        self.aside.free(item.key)
+
+    def _by(self, first_ms: int, wait: float) -> int:
+        """The time of the next attempt, no later than when it is given up."""
+        give_up, due = self._config.retry.give_up_after, now_ms() + int(wait * 1000)
+        return min(due, max(now_ms(), first_ms + int(give_up * 1000))) if give_up and first_ms else due
+
+    def _is_over(self, first_ms: int) -> bool:
+        give_up = self._config.retry.give_up_after
+        return give_up is not None and now_ms() - first_ms >= give_up * 1000

@@ -1,0 +1,74 @@
+"""The HTTP client of the http sink: aiohttp, its errors translated here and nowhere else."""
+
+import asyncio
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from listener import __version__
+from listener.sinks.http import HttpConfig
+from listener.sinks.network import proxy_for, tls
+from listener.sinks.results import TryAgain
+
+CONNECT = 10.0  # seconds for TCP and TLS
+MAX_ANSWER = 2**16  # bytes of an answer that are read, so that its connection can be used again
+Answer = tuple[int, Mapping[str, str], bytes]
+
+
+class Client:
+    """Keeps connections open; follows no redirect, keeps no cookie, reads no .netrc."""
+
+    def __init__(self, config: HttpConfig) -> None:
+        self._config, self._url = config, config.url.reveal()
+        self._host = urlsplit(self._url).netloc.rpartition("@")[2]
+        self._proxy = proxy_for(self._url, config)
+        connect = min(CONNECT, config.timeout)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls(config, config.client_cert, config.client_key)),
+            timeout=aiohttp.ClientTimeout(total=config.timeout, sock_connect=connect),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"helpdesk-listen/{__version__}"},
+        )
+
+    async def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | TryAgain:
+        """The answer, or why there is none."""
+        try:
+            return await self._send(body, headers)
+        except TimeoutError as e:
+            scope = "endpoint" if isinstance(e, aiohttp.ConnectionTimeoutError) else "event"
+            return TryAgain(f"{self._host}: no answer within {self._config.timeout:g} s", None, scope)  # type: ignore[arg-type]
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL) as e:
+            return TryAgain(f"{self._host}: {_why(e)}", None, "endpoint")
+        except (aiohttp.ClientError, OSError) as e:
+            return TryAgain(f"{self._host}: {_why(e)}")
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def _send(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        async with self._session.request(
+            self._config.method, self._url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False
+        ) as response:
+            return response.status, response.headers, await _read(response)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The first bytes of the answer. The status has told what matters: a body that fails to come changes nothing."""
+    try:
+        body = await response.content.read(MAX_ANSWER)
+        while not response.content.at_eof() and len(body) < MAX_ANSWER:
+            body += await response.content.read(MAX_ANSWER - len(body))
+    except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError):
+        response.close()
+        return b""
+    return body
+
+
+def _why(error: Exception) -> str:
+    """Without the URL, which aiohttp's own texts may hold."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status}"
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    text = inner.strerror if isinstance(inner, OSError) else None
+    return text or type(error).__name__

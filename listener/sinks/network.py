@@ -1,0 +1,121 @@
+"""The contract of sinks behind a network, and the settings that they share.
+
+A worker (delivery/network.py) hands such a sink batches, several at a time where `in_flight` allows, and never two at a
+time that hold events of one ticket. The sink answers with a result for each event.
+"""
+
+import hashlib
+import os
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+
+import certifi
+import msgspec
+
+from listener.event import Received
+from listener.settings.paths import Place
+from listener.settings.rules import Count, Duration, Proxy, Size
+from listener.settings.secrets import Secret
+from listener.sinks.base import SinkConfig
+from listener.sinks.results import Result
+
+SHOWN = 200  # characters of what the other end says that a log or a dead letter may hold
+
+
+class BatchLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events share a request: up to so many, so many bytes, or what came in `linger` seconds."""
+
+    max_events: Annotated[int, Count(1, 10_000)] = 1
+    max_bytes: Annotated[int, Size("1KiB", "64MiB")] = 2**20
+    linger: Annotated[float, Duration("0s", "1m")] = 0.2
+
+
+class NetworkConfig(SinkConfig, frozen=True, kw_only=True):
+    """The settings of every sink behind a network. `order`: events of one ticket, or all, one after the other."""
+
+    batch: BatchLimits = BatchLimits()
+    in_flight: Annotated[int, Count(1, 1024)] = 16
+    timeout: Annotated[float, Duration("100ms", "10m")] = 15.0
+    order: Literal["ticket", "strict"] = "ticket"
+    proxy: Annotated[Secret | None, Proxy()] = None
+    ca_file: Annotated[Path | None, Place.CONFIG] = None
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """An event in the sink's format. `attempt` counts from 1; `replayed`: somebody asked for it once more."""
+
+    event: Received
+    data: bytes
+    attempt: int = 1
+    replayed: bool = False
+
+
+class Batch(tuple[Outgoing, ...]):
+    """Events that go out together, oldest first."""
+
+    __slots__ = ()
+
+    @property
+    def id(self) -> str:
+        """The same whenever the same events go out together."""
+        ids = "\n".join(one.event.event_id for one in self)
+        return f"batch_{hashlib.sha256(ids.encode('utf-8', 'replace')).hexdigest()[:32]}"
+
+
+class NetworkSink(Protocol):
+    """Runs in the event loop of its worker. What it raises counts as TryAgain, for all events of the batch."""
+
+    async def open(self) -> None:
+        """Makes the sink ready, without a word to the other end where that can be avoided."""
+        ...
+
+    async def deliver(self, batch: Batch) -> Sequence[Result]:
+        """Hands over the events; one result for each, in their order."""
+        ...
+
+    def reopen(self) -> None:
+        """The settings were read again (SIGHUP): secrets are read anew before the next request."""
+        ...
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        ...
+
+
+def clean(text: str) -> str:
+    """What a stranger said, on one line, printable and short."""
+    return "".join(char if char.isprintable() else " " for char in text[:SHOWN]).strip()
+
+
+def proxy_for(url: str, config: NetworkConfig) -> str | None:
+    """The proxy for this URL: the setting, else HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment."""
+    if config.proxy:
+        return config.proxy.reveal()
+    parts, proxies = urlsplit(url), getproxies_environment()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass_environment(parts.netloc.rpartition("@")[2]):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def tls(config: NetworkConfig, cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+    """Trusts `ca_file`, else $SSL_CERT_FILE, else certifi's authorities. Raises OSError."""
+    context = ssl.create_default_context(cafile=config.ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where())
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # since Python 3.13; authorities of inspecting networks fail it
+    if cert:
+        context.load_cert_chain(cert, key)
+    return context
+
+
+@dataclass(frozen=True)
+class SinkType:
+    """A type of sink: its settings, and what makes a sink of them. What an entry point of a plug-in names."""
+
+    config: type[NetworkConfig]
+    new: Any  # Callable[[NetworkConfig], NetworkSink]

@@ -1,0 +1,69 @@
+"""A network worker with an http sink in a test."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from listener.delivery.formatting import Formatter
+from listener.delivery.network import NetworkWorker
+from listener.journal import Journal
+from listener.settings.secrets import Secret
+from listener.sinks.base import Retry
+from listener.sinks.http import HttpConfig, HttpSink
+from listener.sinks.network import BatchLimits
+from tests.journal.keeping import keep, payload, until
+from tests.samples import ticket
+
+QUICK = Retry(max_delay=0.05, give_up_after=None)
+
+
+def config(url: str, **settings: Any) -> HttpConfig:
+    limits = BatchLimits(max_events=settings.pop("max_events", 1), linger=settings.pop("linger", 0.0))
+    given: dict[str, Any] = {"name": "hook", "url": Secret(url), "batch": limits, "retry": QUICK} | settings
+    return HttpConfig(**given)
+
+
+def worker_of(journal: Journal, wanted: HttpConfig, **settings: Any) -> NetworkWorker:
+    cursor = journal.attach([(wanted.name, True)])[wanted.name]
+    given: dict[str, Any] = {"formatter": Formatter(share=False), "abandon": threading.Event()} | settings
+    return NetworkWorker(wanted, HttpSink(wanted), journal, cursor, **given)
+
+
+@contextmanager
+def sending(journal: Journal, wanted: HttpConfig, **settings: Any) -> Iterator[NetworkWorker]:
+    worker = worker_of(journal, wanted, **settings)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.abandon()
+        assert worker.join(10)
+        assert not worker.died
+
+
+def fill(journal: Journal, count: int, tickets: int, first: int = 0) -> list[str]:
+    """Events e0, e1, …, spread over tickets t0, t1, …"""
+    ids = [f"e{n}" for n in range(first, first + count)]
+    payloads = [payload(one, ticket=ticket(ticket_id=f"t{n % tickets}")) for n, one in enumerate(ids, first)]
+    for start in range(0, count, 1000):
+        assert {200} == set(keep(journal, *payloads[start : start + 1000]))
+    return ids
+
+
+def drained(worker: NetworkWorker, within: float = 10.0) -> None:
+    def has_everything() -> bool:
+        return worker.state.seq >= worker._journal.last_seq and not worker.state.waiting
+
+    until(has_everything, "it has everything", within)
+
+
+def in_order(got: list[str], tickets: int) -> bool:
+    """Whether the events of each ticket came one after the other."""
+    last: dict[int, int] = {}
+    for one in got:
+        n = int(one[1:])
+        if last.setdefault(n % tickets, n) > n:
+            return False
+        last[n % tickets] = n
+    return True

@@ -1,0 +1,132 @@
+"""The other end down, refusing us, or refusing one event: what waits, what goes on, what becomes a dead letter."""
+
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from listener.sinks.base import Retry
+from tests.journal.keeping import opened, rows, until
+from tests.network.receiving import Post, Receiver
+from tests.network.sending import config, drained, fill, in_order, sending
+
+
+def dead(path: Path) -> list[Any]:
+    return rows(path, "SELECT seq, reason FROM dead_letters ORDER BY seq")
+
+
+def test_refused_then_told_to_wait_then_at_work_loses_nothing(tmp_path: Path) -> None:
+    """One request at a time while down, and none before Retry-After is over."""
+    told: list[float] = []
+
+    def answer(post: Post) -> Any:
+        if not told:
+            told.append(post.at)
+            return 503, {"Retry-After": "7"}, "later"
+        return 200
+
+    with Receiver() as gone:
+        port = gone.port
+    with opened(tmp_path / "j.db") as journal:
+        ids = fill(journal, 100, 10)
+        with sending(journal, config(f"http://127.0.0.1:{port}/hook", in_flight=16)) as worker:
+            until(lambda: worker.state.retries > 5, "it is refused")
+            with Receiver(answer, port=port) as end:
+                drained(worker, 30)
+        assert sorted(ids) == sorted(end.got)
+        assert in_order(end.got, 10)
+        assert end.posts[1].at - told[0] >= 7.0
+        assert [] == dead(journal.path)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 302])
+def test_an_answer_about_the_endpoint_pauses_the_sink_and_a_reload_goes_on(
+    tmp_path: Path, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ok = False
+    retry = Retry(max_delay=3600.0)
+    with opened(tmp_path / "j.db") as journal, Receiver() as end:
+        end.answer = lambda post: 200 if ok else (status, {"Location": "/elsewhere"}, "no")
+        ids = fill(journal, 50, 10)
+        with sending(journal, config(end.url, in_flight=1, retry=retry)) as worker:
+            until(lambda: worker.state.paused, "it is paused")
+            assert (1, []) == (len(end.posts), dead(journal.path))
+            ok = True
+            worker.sink.reopen()
+            drained(worker)
+            assert worker.state.paused is None
+        assert sorted(ids) == sorted(end.got)
+    assert 1 == capsys.readouterr().out.count("a sink is paused")
+
+
+def test_one_that_fails_for_ever_and_one_that_is_refused_hold_up_nobody_else(tmp_path: Path) -> None:
+    poisoned, refused = "e100", "e201"
+    at: dict[str, float] = {}
+
+    def answer(post: Post) -> Any:
+        (one,) = post.ids
+        at.setdefault(one, post.at)
+        return 500 if one == poisoned else 422 if one == refused else 200
+
+    retry = Retry(max_delay=0.2, give_up_after=2.0)
+    with opened(tmp_path / "j.db") as journal, Receiver(answer) as end:
+        fill(journal, 1000, 50)
+        began = monotonic()
+        with sending(journal, config(end.url, in_flight=16, retry=retry)) as worker:
+            until(lambda: worker.state.waiting > 0, "it waits aside")
+            until(lambda: len(end.got) >= 980, "the others have passed")
+            assert [202] == [seq for seq, _ in dead(journal.path)]
+            drained(worker, 20)
+        assert [101, 202] == [seq for seq, _ in dead(journal.path)]
+        assert 998 == len(end.got) == len(set(end.got))
+        assert in_order(end.got, 50)
+        first, later = at[poisoned], [f"e{n}" for n in range(150, 1000, 50)]
+        assert all(at[one] - first >= 2.0 for one in later)
+        assert max(when for one, when in at.items() if one not in later) - began < 10
+
+
+def test_what_waits_aside_is_kept_through_a_restart(tmp_path: Path) -> None:
+    bad = True
+
+    def answer(post: Post) -> Any:
+        return 500 if bad and post.ids == ["e3"] else 200
+
+    with opened(tmp_path / "j.db") as journal, Receiver(answer) as end:
+        ids = fill(journal, 40, 5)
+        with sending(journal, config(end.url, in_flight=4)) as worker:
+            until(lambda: worker.state.seq == 40, "the cursor passes over it")
+            assert 8 == worker.state.waiting
+        bad = False
+        with sending(journal, config(end.url, in_flight=4)) as worker:
+            until(lambda: len(end.got) == 40, "the rest")
+            drained(worker)
+        assert sorted(ids) == sorted(end.got)
+        assert in_order(end.got, 5)
+
+
+def test_one_bad_event_in_a_batch_is_found_by_halving(tmp_path: Path) -> None:
+    with opened(tmp_path / "j.db") as journal, Receiver() as end:
+        end.answer = lambda post: 422 if "e77" in post.ids else 200
+        fill(journal, 300, 30)
+        with sending(journal, config(end.url, in_flight=4, max_events=100)) as worker:
+            drained(worker)
+        assert [78] == [seq for seq, _ in dead(journal.path)]
+        assert 299 == len(set(end.got)) == len(end.got)
+        assert in_order(end.got, 30)
+
+
+def test_an_end_that_fails_with_500_for_all_holds_the_sink_and_makes_no_dead_letters(tmp_path: Path) -> None:
+    ok = False
+    retry = Retry(max_delay=0.1, give_up_after=1.0)
+    with opened(tmp_path / "j.db") as journal, Receiver() as end:
+        end.answer = lambda post: 200 if ok else 500
+        ids = fill(journal, 60, 20)
+        began = monotonic()
+        with sending(journal, config(end.url, in_flight=4, retry=retry)) as worker:
+            until(lambda: monotonic() - began > 1.5, "longer than give_up_after")
+            assert (0, [], []) == (worker.state.waiting, end.got, dead(journal.path))
+            ok = True
+            drained(worker)
+        assert sorted(ids) == sorted(end.got)
+        assert in_order(end.got, 20)
