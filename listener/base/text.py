@@ -19,6 +19,16 @@ def printable_lines(text: str) -> str:
     return _UNPRINTABLE_IN_LINES.sub(" ", text)
 
 
+def escaped(json: str) -> str:
+    r"""Returns JSON of the same value with what is not printable as `\\uXXXX`, for a terminal; newlines stay."""
+    return _UNPRINTABLE_IN_LINES.sub(lambda found: "".join(map(_code_units, found.group())), json)
+
+
+def _code_units(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
 def on_one_line(json: bytes) -> bytes:
     """Escapes in JSON what some readers take for the end of a line: U+0085, U+2028 and U+2029."""
     if b"\xe2\x80" in json or b"\xc2\x85" in json:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from listener.cli.options import Config, as_owner_of, emit, note, settings
+from listener.cli.options import Config, as_owner_of, emit, emit_json, note, settings, written_by
 
 if TYPE_CHECKING:
     from listener.journal.model import DeadLetter
@@ -52,7 +52,7 @@ def list_(
 def retry(context: typer.Context, ids: Ids = None, config: Config = None, sink: Sink = None, all_: All = False) -> None:
     """Hand them to their sinks again. The daemon does it within 2 s; where none runs, this command does. 重试死信。"""
     wanted = settings(context, config)
-    as_owner_of(wanted.journal.path)
+    as_owner_of(*written_by(wanted))
     letters = _chosen(_read(wanted, sink), ids, everything=all_ or bool(sink))
     if not letters:
         note("there are no dead letters to retry")
@@ -72,7 +72,7 @@ def discard(
 ) -> None:
     """Give them up for good: their sinks will never get them. Does nothing without --yes. 丢弃死信。"""
     wanted = settings(context, config)
-    as_owner_of(wanted.journal.path)
+    as_owner_of(*written_by(wanted))
     letters = [one for one in _chosen(_read(wanted, sink), ids, everything=all_ or bool(sink)) if not one.ordered]
     if not yes:
         note(f"would discard {len(letters)}: {' '.join(letter.name for letter in letters)}\nadd --yes to do it")
@@ -134,4 +134,4 @@ def _emit_json(letters: "Iterable[DeadLetter]") -> None:
             "at": timestamp(letter.at_ms),
             "ordered": letter.ordered,
         }
-        emit(json.dumps(known, ensure_ascii=False))
+        emit_json(json.dumps(known, ensure_ascii=False))

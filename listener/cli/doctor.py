@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from listener.base.errors import EX_FOUND, ConfigError
-from listener.cli.options import Config, duration, emit, note, settings
+from listener.cli.options import Config, duration, emit, emit_json, note, settings
 from listener.cli.subscribe import HelpdeskId, TokenFile, helpdesks
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def doctor(
         if not json:
             emit(line(step))
     if json:
-        emit(msgspec.json.encode({"ok": not found_wrong(steps), "steps": steps}).decode())
+        emit_json(msgspec.json.encode({"ok": not found_wrong(steps), "steps": steps}).decode())
     if found_wrong(steps):
         raise typer.Exit(EX_FOUND)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from listener.base.errors import EX_IOERR, ListenError
+from listener.base.text import escaped, on_one_line
 
 if TYPE_CHECKING:
     from listener.settings.config import Settings
@@ -33,18 +34,24 @@ def checked(context: typer.Context, config: Path | None) -> "Settings":
     return wanted
 
 
-def as_owner_of(path: Path) -> None:
-    """Where root calls, this process goes on as the owner of the path's directory, up to its end.
+def as_owner_of(*paths: Path) -> None:
+    """Where root calls, this process goes on as the owner of the first of these files' directories that is not root's.
 
     That user writes there, and may have planted a link: what it must not reach, this command must not either.
     """
-    if os.geteuid() != 0 or not path.parent.is_dir():
+    if os.geteuid() != 0:
         return
-    owner = path.parent.stat()
-    if owner.st_uid != 0:
+    owners = (path.parent.stat() for path in paths if path.parent.is_dir())
+    if owner := next((one for one in owners if one.st_uid != 0), None):
         os.setgroups([])
         os.setegid(owner.st_gid)
         os.seteuid(owner.st_uid)
+
+
+def written_by(wanted: "Settings") -> list[Path]:
+    """The files that a command writes to in the daemon's place: the journal, and what the file sinks write."""
+    paths = (getattr(sink, "path", None) for sink in wanted.sinks)
+    return [wanted.journal.path, *(path for path in paths if isinstance(path, Path))]
 
 
 def duration(text: str) -> float:
@@ -90,6 +97,11 @@ def emit(text: str) -> None:
     except OSError as e:
         discard_output()
         raise OutputFailed(e.strerror or str(e)) from e
+
+
+def emit_json(text: str) -> None:
+    """Prints JSON; on a terminal, what could move its cursor or hide in it is escaped, and the value is the same."""
+    emit(escaped(text) if sys.stdout is not None and sys.stdout.isatty() else on_one_line(text.encode()).decode())
 
 
 def discard_output() -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from listener.cli.options import Config, as_owner_of, moment, note, settings
+from listener.cli.options import Config, as_owner_of, moment, note, settings, written_by
 
 if TYPE_CHECKING:
     from listener.journal import Order
@@ -42,7 +42,7 @@ def replay(
     from listener.journal.redelivery import placing
 
     wanted = settings(context, config)
-    as_owner_of(wanted.journal.path)
+    as_owner_of(*written_by(wanted))
     sink_config(wanted, sink)
     planned = _planned(wanted.journal.path, sink, event_id or [], since, until)
     for one, (_, found) in zip(event_id or [], planned, strict=False):

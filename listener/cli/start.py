@@ -1,6 +1,5 @@
 """start: listens until stopped."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,15 +50,22 @@ def start(
 
     wanted = read()
     if forward_to:
-        from listener.sinks.forwarding import FILE
-
-        secret = (wanted.journal.path.parent / FILE).read_text()
-        print(f"forwarding to {wanted.sinks[-1].url}; the signing secret is {secret}", file=sys.stderr)  # type: ignore[attr-defined]  # noqa: T201
+        _tell_secret(wanted)
     logs.configure(wanted.log.level, wanted.log.format)
     for warning in wanted.warnings:
         note(f"helpdesk-listen: warning: {warning}")
     bounds = Bounds(max_events=max_events, seconds=for_)
     Service(wanted, bounds, reread=read).run()
+
+
+def _tell_secret(wanted: "Settings") -> None:
+    """Says the signing secret, once a start: whoever receives the events checks them with it."""
+    from listener.sinks.forwarding import FILE
+    from listener.sinks.http import HttpConfig
+
+    (url,) = [sink.url for sink in wanted.sinks[-1:] if isinstance(sink, HttpConfig)]
+    secret = (wanted.journal.path.parent / FILE).read_text(encoding="utf-8")
+    note(f"forwarding to {url}; the signing secret is {secret}")
 
 
 def with_forwarding(wanted: "Settings", url: str) -> "Settings":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from listener.cli.options import Config, emit, settings
+from listener.cli.options import Config, emit, emit_json, settings
 
 EVERY = 2.0  # seconds between two looks of --watch
 CLEAR = "\x1b[H\x1b[2J"
@@ -34,7 +34,7 @@ def status(
     while True:
         snapshot = inquire(wanted)
         text = encode(snapshot).decode() if json else as_text(snapshot)
-        emit(CLEAR + text if watch and not json else text)
+        emit_json(text) if json else emit(CLEAR + text if watch else text)
         if not watch:
             break
         time.sleep(EVERY)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from listener.cli.options import Config, emit, moment, note, settings
+from listener.cli.options import Config, emit, emit_json, moment, note, settings
 
 if TYPE_CHECKING:
     from listener.delivery.jq import Program
@@ -123,6 +123,6 @@ def _line(style: str, event: "Received") -> None:
     from listener.event import FORMATS, Unparsable
 
     try:
-        emit(FORMATS[style](event).decode())
+        emit_json(FORMATS[style](event).decode())
     except Unparsable as e:
         note(f"event {event.event_id} has no {style}: {e.reason}")

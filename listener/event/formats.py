@@ -22,6 +22,8 @@ from listener.event.plain_text import plain_text
 
 __all__ = ["FORMATS", "TICKET_MESSAGE", "Event", "Received", "Unparsable", "identify", "parse", "timestamp"]
 
+_TOKENS: Final = frozenset({"token", "verification_token"})
+_TOKEN_LENGTHS: Final = frozenset(map(len, _TOKENS))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CONVERTERS: Final[Mapping[object, Converter]] = {name: Converter(fields) for name, fields in EVENTS.items()}
 _UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 1000), (10**20, 1))
@@ -218,7 +220,9 @@ def _free(name: str, taken: dict[str, Any]) -> str:
 
 def _raw(received: Received) -> bytes:
     envelope = load(received.payload)
-    holders: tuple[Any, ...] = (envelope, envelope["header"], envelope.get("event"))
+    event: Any = envelope.get("event")
+    inner = event.get("header") if type(event) is dict else None
+    holders: tuple[Any, ...] = (envelope, envelope["header"], event, inner)
     for holder in holders:
         for name in _tokens(holder):
             holder[name] = ""
@@ -229,11 +233,15 @@ def _remove_tokens(*holders: Any) -> None:
     for holder in holders:
         for name in _tokens(holder):
             del holder[name]
+        if type(holder) is dict and "header" in holder:  # an envelope in the envelope
+            _remove_tokens(holder["header"])
 
 
 def _tokens(holder: Any) -> list[str]:
     """Names of the verification token, however it is spelt: in the header, in the first version's envelope."""
-    return [name for name in holder if len(name) == 5 and name.lower() == "token"] if type(holder) is dict else []
+    if type(holder) is not dict:
+        return []
+    return [name for name in holder if len(name) in _TOKEN_LENGTHS and name.lower() in _TOKENS]
 
 
 def _cloudevent(received: Received) -> bytes:

@@ -3,6 +3,7 @@
 The SDK's own calls have no timeout, follow redirects with the secret, and differ in their view of proxies.
 """
 
+import base64
 import ipaddress
 import os
 import socket
@@ -88,8 +89,9 @@ class Network:
             usable = False
         if not usable:
             raise ConfigError(f"{where} is not a proxy that can be used", hint="http://[user:password@]host:port")
-        for secret in {url.password or "", unquote(url.password or "")}:
-            remember(secret)
+        name, password = unquote(url.username or ""), unquote(url.password or "")
+        for secret in {url.password or "", password, base64.b64encode(f"{name}:{password}".encode()).decode()}:
+            remember(secret)  # some servers send a request's head back in their error
 
     def _wanted_proxy(self) -> tuple[str, str | None]:
         """(the setting's name, the proxy); a bare host:port is taken for http, as curl does."""

@@ -96,7 +96,10 @@ def _host(head: bytes) -> str:
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"host":
-            return (urlsplit("//" + value.strip().decode("latin-1")).hostname or "?").rstrip(".")
+            try:
+                return (urlsplit("//" + value.strip().decode("latin-1")).hostname or "?").rstrip(".")
+            except ValueError:  # half an IPv6 address
+                return "?"
     return ""
 
 

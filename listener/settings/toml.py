@@ -8,6 +8,7 @@ from typing import Any
 from listener.base.errors import ConfigError
 
 LIMIT = 2**20  # bytes
+_QUOTED = re.compile(r"\('.*'\)", re.DOTALL)  # a table's name as Python shows it; it may be a secret in a name's place
 _AT = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL)
 
 
@@ -47,4 +48,4 @@ def _syntax_error(message: str, text: str) -> str:
         return f": {message}"
     line = match["line"] or text.count("\n") + 1
     column = match["column"] or len(text) - text.rfind("\n")
-    return f":{line}:{column}: {match['what']}"
+    return f":{line}:{column}: {_QUOTED.sub('…', match['what'])}"

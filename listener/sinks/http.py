@@ -101,7 +101,8 @@ class HttpSink:
 
         self._read_secrets()
         await self.close()
-        self._client = Client(self._config)
+        config = self._config
+        self._client = Client(config, config.method, config.url.reveal(), config.client_cert, config.client_key)
 
     async def deliver(self, batch: Batch) -> Sequence[Result]:
         if not self._fresh:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from listener import __version__
-from listener.sinks.http import HttpConfig
-from listener.sinks.network import proxy_for, tls
+from listener.sinks.network import NetworkConfig, proxy_for, tls
 from listener.sinks.results import TryAgain
 
 CONNECT = 10.0  # seconds for TCP and TLS
@@ -19,13 +19,13 @@ Answer = tuple[int, Mapping[str, str], bytes]
 class Client:
     """Keeps connections open; follows no redirect, keeps no cookie, reads no .netrc."""
 
-    def __init__(self, config: HttpConfig) -> None:
-        self._config, self._url = config, config.url.reveal()
+    def __init__(self, config: NetworkConfig, method: str, url: str, cert: Path | None, key: Path | None) -> None:
+        self._config, self._method, self._url = config, method, url
         self._host = urlsplit(self._url).netloc.rpartition("@")[2]
         self._proxy = proxy_for(self._url, config)
         connect = min(CONNECT, config.timeout)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls(config, config.client_cert, config.client_key)),
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls(config, cert, key)),
             timeout=aiohttp.ClientTimeout(total=config.timeout, sock_connect=connect),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"helpdesk-listen/{__version__}"},
@@ -48,7 +48,7 @@ class Client:
 
     async def _send(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         async with self._session.request(
-            self._config.method, self._url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False
+            self._method, self._url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False
         ) as response:
             return response.status, response.headers, await _read(response)
 

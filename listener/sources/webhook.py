@@ -9,7 +9,7 @@ import logging
 import resource
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, cast
 
@@ -28,6 +28,7 @@ except ModuleNotFoundError as e:
     ) from None
 
 CONNECTIONS = 512  # at once
+BACKLOG = 128  # connections that asyncio accepts in one turn of its loop, before any of them can make room
 MAX_BODY = 2**20  # bytes; events have a few thousand
 MAX_HELD = 64 * 2**20  # bytes of all bodies in memory; counted as they come, so that a slow peer takes no room
 HEAD_SECONDS = 20.0  # for the head of a request, and for the next one on a kept connection
@@ -95,6 +96,7 @@ class Webhook:
         self._config, self._verifier, self._handler = config, verifier, handler
         self._limit = RateLimit()
         self._held = 0  # bytes
+        self._answering: set[object] = set()  # connections whose request is whole: they are not closed to make room
 
     def reload(self, settings: Settings) -> None:
         """Takes over the secrets; requests from now on are checked against them. Raises ConfigError."""
@@ -119,7 +121,7 @@ class Webhook:
             listening = _bound(self._config.listen)
             self.address = listening.getsockname()[:2]
             loop = asyncio.get_running_loop()
-            async with await loop.create_server(_capped(runner), sock=listening, backlog=1024):
+            async with await loop.create_server(_capped(runner, self._answering), sock=listening, backlog=BACKLOG):
                 self._listening()
                 never: asyncio.Future[NoReturn] = loop.create_future()
                 await never
@@ -142,11 +144,13 @@ class Webhook:
         body = bytearray()
         try:
             await self._read(request, body)
+            self._answering.add(request.protocol)
             return await self._answer(request.headers, bytes(body))
         except Rejected as e:
             self._count(f"{e} ({request.remote})", e.status)
             return web.json_response({"msg": "rejected"}, status=e.status)  # why is not for strangers
         finally:
+            self._answering.discard(request.protocol)
             self._held -= len(body)
 
     async def _read(self, request: web.Request, body: bytearray) -> None:
@@ -161,7 +165,7 @@ class Webhook:
                         raise Rejected(503, "too much at once; the platform pushes again")
         except TimeoutError:
             raise Rejected(408, "the body did not come in time") from None
-        except web.RequestPayloadError:
+        except (web.RequestPayloadError, ConnectionError):
             raise Rejected(400, "the body is not as its head says") from None
 
     async def _answer(self, headers: Mapping[str, str], body: bytes) -> web.Response:
@@ -185,18 +189,21 @@ class Webhook:
             log.warning("request rejected", because=because, more_since_last=more or None)
 
 
-def _capped(runner: web.AppRunner) -> Callable[[], asyncio.BaseProtocol]:
-    """Makes each connection's handler; over the cap, the oldest that are idle make room.
+def _capped(runner: web.AppRunner, answering: Collection[object]) -> Callable[[], asyncio.BaseProtocol]:
+    """Makes each connection's handler; over the cap, the oldest whose request is not whole make room.
 
-    The cap leaves half of the process's descriptors to everything else.
+    The cap leaves half of the process's descriptors to everything else. aiohttp's own close() ends the task of a
+    connection that waits for a request and leaves its socket open, so the transport is ended here.
     """
     server = cast("web.Server", runner.server)  # it is there once the runner is set up
     cap = max(16, min(CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
 
     def new() -> asyncio.BaseProtocol:
-        if len(server.connections) >= cap:
-            for oldest in server.connections[: max(1, cap // 8)]:
-                oldest.close()  # one that is answering a request goes on until that is done
+        held = server.connections
+        if len(held) >= cap:
+            for oldest in [one for one in held if one not in answering][: max(1, cap // 8)]:
+                if oldest.transport is not None:
+                    oldest.transport.abort()
         return server()
 
     return new

@@ -1,5 +1,6 @@
 """What strangers write is data: no escape for a terminal, no line of its own, no secret under another name."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from listener.base.errors import Lost, Unavailable
 from listener.base.files import for_the_group, make_directories
-from listener.base.text import on_one_line, printable
+from listener.base.text import escaped, on_one_line, printable
 from listener.cli.tail_view import clean
 from listener.event import FORMATS, Received
 from listener.observe.http import _host, _is_ours
@@ -37,7 +38,10 @@ def test_json_stays_the_same_value() -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("place", [("header", "Token"), ("header", "TOKEN"), ("event", "token"), ("", "toKen")])
+@pytest.mark.parametrize(
+    "place",
+    [("header", "Token"), ("header", "TOKEN"), ("event", "token"), ("", "toKen"), ("header", "verification_token")],
+)
 def test_the_verification_token_under_another_name_reaches_no_sink(form: str, place: tuple[str, str]) -> None:
     envelope = samples.example("e1")
     (envelope[place[0]] if place[0] else envelope)[place[1]] = "v-secret-v"
@@ -66,8 +70,15 @@ def test_directories_and_files_have_their_modes_whatever_the_umask(tmp_path: Pat
         ("127.0.0.1.evil.test", False),
         ("localhost.evil.test:9464", False),
         ("evil.test", False),
+        ("[::1", False),
     ],
 )
 def test_a_foreign_host_is_not_answered(host: str, ours: bool) -> None:
     head = f"GET / HTTP/1.1\r\nhost: {host}\r\n\r\n".encode()
     assert ours is _is_ours(_host(head), "127.0.0.1:9464")
+
+
+def test_json_on_a_terminal_is_printable_and_the_same_value() -> None:
+    text = json.dumps({"text": HOSTILE}, ensure_ascii=False)
+    assert escaped(text).isprintable()
+    assert {"text": HOSTILE} == json.loads(escaped(text))

@@ -274,14 +274,3 @@ def test_a_header_that_is_no_text_is_401_and_not_an_error(tmp_path: Path) -> Non
                 writer.close()
 
     asyncio.run(main())
-
-
-def test_idle_strangers_make_room_for_the_platform(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with serving(tmp_path) as served:
-            idle = [await asyncio.open_connection(*served.address) for _ in range(webhook.CONNECTIONS + 50)]
-            assert SUCCESS == await served.post(secure(event(7)))
-            for _, writer in idle:
-                writer.close()
-
-    asyncio.run(main())
