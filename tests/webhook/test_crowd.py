@@ -18,8 +18,10 @@ LIMIT, CROWD = 1024, 1400  # descriptors of the server, connections of strangers
 SERVER = """
 import asyncio, resource, sys
 from pathlib import Path
+from listener.base.logs import configure
 from tests.webhook.server import serving
 
+configure("error")
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]),) * 2)
 
 async def main():
