@@ -52,6 +52,10 @@ class LongConnection(Protocol):
     def fetch_url(self) -> None:
         """The endpoint call; blocks. Raises SessionError, and ConfigError where the secret would go out unprotected."""
 
+    @property
+    def host(self) -> str:
+        """Where the fetched URL leads to; its query holds secrets, and is shown nowhere."""
+
     async def connect(self) -> None:
         """The handshake, at the URL that was fetched."""
 

@@ -15,9 +15,12 @@ SECONDS = 10.0
 LOOK = 0.02  # seconds between two looks for the pong
 
 
-def ask_endpoint(feishu: Feishu) -> None:
-    """The endpoint call alone, which takes no connection. Blocks up to SECONDS. Raises SessionError or ConfigError."""
-    asyncio.run(_bounded(_ask(feishu), "the endpoint"))
+def ask_endpoint(feishu: Feishu) -> str:
+    """The endpoint call alone, which takes no connection: the host that it leads to. Raises SessionError, ConfigError.
+
+    Blocks up to SECONDS.
+    """
+    return str(asyncio.run(_bounded(_ask(feishu), "the endpoint")))
 
 
 def shake_hands(feishu: Feishu) -> float:
@@ -25,10 +28,11 @@ def shake_hands(feishu: Feishu) -> float:
     return float(asyncio.run(_bounded(_shake(feishu), "the connection")))
 
 
-async def _ask(feishu: Feishu) -> None:
+async def _ask(feishu: Feishu) -> str:
     network = network_of(feishu)
     client = new_client(feishu.app_id, feishu.app_secret.read(), feishu.domain, network, lambda *_: None)
     await asyncio.get_running_loop().run_in_executor(None, client.fetch_url)
+    return client.host
 
 
 async def _shake(feishu: Feishu) -> float:

@@ -32,6 +32,7 @@ import warnings
 from functools import cache
 from types import ModuleType
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
@@ -157,6 +158,10 @@ class _OneConnection:
     @property
     def connection_id(self) -> str:
         return str(self._client._conn_id)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self._url).hostname or ""
 
     def fetch_url(self) -> None:
         try:

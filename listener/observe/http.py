@@ -37,7 +37,7 @@ class HttpServer:
         self.address = address
         self._routes = routes
         self._server: asyncio.Server | None = None
-        self._open = 0
+        self._waiting: dict[asyncio.StreamWriter, None] = {}  # connections without a whole request, the oldest first
 
     async def start(self) -> None:
         """A daemon whose port is taken still listens for events: it says so, loudly, and goes on."""
@@ -55,21 +55,24 @@ class HttpServer:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+        while len(self._waiting) >= CONNECTIONS:  # idle strangers make room for a probe
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            oldest.transport.abort()
+        self._waiting[writer] = None
         try:
             async with asyncio.timeout(SECONDS):
                 page, method = await self._answer(reader)
+                self._waiting.pop(writer, None)
                 writer.write(_encoded(page, with_body=method != "HEAD"))
                 await writer.drain()
         except (OSError, TimeoutError, EOFError):
             writer.transport.abort()
         finally:
-            self._open -= 1
+            self._waiting.pop(writer, None)
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader) -> tuple[Page, str]:
-        if self._open > CONNECTIONS:
-            return _plain(HTTPStatus.SERVICE_UNAVAILABLE), ""
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:

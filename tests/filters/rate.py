@@ -1,4 +1,4 @@
-"""What a filter costs: `python -m tests.filters.rate` prints the delay of one event, and the events a second of many."""
+"""What a filter costs: `python -m tests.filters.rate` prints the delay of one event, and a rate for many."""
 
 import threading
 import time
