@@ -28,7 +28,9 @@ def fill(path: Path, count: int) -> None:
                 insert = "INSERT INTO events (event_id, event_type, received_ms) VALUES (?,?,?)"
                 seq = connection.execute(insert, row).lastrowid
                 connection.execute("INSERT INTO bodies VALUES (?,?)", (seq, body))
-            connection.execute("UPDATE totals SET value=(SELECT sum(length(payload)) FROM bodies) WHERE name='bodies'")
+            connection.execute(
+                "UPDATE totals SET value=(SELECT ifnull(sum(length(payload)), 0) FROM bodies) WHERE name='bodies'"
+            )
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     _sync(path)
 
