@@ -20,7 +20,8 @@ def test_it_runs_and_says_everything(tmp_path: Path) -> None:
     assert KEYS == set(figures)
     assert ["1", "64", "1024"] == list(figures["rates"]["unacked"])
     assert {"listener", "sample", "quiet", "null", "ratio", "ratio_to_quiet"} == set(figures["rates"]["unacked"]["64"])
-    assert all(limit["figure"] > 0 for limit in figures["limits"])
+    differences = "less the bare sync"  # of two medians of few: on a busy machine it may be below 0
+    assert all(limit["figure"] > 0 for limit in figures["limits"] if differences not in limit["name"])
     for limit in figures["limits"]:
         assert limit["name"] in done.stdout
     assert [path] == list(tmp_path.iterdir())  # nothing is left behind
