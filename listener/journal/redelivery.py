@@ -118,8 +118,8 @@ def place_retry(connection: sqlite3.Connection, sink: str, ids: Iterable[int]) -
     marked = connection.executemany(
         "UPDATE dead_letters SET order_id=? WHERE id=? AND sink=? AND order_id IS NULL", [(order, i, sink) for i in ids]
     ).rowcount
-    last = "(SELECT max(seq) FROM dead_letters WHERE order_id=?1)"
-    connection.execute(f"UPDATE orders SET last_seq=ifnull({last}, 0) WHERE id=?1", (order,))  # noqa: S608
+    last = "(SELECT max(seq) FROM dead_letters WHERE order_id=orders.id)"
+    connection.execute(f"UPDATE orders SET last_seq=ifnull({last}, 0) WHERE id=?", (order,))  # noqa: S608
     connection.execute("DELETE FROM orders WHERE id=? AND last_seq=0", (order,))
     return max(marked, 0)
 

@@ -179,7 +179,7 @@ class Retention:
             (start, self._next.bodies_from, self._rows),
         ).fetchall()
         old, young = _split(rows, before_ms)
-        without = "DELETE FROM events WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.seq = ?1)"
+        without = "DELETE FROM events WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.seq = events.seq)"
         connection.executemany(without, old)
         self._next = replace(self._next, ids_from=old[-1][0] if old else start)
         return young is None and len(rows) == self._rows
