@@ -56,7 +56,8 @@ class Attempts:
         if give_up is None:
             return self._run(step, len(lines), stop_never)
         newest_ms = max(line.event.received_ms for line in lines)
-        return self._run(step, len(lines), lambda _: self._waited(newest_ms) >= give_up)
+        begun = time.monotonic()
+        return self._run(step, len(lines), lambda _: self._waited(newest_ms, begun) >= give_up)
 
     def until_open(self, step: Callable[[], Outcome]) -> Outcome:
         """The same without an end: a sink that can't be opened has nothing to give up."""
@@ -70,10 +71,10 @@ class Attempts:
             log.warning("a sink failed in passing", sink=self._state.name, because=f"{type(e).__name__}: {e}")
             return None
 
-    def _waited(self, newest_ms: int) -> float:
-        """Seconds; a wall clock that jumps ahead makes nobody give up early."""
+    def _waited(self, newest_ms: int, begun: float) -> float:
+        """Seconds; a wall clock that jumps ahead makes nobody give up early, and one that was ahead nobody late."""
         failing = 0.0 if self._failing_from is None else time.monotonic() - self._failing_from
-        return min(failing, (now_ms() - newest_ms) / 1000)
+        return min(failing, max((now_ms() - newest_ms) / 1000, time.monotonic() - begun))
 
     def failed(self, reason: str) -> None:
         """Notes an attempt that failed; the reason may hold words of the sink's other end."""

@@ -11,6 +11,7 @@ import stat
 import time
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -76,7 +77,8 @@ class FileSink:
                 log.warning("the file that was written last is gone", path=str(self._path))
             else:
                 sure = known.offset > 0 or last == self._path
-                found = resume(last, known.offset, upcoming, torn=Path(f"{self._path}.torn"), sure=sure)
+                with _locked(self._path):
+                    found = resume(last, known.offset, upcoming, torn=Path(f"{self._path}.torn"), sure=sure)
         self._open()
         return Delivered(found, self._position(), keep_now=True)
 
@@ -173,9 +175,35 @@ def _lock(fd: int, path: Path) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise OSError(f"{path}: another process writes this file; each daemon needs a file of its own") from None
+        who = f"process {pid}" if (pid := _lock_holder(fd)) else "another process"
+        raise OSError(f"{path}: {who} writes this file; stop it, or give each daemon a file of its own") from None
     except OSError:  # a file system without locks
         return
+
+
+def _lock_holder(fd: int) -> int:
+    """Returns the process that /proc/locks names for this file; 0 where it names none."""
+    inode = os.fstat(fd).st_ino
+    try:
+        rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    except OSError:
+        return 0
+    held = (int(row[4]) for row in rows if row[1] == "FLOCK" and row[5].endswith(f":{inode}"))
+    return next(held, 0)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Nothing in the file is compared, completed or moved while another process writes it."""
+    if not path.exists():
+        yield
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        _lock(fd, path)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -43,3 +43,14 @@ def test_an_event_that_came_later_has_its_own_time() -> None:
     first = len(calls)
     attempts.until_done(_failing(calls), _lines(now_ms()))
     assert len(calls) > first + 5
+
+
+def test_an_event_of_a_clock_that_was_ahead_is_given_up_in_time() -> None:
+    attempts, calls, over = _attempts(0.3), list[int](), threading.Event()
+
+    def run() -> None:
+        attempts.until_done(_failing(calls), _lines(now_ms() + 60 * 86_400_000))
+        over.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    assert over.wait(5)

@@ -1,5 +1,6 @@
 """A file has one daemon, a link keeps leading to it, and rotated files keep their order whatever the clock does."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -30,10 +31,29 @@ def _give(sink: FileSink, first: int) -> None:
 
 def test_a_second_daemon_is_told(tmp_path: Path) -> None:
     first = _sink(tmp_path / "out.jsonl")
-    with pytest.raises(OSError, match="another process writes this file"):
+    with pytest.raises(OSError, match=f"process {os.getpid()} writes this file"):
         _sink(tmp_path / "out.jsonl")
     first.close()
     _sink(tmp_path / "out.jsonl").close()
+
+
+def test_a_second_daemon_moves_nothing_out_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    earlier = _sink(path)
+    outcome = earlier.deliver(lines(1, 2))
+    earlier.close()
+    first = _sink(path)
+    _give(first, 3)
+    with path.open("ab") as file:
+        file.write(b'{"half":')  # the first daemon in the middle of a write
+    before = path.read_bytes()
+    second = FileSink(FileConfig(name="archive", path=path), threading.Event())
+    assert isinstance(outcome, Delivered)
+    with pytest.raises(OSError, match="writes this file"):
+        second.open(outcome.position, iter(()))
+    assert before == path.read_bytes()
+    assert not Path(f"{path}.torn").exists()
+    first.close()
 
 
 def test_a_link_stays_and_what_it_leads_to_is_rotated(tmp_path: Path) -> None:

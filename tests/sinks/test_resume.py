@@ -180,3 +180,14 @@ def test_whole_records_that_the_journal_does_not_know_stay(path: Path) -> None:
     after.give(lines(4, 5))
     assert data(*lines(1, 3)) + foreign + data(*lines(4, 5)) == path.read_bytes()
     assert b'{"event_id":"to' == Path(f"{path}.torn").read_bytes()
+
+
+@pytest.mark.parametrize("foreign", [b'"a text"\n', b"[1,2]\n", b"17\n"])
+def test_whole_lines_of_a_transform_stay_too(path: Path, foreign: bytes) -> None:
+    delivery = started(path)
+    delivery.give(lines(1, 2))
+    delivery.keep()
+    with path.open("ab") as file:
+        file.write(foreign)
+    restarted(path, delivery).give(lines(3, 3))
+    assert data(*lines(1, 2)) + foreign + data(line(3)) == path.read_bytes()
