@@ -14,6 +14,11 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(" ", text)
 
 
+def peers_words(text: str) -> str:
+    """As `printable`, and stricter, for the short texts of another program: nothing but what Python calls printable."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def printable_lines(text: str) -> str:
     """As `printable`, but newlines and tabs stay: for texts of our own that may hold those of strangers."""
     return _UNPRINTABLE_IN_LINES.sub(" ", text)

@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and what an error looks like. Each command is a file in commands/."""
+"""The command line: which commands there are, and what an error looks like. Each command is a file beside this one."""
 
 import errno
 import sys

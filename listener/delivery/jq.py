@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 
 from listener.base.errors import ConfigError
 from listener.base.logs import get_logger
+from listener.base.text import peers_words
 from listener.sinks.base import SinkConfig
 
 CPU_LIMIT: Final = 0.75  # seconds of the child's processor time over one event
@@ -250,4 +251,4 @@ def _spawn() -> "subprocess.Popen[bytes]":
 
 def _cleaned(text: object) -> str:
     """jq's words, which may quote the event: printable, on one line, not long."""
-    return "".join(c if c.isprintable() else " " for c in str(text))[:200]
+    return peers_words(str(text))[:200]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from listener.base.text import on_one_line
 from listener.event import Received, Unparsable
 from listener.event.fields import SENDERS, STATUSES, number
 from listener.event.payload import load
@@ -30,7 +31,6 @@ MASKS: Final = {
 }
 """What `mask` hides, in the order in which it is looked for, so that a telephone number is not found in an id."""
 _SHOWN: Final = {"email": "[email]", "phone": "[phone]", "long_id": "[id]"}
-_NOT_ONE_LINE: Final = ((b"\xc2\x85", rb"\u0085"), (b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"))
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -144,9 +144,4 @@ def _hidden(text: str, masks: Sequence[tuple[re.Pattern[str], str]]) -> str:
 
 
 def _one_line(record: object) -> bytes:
-    """JSON without what some reader takes for the end of a line."""
-    line = _encode(record)
-    for raw, escaped in _NOT_ONE_LINE:
-        if raw in line:
-            line = line.replace(raw, escaped)
-    return line
+    return on_one_line(_encode(record))

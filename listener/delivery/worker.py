@@ -2,7 +2,7 @@
 
 A worker reads a batch, has it delivered, tries again until it is, moves its cursor, goes on. What a sink rejects, or
 what was tried for `retry.give_up_after`, becomes a dead letter. Orders (replays and retries) are carried out in turn
-with what is new; journal/orders.py says how the two are told apart after a crash. Nothing a sink does harms another.
+with what is new; journal/redelivery.py says how a crash leaves the two apart. Nothing a sink does harms another.
 """
 
 import threading

@@ -7,6 +7,7 @@ import msgspec
 
 from listener.base.errors import ConfigError, ListenError, Unavailable
 from listener.base.redact import redact
+from listener.base.text import peers_words
 
 THROTTLED = 99991400
 BAD_TOKENS = {99991661, 99991663, 99991668, 99991671}
@@ -87,8 +88,7 @@ def _words(answer: dict[str, Any]) -> str:
     fields = [_violation(item) for item in _list(error.get("field_violations"))]
     log_id = [f"log id {error['log_id']}"] if isinstance(error.get("log_id"), str) else []
     words = "; ".join(filter(None, [str(answer.get("msg", "")), *fields, *log_id]))
-    printable = "".join(char if char.isprintable() else " " for char in words)
-    return redact(printable)[:_SAID]
+    return redact(peers_words(words))[:_SAID]
 
 
 def _violation(item: object) -> str:

@@ -4,7 +4,6 @@ The SDK's own calls have no timeout, follow redirects with the secret, and diffe
 """
 
 import base64
-import ipaddress
 import os
 import socket
 import ssl
@@ -20,6 +19,7 @@ import certifi
 from listener.base.errors import ConfigError, Unreachable
 from listener.base.lean import without
 from listener.base.redact import remember
+from listener.settings import rules
 from listener.settings.config import Feishu
 
 with without("chardet", "charset_normalizer"):  # they guess the encoding of text, and answers are read as bytes: 3 MB
@@ -33,12 +33,7 @@ _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 def is_loopback(host: str | None) -> bool:
     """Whether a host name or address never leaves this machine."""
-    if host is None or host.lower() == "localhost":
-        return host is not None
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host is not None and rules.is_loopback(host.lower())
 
 
 @dataclass(frozen=True, kw_only=True)

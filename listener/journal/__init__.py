@@ -7,24 +7,29 @@ Invariants
   4. A sink's cursor says: everything up to this seq is delivered or a dead letter. It is written after the sink's own
      sync, and may lag behind it; what it says is never ahead of the truth.
   5. Nothing undelivered is removed, however old or full the journal is; a full one refuses what is new. A dead letter
-     keeps its event, and what can't be read stays aside, until somebody retries or discards it.
+     keeps its event until somebody retries or discards it. What can't be read is quarantined in a share of its own,
+     which the oldest leave.
+  6. What is known in memory (the newest seq, the bytes that bodies take, how far retention is) moves after COMMIT only.
 
 Layout (one SQLite database in WAL mode, application_id "HDL1", the schema's version in user_version; schema.py)
-  events        seq, event_id, event_type, received_ms, payload (exact bytes; NULL once only the id is needed)
+  events        seq, event_id, event_type, received_ms: small rows, which know a duplicate long after its body is gone
+  bodies        seq, payload (exact bytes): apart from the ids, so that deleting them frees pages. `kept` joins the two
+  totals        the bytes of all bodies, which max_size bounds, and how many quarantined payloads had to leave
   cursors       one row a sink: seq, and where the sink stands in its own terms (a file's inode and offset)
   dead_letters  what a sink rejected or gave up: sink, seq, reason, attempts, time
   waiting       what waits for one sink beside its cursor: its next attempt, and its ticket's later events (waiting.py)
   aside         payloads that can't be read, with the reason
-  orders        replays and retries that a command asked for; the sink's worker carries them out (orders.py)
+  orders        replays and retries that a command asked for; the sink's worker carries them out (redelivery.py)
 Beside PATH: PATH-wal and PATH-shm (SQLite's), PATH.lock (who uses it), PATH.damaged-TIME (what a recovery moved aside).
 All of them are their owner's only.
 
 Threads
   One writer (writer.py) owns all writing and commits what has queued up meanwhile together: a sync a batch, not a sync
-  an event. Cursors ride in the next commit. Each reader has a connection of its own and holds no transaction between
-  calls. What was just committed is handed on from memory (tail.py); who lags reads the database. Checkpoints
-  (checkpoint.py) and the full check (integrity.py) run beside the commits, pruning (retention.py) between them.
-  Other processes read (reading.py), and write an order or remove a dead letter in a short transaction of their own.
+  an event (appending.py puts the events in, and says what was done). Cursors ride in the next commit. Each reader has a
+  connection of its own and holds no transaction between calls. What was just committed is handed on from memory
+  (recent.py); who lags reads the database. Checkpoints (checkpoint.py) and the full check (integrity.py) run beside the
+  commits, pruning (retention.py) between them. Other processes read (reading.py), and write an order or remove a dead
+  letter in a short transaction of their own.
 
 Recovery
   A crash leaves either a commit whole or nothing of it: SQLite's WAL sees to that. Sinks then find their way from the

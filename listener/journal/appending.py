@@ -1,9 +1,10 @@
 """Puts a batch of events into the tables, each once, and says what that was."""
 
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from listener.event import Received
@@ -67,8 +68,7 @@ class Appender:
         unreadable = [p for p in batch if p.unreadable]
         readable = [p for p in batch if not p.unreadable] if unreadable else batch
         if self._retention.full(self._connection):
-            fresh = self._fresh(readable)
-            done.answer(readable, duplicates=set(map(id, readable)) - set(map(id, fresh)), otherwise=REFUSED)
+            done.answer(readable, self._duplicates(readable), otherwise=REFUSED)
         else:
             self._keep_once(readable, done)
         self._retention.grown(self._connection, sum(len(e.payload) + BODY_OVERHEAD for e in done.kept))
@@ -86,11 +86,10 @@ class Appender:
         self._connection.execute("ROLLBACK")  # a duplicate among them, which is rare: sort them out
         self._connection.execute("BEGIN IMMEDIATE")
         self._retention.begin()
-        fresh = self._fresh(batch)
-        full = bool(fresh) and self._retention.full(self._connection)  # the room that was made is rolled back, too
-        duplicates = set(map(id, batch)) - set(map(id, fresh))
-        if full:
-            done.answer(batch, duplicates=duplicates, otherwise=REFUSED)
+        duplicates = self._duplicates(batch)
+        fresh = [pending for pending in batch if id(pending) not in duplicates]
+        if fresh and self._retention.full(self._connection):  # the room that was made is rolled back, too
+            done.answer(batch, duplicates, otherwise=REFUSED)
             return
         kept = self._number(fresh)
         if self._store(kept) != len(kept):
@@ -102,34 +101,28 @@ class Appender:
         return [Received(s, p.event_id, p.event_type, p.received_ms, p.payload) for s, p in enumerate(batch, first)]
 
     def _store(self, events: list[Received]) -> int:
-        before, start = self._connection.total_changes, 0
-        for rows, insert in INSERTS.items():
-            while len(events) - start >= rows:
-                part = events[start : start + rows]
-                self._connection.execute(
-                    insert, [value for e in part for value in (e.seq, e.event_id, e.event_type, e.received_ms)]
-                )
-                start += rows
+        before = self._connection.total_changes
+        self._execute(INSERTS, [(e.seq, e.event_id, e.event_type, e.received_ms) for e in events])
         stored = self._connection.total_changes - before
         if stored == len(events):
-            self._store_bodies(events)
+            self._execute(INSERT_BODIES, [(e.seq, e.payload) for e in events])
         return stored
 
-    def _store_bodies(self, events: list[Received]) -> None:
+    def _execute(self, inserts: dict[int, str], rows: Sequence[tuple[object, ...]]) -> None:
+        """Runs the statements that take so many rows at once, the largest first, until all rows are in."""
         start = 0
-        for rows, insert in INSERT_BODIES.items():
-            while len(events) - start >= rows:
-                part = events[start : start + rows]
-                self._connection.execute(insert, [v for e in part for v in (e.seq, e.payload)])
-                start += rows
+        for count, insert in inserts.items():
+            while len(rows) - start >= count:
+                self._connection.execute(insert, list(chain.from_iterable(rows[start : start + count])))
+                start += count
 
-    def _fresh(self, batch: list[Pending]) -> list[Pending]:
-        """Those whose id is neither in the journal nor twice in the batch."""
+    def _duplicates(self, batch: list[Pending]) -> set[int]:
+        """The `id()` of those whose event is in the journal, or in the batch before them."""
         seen: set[str] = set()
-        fresh: list[Pending] = []
+        duplicates: set[int] = set()
         for pending in batch:
             known = self._connection.execute("SELECT 1 FROM events WHERE event_id=?", (pending.event_id,)).fetchone()
-            if known is None and pending.event_id not in seen:
-                fresh.append(pending)
+            if known is not None or pending.event_id in seen:
+                duplicates.add(id(pending))
             seen.add(pending.event_id)
-        return fresh
+        return duplicates

@@ -123,7 +123,7 @@ class Origin(msgspec.Struct, frozen=True):
 
     def __call__(self, raw: object) -> str:
         match = _match(_ORIGIN, raw)
-        _check(match["scheme"].lower() == "https" or _is_loopback(match["host"].lower().strip("[]")))
+        _check(match["scheme"].lower() == "https" or is_loopback(match["host"].lower().strip("[]")))
         return match[0].rstrip("/").lower()
 
 
@@ -174,7 +174,8 @@ def _is_usable(url: dict[str, str]) -> bool:
     return 0 < int(port) < 65536
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address, in lower case, never leaves this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -8,7 +8,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import ipaddress
 import time
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
@@ -21,6 +20,7 @@ import msgspec
 from listener.base.errors import ConfigError
 from listener.base.redact import remember
 from listener.settings.paths import Place
+from listener.settings.rules import is_loopback
 from listener.settings.secrets import Secret, SecretSource
 from listener.sinks.network import Batch, NetworkConfig, clean
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
@@ -78,7 +78,7 @@ class HttpConfig(NetworkConfig, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url.reveal())
-        if parts.scheme == "http" and not self.allow_http and not _is_loopback(parts.hostname or ""):
+        if parts.scheme == "http" and not self.allow_http and not is_loopback(parts.hostname or ""):
             raise ValueError("url is plain http, which anyone on the way can read: use https, or set allow_http = true")
         if self.format == "cloudevents" and self.encoding == "ndjson":
             raise ValueError('encoding = "ndjson" has no media type for cloudevents: leave encoding out')
@@ -202,10 +202,3 @@ def _hide(config: HttpConfig) -> None:
     values: list[Any] = [parts.query, parts.password, *(value.reveal() for _, value in config.headers)]
     for text in filter(None, values):
         remember(text)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

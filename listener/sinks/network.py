@@ -17,6 +17,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 import certifi
 import msgspec
 
+from listener.base.text import peers_words
 from listener.event import Received
 from listener.settings.paths import Place
 from listener.settings.rules import Count, Duration, Proxy, Size
@@ -90,7 +91,7 @@ class NetworkSink(Protocol):
 
 def clean(text: str) -> str:
     """What a stranger said, on one line, printable and short."""
-    return "".join(char if char.isprintable() else " " for char in text[:SHOWN]).strip()
+    return peers_words(text[:SHOWN]).strip()
 
 
 def proxy_for(url: str, config: NetworkConfig) -> str | None:
