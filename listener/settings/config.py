@@ -16,7 +16,7 @@ from listener.settings.reader import Reader
 from listener.settings.rules import Address, Count, Duration, Env, Origin, Proxy, Size, Text
 from listener.settings.secrets import Secret, SecretSource
 from listener.settings.toml import read_toml
-from listener.sinks import TYPES, load_plug_in
+from listener.sinks import TYPES, load_plug_in, missing_extra
 from listener.sinks.base import DAY, EventType, SinkConfig
 from listener.sinks.file import FileConfig
 from listener.sinks.stdout import StdoutConfig
@@ -179,7 +179,9 @@ def _sink(reader: Reader, raw: object, key: str) -> SinkConfig | None:
     if isinstance(raw, dict) and isinstance(raw.get("type"), str) and raw["type"] not in TYPES:
         load_plug_in(raw["type"])
     kind = reader.choice(raw, "type", tuple(TYPES), key)
-    return reader.table(TYPES[kind], raw, key) if kind else None
+    if kind and (command := missing_extra(kind)):
+        reader.problem(f"{key}.type", f'"{kind}" needs a library that is not installed: {command}')
+    return reader.table(TYPES[kind].config, raw, key) if kind else None
 
 
 def _files(journal: Journal | None, sinks: list[tuple[str, SinkConfig]]) -> list[tuple[str, str]]:

@@ -1,7 +1,6 @@
-"""Where events go. One file per type; this is the table of them."""
+"""Where events go. A file for each type of sink; `TYPES` is the table of them, plug-ins included."""
 
-from collections.abc import Callable
-from typing import Any
+from importlib.util import find_spec
 
 from listener.sinks.base import Sink, SinkConfig, Stopping
 from listener.sinks.blocking import Blocking
@@ -13,44 +12,41 @@ from listener.sinks.log import LogConfig, LogSink
 from listener.sinks.network import NetworkConfig, NetworkSink, SinkType
 from listener.sinks.stdout import StdoutConfig, StdoutSink
 
-TYPES: dict[str, type[SinkConfig]] = {
-    "stdout": StdoutConfig,
-    "file": FileConfig,
-    "log": LogConfig,
-    "http": HttpConfig,
-    "chat": ChatConfig,
-    "exec": ExecConfig,
+TYPES: dict[str, SinkType] = {
+    "stdout": SinkType(StdoutConfig, StdoutSink),
+    "file": SinkType(FileConfig, FileSink),
+    "log": SinkType(LogConfig, LogSink),
+    "http": SinkType(HttpConfig, HttpSink),
+    "chat": SinkType(ChatConfig, lambda config, stopping: Blocking(ChatSink(config), stopping)),
+    "exec": SinkType(ExecConfig, lambda config, stopping: Blocking(ExecSink(config), stopping)),
 }
-
-_SINKS: dict[type[SinkConfig], Callable[[Any, Stopping], Sink]] = {
-    StdoutConfig: StdoutSink,
-    FileConfig: FileSink,
-    LogConfig: LogSink,
-    ChatConfig: lambda config, stopping: Blocking(ChatSink(config), stopping),
-    ExecConfig: lambda config, stopping: Blocking(ExecSink(config), stopping),
-}
+"""By the name that stands in config.toml. A type is one entry here, its file, and its part of config.example.toml."""
 
 
 def new_sink(config: SinkConfig, stopping: Stopping) -> Sink:
-    """The sink that `config` is for; `stopping` is set when waiting for its reader no longer makes sense."""
-    return _SINKS[type(config)](config, stopping)
-
-
-_NETWORK: dict[type[NetworkConfig], Callable[[Any], NetworkSink]] = {HttpConfig: HttpSink}
+    """Makes a local sink; `stopping` is set when waiting for its reader no longer makes sense."""
+    made: Sink = TYPES[config.type].new(config, stopping)
+    return made
 
 
 def new_network_sink(config: NetworkConfig) -> NetworkSink:
-    """The sink that `config` is for."""
-    return _NETWORK[type(config)](config)
+    """Makes a sink behind a network."""
+    made: NetworkSink = TYPES[config.type].new(config)
+    return made
+
+
+def missing_extra(kind: str) -> str | None:
+    """Returns the command that installs the library a type needs, or None where it is installed."""
+    needs = TYPES[kind].needs
+    return f'pip install "helpdesk-listen[{kind}]"' if needs and find_spec(needs) is None else None
 
 
 def load_plug_in(name: str) -> bool:
-    """Looks for a plug-in's type of that name, among entry points; whether there is one."""
+    """Looks for a plug-in's type of that name among the entry points, and says whether there is one."""
     from importlib.metadata import entry_points
 
     for point in entry_points(group="helpdesk_listen.sinks", name=name):
         kind = point.load()
         if isinstance(kind, SinkType):
-            TYPES[name] = kind.config
-            _NETWORK[kind.config] = kind.new
+            TYPES[name] = kind
     return name in TYPES

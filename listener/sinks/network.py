@@ -7,7 +7,7 @@ time that hold events of one ticket. The sink answers with a result for each eve
 import hashlib
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
@@ -116,7 +116,11 @@ def tls(config: NetworkConfig, cert: Path | None = None, key: Path | None = None
 
 @dataclass(frozen=True)
 class SinkType:
-    """A type of sink: its settings, and what makes a sink of them. What an entry point of a plug-in names."""
+    """A type of sink: its settings, and what makes a sink of them. An entry point of a plug-in names one.
 
-    config: type[NetworkConfig]
-    new: Any  # Callable[[NetworkConfig], NetworkSink]
+    `needs` is the module of the client library that the extra of the type's name installs; "" where none is needed.
+    """
+
+    config: type[SinkConfig]
+    new: Callable[..., Any]  # (config) for a NetworkConfig and its NetworkSink; (config, stopping) for a local sink
+    needs: str = ""

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import sys
 import threading
 from pathlib import Path
 
@@ -27,8 +26,7 @@ def counted() -> dict[str, int]:
 
 
 def _tell(*_: object) -> None:
-    sys.stderr.write(f"counted {json.dumps(counted())}\n")
-    sys.stderr.flush()
+    os.write(2, f"counted {json.dumps(counted())}\n".encode())  # one write, which no other thread's line can split
 
 
 if __name__ == "__main__":

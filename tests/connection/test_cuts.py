@@ -56,8 +56,8 @@ async def both(stand_in: PlatformThread, link: Link, first: int, count: int, cut
 def held(daemon: Daemon, times: int) -> dict[str, int]:
     """What the daemon says that it holds, when asked for the nth time."""
     daemon.signal(signal.SIGUSR1)
-    daemon.until(lambda: daemon.said("counted ") == times, "its count")
-    line = [line for line in daemon.stderr if line.startswith("counted ")][-1]
+    daemon.until(lambda: daemon.said("counted {") == times, "its count")
+    line = [line for line in daemon.stderr if line.startswith("counted {")][-1]
     found: dict[str, int] = json.loads(line.removeprefix("counted "))
     return found
 

@@ -132,8 +132,8 @@ def test_a_wrong_password_is_told_and_shown_nowhere(tmp_path: Path) -> None:
     with network() as way:
         proxy = way.proxy_url.replace(ENCODED, "wr0ng-passw0rd")
         with Daemon(tmp_path, domain=f"https://{FEISHU}", env={"HTTPS_PROXY": proxy}) as daemon:
-            daemon.until(lambda: daemon.said("407"), "the proxy's answer")
-            assert daemon.said("HTTPS_PROXY")
+            daemon.until(lambda: daemon.said("HTTPS_PROXY"), "a hint")
+            assert daemon.said("407 ")
             assert 0 == daemon.stop()
             assert not any(word in "\n".join(daemon.stderr) for word in ("wr0ng", PASSWORD, ENCODED))
         assert {False} == {request.authorized for request in way.proxy.requests}
@@ -146,8 +146,8 @@ def test_a_wrong_password_on_the_sockets_leg_is_told(tmp_path: Path) -> None:
         endpoint.platform.gateway.url = f"wss://{FEISHU}/ws/v2?device_id=1&service_id=1"
         env = {"HTTPS_PROXY": way.proxy_url.replace(ENCODED, "wr0ng-passw0rd"), "NO_PROXY": "127.0.0.1"}
         with Daemon(tmp_path, domain=endpoint.url, env=env) as daemon:
-            daemon.until(lambda: daemon.said("407"), "the proxy's answer")
-            assert daemon.said("HTTPS_PROXY")
+            daemon.until(lambda: daemon.said("HTTPS_PROXY"), "a hint")
+            assert daemon.said("407 ")
         assert {ProxyRequest("CONNECT", f"{FEISHU}:443", authorized=False)} == set(way.proxy.requests)
 
 

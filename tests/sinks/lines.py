@@ -35,7 +35,7 @@ def sink_of(config: SinkConfig, stopping: threading.Event | None = None) -> Sink
 def config_of(kind: str, tmp_path: Path, **settings: object) -> SinkConfig:
     """With what the type needs, besides `settings`."""
     needed: dict[str, object] = {"path": tmp_path / "out.jsonl"} if kind == "file" else {}
-    return TYPES[kind](name="sink", type=kind, **(needed | settings))  # type: ignore[arg-type]
+    return TYPES[kind].config(name="sink", type=kind, **(needed | settings))  # type: ignore[arg-type]
 
 
 class Delivery:

@@ -40,7 +40,8 @@ EXAMPLES = (
     "command",
     "env",
 )
-SINKS = {f"sinks.{name}": sink for name, sink in TYPES.items()}
+CONFIGS = {name: kind.config for name, kind in TYPES.items()}
+SINKS = {f"sinks.{name}": config for name, config in CONFIGS.items()}
 
 
 def uncommented(text: str) -> str:
@@ -79,16 +80,16 @@ def test_every_setting_is_documented(name: str) -> None:
 
 def test_every_sink_setting_is_documented() -> None:
     known = {
-        key.rpartition(f"sinks.{name}.")[2] for name, sink in TYPES.items() for key in settings(sink, f"sinks.{name}")
+        key.rpartition(f"sinks.{name}.")[2] for name, sink in CONFIGS.items() for key in settings(sink, f"sinks.{name}")
     }
     found = {
         key.rpartition(f"sinks.{name}.")[2]
-        for name in TYPES
+        for name in CONFIGS
         for key in keys(documented()[f"sinks.{name}"], f"sinks.{name}")
     }
     assert known == found
-    for name, sink in TYPES.items():
-        own = set(settings(sink, "")) - set(settings(TYPES["stdout"], ""))
+    for name, sink in CONFIGS.items():
+        own = set(settings(sink, "")) - set(settings(CONFIGS["stdout"], ""))
         assert own <= set(keys(documented()[f"sinks.{name}"], "")), name
 
 
