@@ -12,7 +12,8 @@ from listener.delivery.formatting import Formatter
 from listener.delivery.jq import refuse_broken
 from listener.delivery.workers import new_worker
 from listener.event import Unparsable, identify
-from listener.journal import Journal, Pending, redelivery
+from listener.journal import Journal, Pending, erasure, redelivery
+from listener.journal.erasure import Found
 from listener.journal.lock import InUse
 from listener.journal.model import DeadLetter
 from listener.journal.reading import aside, reading
@@ -51,6 +52,16 @@ def discard(settings: Settings, letters: Sequence[DeadLetter]) -> None:
                 redelivery.beside_daemon(settings.journal.path, change)
             else:
                 journal.do(change)
+
+
+def erase(settings: Settings, found: Found) -> bool:
+    """Erases it for good. True: no file of the journal holds it any more; False: the daemon cleans its log soon."""
+    with without_daemon(settings) as journal:
+        if journal is None:
+            redelivery.beside_daemon(settings.journal.path, lambda connection: erasure.erase(connection, found))
+            return False
+        journal.do(lambda connection: erasure.erase(connection, found))
+    return True
 
 
 def read_again(settings: Settings, ids: Sequence[int]) -> dict[int, str]:
