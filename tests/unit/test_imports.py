@@ -33,6 +33,7 @@ ONE_IMPORTER = {
     "websockets": {"feishu"},
     "requests": {"feishu"},
     "aiohttp": {"sources", "sinks"},
+    "asyncpg": {"sinks"},
     "prometheus_client": {"observe"},
     "tenacity": {"sources", "delivery"},
 }
