@@ -78,12 +78,10 @@ class Table:
 
     @property
     def insert(self) -> str:
-        """Takes an array for each column. ON CONFLICT names no column, since that would need the right to SELECT."""
-        types = {"jsonb": "text", "timestamp with time zone": "timestamptz"}
-        arrays = ", ".join(f"${n}::{types.get(c.type, c.type)}[]" for n, c in enumerate(COLUMNS, 1))
-        values = _NAMES.replace('"record"', '"record"::jsonb')
+        """Takes a JSON array of rows. ON CONFLICT names no column, since that would need the right to SELECT."""
+        types = ", ".join(f'"{column.name}" {column.type}' for column in COLUMNS)
         return (
-            f"INSERT INTO {self.name} ({_NAMES}) SELECT {values} FROM unnest({arrays}) AS event ({_NAMES})"  # noqa: S608
+            f"INSERT INTO {self.name} ({_NAMES}) SELECT {_NAMES} FROM json_to_recordset($1::json) AS event ({types})"  # noqa: S608
             " ON CONFLICT DO NOTHING"
         )
 

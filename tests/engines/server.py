@@ -70,6 +70,13 @@ class Server:
             os.killpg(self._process.pid, number)
             self._process.wait(30)
 
+    def pin(self, core: int) -> None:
+        """Keeps the server and all of its processes, also those to come, on one core."""
+        assert self._process
+        subprocess.run(
+            ["taskset", "-a", "-p", "-c", str(core), str(self._process.pid)], check=True, capture_output=True
+        )
+
     def until(self, holds: Callable[[], object], what: str, within: float = 60.0) -> None:
         deadline = time.monotonic() + within
         while not holds():
