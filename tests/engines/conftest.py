@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from tests.engines.server import Database, Postgres
+from tests.engines.server import Database, Nats, Postgres
 
 _numbers = count(1)
 
@@ -13,6 +13,12 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     with Postgres(fsync="off") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[Nats]:
+    with Nats() as server:
         yield server
 
 

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Protocol, Self
 
+from listener.settings.secrets import Secret
 from listener.sinks.network import NetworkConfig
-from tests.engines.server import Database, Postgres, Server
+from tests.engines.server import Database, Nats, Postgres, Server
+from tests.engines.working import config_of
 
 COMMON = '[[sinks]]\nname = "end"\ntype = "{kind}"\nstart = "earliest"\nretry.max_delay = "1s"\n'
 
@@ -27,6 +29,10 @@ class End(Protocol):
 
     def found(self) -> list[str]:
         """The ids that have arrived, repeated where an event has."""
+        ...
+
+    def count(self) -> int:
+        """How many have arrived."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -61,5 +67,44 @@ class PostgresEnd:
             return []
         return [row[0] for row in self.database.columns("event_id")]
 
+    def count(self) -> int:
+        return self.database.counts()[0]
 
-ENDS: dict[str, Callable[[], End]] = {"postgresql": PostgresEnd}
+
+class NatsEnd:
+    """JetStream with the server's own settings, or with a sync after each write (`always`)."""
+
+    def __init__(self, **settings: str) -> None:
+        self.server = Nats(**settings)
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.__exit__()
+
+    @property
+    def config(self) -> str:
+        return COMMON.format(kind="nats") + f'servers = ["{self.server.url()}"]\ncreate = true\n'
+
+    def sink(self, **settings: Any) -> NetworkConfig:
+        given: dict[str, Any] = {"servers": (Secret(self.server.url()),), "create": True, "max_events": 256}
+        return config_of("nats", **(given | settings))
+
+    def found(self) -> list[str]:
+        return self.server.found()
+
+    def count(self) -> int:
+        async def messages(context: Any) -> int:
+            state = (await context.stream_info("HELPDESK")).state
+            return int(state.messages)
+
+        return int(self.server.call(messages))
+
+
+ENDS: dict[str, Callable[[], End]] = {
+    "postgresql": PostgresEnd,
+    "nats": NatsEnd,
+    "nats-always": lambda: NatsEnd(sync_interval="always"),
+}

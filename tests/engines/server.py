@@ -1,19 +1,23 @@
 """Real servers on loopback for tests, each in a temporary folder; a test is skipped where one can't be had."""
 
+import asyncio
 import os
 import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import nats
 import pytest
+from nats.js.api import ConsumerConfig
 
 from listener.sinks.network import NetworkConfig
 from tests.engines.working import config_of, held
@@ -166,6 +170,64 @@ class Postgres(Server):
     def _psql(self, query: str, database: str) -> subprocess.CompletedProcess[str]:
         command = [program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", self.url(database), "-c", query]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+class Nats(Server):
+    """A JetStream server; `settings` are lines of its configuration."""
+
+    name = "nats-server"
+    folder = Path(sys.executable).parent  # of the program, before PATH; Debian's own is older
+
+    def command(self) -> Sequence[str]:
+        given = {"store_dir": f'"{self.home}/data"'} | self.settings
+        jetstream = {key: given.pop(key) for key in ("sync_interval", "store_dir", "max_file_store") if key in given}
+        lines = [f"{key}: {value}" for key, value in ({"host": '"127.0.0.1"', "port": str(self.port)} | given).items()]
+        inner = ", ".join(f"{key}: {value}" for key, value in jetstream.items())
+        (self.home / "nats.conf").write_text("\n".join([*lines, f"jetstream {{ {inner} }}"]))
+        return [program("nats-server", self.folder), "-c", str(self.home / "nats.conf")]
+
+    def url(self, scheme: str = "nats", user: str = "") -> str:
+        return f"{scheme}://{user}127.0.0.1:{self.port}"
+
+    def answers(self) -> bool:
+        return b"INFO" in self._greeting()
+
+    def call(self, work: Callable[[Any], Awaitable[Any]], **options: Any) -> Any:
+        """What comes of `work` with a JetStream context of a connection of its own."""
+
+        async def run() -> Any:
+            connection = await nats.connect(self.url(), allow_reconnect=False, **options)
+            try:
+                return await work(connection.jetstream(timeout=20))
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
+
+    def found(self, stream: str = "HELPDESK") -> list[str]:
+        """The ids of the stream's messages, in their order."""
+
+        async def read(context: Any) -> list[str]:
+            state = (await context.stream_info(stream)).state
+            consumer = await context.subscribe(
+                "",
+                stream=stream,
+                ordered_consumer=True,
+                config=ConsumerConfig(headers_only=True),
+                pending_msgs_limit=10**7,
+            )
+            messages = [await consumer.next_msg(timeout=20) for _ in range(state.messages)]
+            return [message.headers["Nats-Msg-Id"] for message in messages]
+
+        found: list[str] = self.call(read)
+        return found
+
+    def _greeting(self) -> bytes:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
+                return probe.recv(64)
+        except OSError:
+            return b""
 
 
 @dataclass(frozen=True)

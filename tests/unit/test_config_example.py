@@ -41,6 +41,8 @@ EXAMPLES = (
     "command",
     "env",
     "dsn",
+    "servers",
+    "credentials_file",
 )
 CONFIGS = {name: kind.config for name, kind in TYPES.items()}
 SINKS = {f"sinks.{name}": config for name, config in CONFIGS.items()}

@@ -34,6 +34,7 @@ ONE_IMPORTER = {
     "requests": {"feishu"},
     "aiohttp": {"sources", "sinks"},
     "asyncpg": {"sinks"},
+    "nats": {"sinks"},
     "prometheus_client": {"observe"},
     "tenacity": {"sources", "delivery"},
 }
