@@ -10,6 +10,7 @@ from listener.cli.options import Config, checked, emit, note
 
 if TYPE_CHECKING:
     from listener.settings.config import Settings
+    from listener.sinks.network import NetworkConfig
 
 
 def check(
@@ -98,14 +99,35 @@ def _ask_platform(wanted: "Settings") -> None:
 
 
 def _ask_sinks(wanted: "Settings") -> None:
-    """Connects to each http sink's host, TLS included, and sends nothing: a receiver may take any request for an event.
+    """Connects to each network sink's other end, TLS included, and hands it no event; an http sink's hears no request.
 
     Raises Unavailable, and ConfigError where a secret can't be read.
     """
     from listener.sinks.http import HttpConfig
+    from listener.sinks.network import NetworkConfig
 
     for sink in wanted.sinks:
         if isinstance(sink, HttpConfig):
             from listener.sinks.http_probe import connect
 
             emit(f"online     {sink.name}: {connect(sink)}")
+        elif isinstance(sink, NetworkConfig):
+            emit(f"online     {sink.name}: {_probe(sink)}")
+
+
+def _probe(config: "NetworkConfig") -> str:
+    import asyncio
+
+    from listener.sinks import new_network_sink
+    from listener.sinks.network import Probing
+
+    async def ask() -> str:
+        sink = new_network_sink(config)
+        if not isinstance(sink, Probing):
+            return "its type can't be asked"
+        try:
+            return await sink.probe()
+        finally:
+            await sink.close()
+
+    return asyncio.run(ask())

@@ -9,7 +9,10 @@ from listener.sinks.exec import ExecConfig, ExecSink
 from listener.sinks.file import FileConfig, FileSink
 from listener.sinks.http import HttpConfig, HttpSink
 from listener.sinks.log import LogConfig, LogSink
+from listener.sinks.nats import NatsSink
+from listener.sinks.nats_config import NatsConfig
 from listener.sinks.network import NetworkConfig, NetworkSink, SinkType
+from listener.sinks.postgresql import PostgresqlConfig, PostgresqlSink
 from listener.sinks.stdout import StdoutConfig, StdoutSink
 
 TYPES: dict[str, SinkType] = {
@@ -19,6 +22,8 @@ TYPES: dict[str, SinkType] = {
     "http": SinkType(HttpConfig, HttpSink),
     "chat": SinkType(ChatConfig, lambda config, stopping: Blocking(ChatSink(config), stopping)),
     "exec": SinkType(ExecConfig, lambda config, stopping: Blocking(ExecSink(config), stopping)),
+    "postgresql": SinkType(PostgresqlConfig, PostgresqlSink, needs="asyncpg"),
+    "nats": SinkType(NatsConfig, NatsSink, needs="nats"),
 }
 """By the name that stands in config.toml. A type is one entry here, its file, and its part of config.example.toml."""
 

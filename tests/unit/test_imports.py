@@ -33,6 +33,8 @@ ONE_IMPORTER = {
     "websockets": {"feishu"},
     "requests": {"feishu"},
     "aiohttp": {"sources", "sinks"},
+    "asyncpg": {"sinks"},
+    "nats": {"sinks"},
     "prometheus_client": {"observe"},
     "tenacity": {"sources", "delivery"},
 }
