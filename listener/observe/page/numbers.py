@@ -25,7 +25,8 @@ class Figures(msgspec.Struct, frozen=True):
     statuses: dict[str, int]
     hours: list[tuple[int, dict[str, int]]]
     responses: list[float]
-    complete: bool = True
+    complete: bool  # whether all that is to be counted is
+    cut: bool  # whether older events than `since` are kept and not counted
 
 
 class Numbers:
@@ -76,4 +77,5 @@ class Numbers:
             hours=[(hour, dict(counts)) for hour, counts in sorted(self._hours.items())],
             responses=sorted(ticket.response for ticket in tickets if ticket.response is not None),
             complete=complete,
+            cut=self.cut,
         )

@@ -183,7 +183,7 @@ def _pace(path: Path, now_ms: int, offset_ms: int) -> dict[str, Any]:
 
 
 def _count(path: Path, numbers: Numbers) -> bool:
-    """Adds what is new; says whether the figures are of all that is kept."""
+    """Adds what is new; says whether nothing is left to add."""
     with reading(path) as connection:
         if not numbers.seq:
             oldest = browse.nth_newest(connection, FIGURES)
@@ -195,4 +195,4 @@ def _count(path: Path, numbers: Numbers) -> bool:
             time.sleep(BREATH)
             if time.monotonic() > until:
                 return False
-    return not numbers.cut
+    return True
