@@ -32,7 +32,7 @@ ONE_IMPORTER = {
     "typer": {"cli"},
     "websockets": {"feishu"},
     "requests": {"feishu"},
-    "aiohttp": {"sources", "sinks"},
+    "aiohttp": {"base", "sources", "sinks", "observe"},
     "asyncpg": {"sinks"},
     "nats": {"sinks"},
     "prometheus_client": {"observe"},
