@@ -10,6 +10,7 @@ import typer
 from listener import __version__
 from listener.base.errors import ListenError
 from listener.cli import (
+    backfill,
     check,
     dead_letters,
     demo,
@@ -73,6 +74,7 @@ for _command in (
     status.status,
     tail.tail,
     replay.replay,
+    backfill.backfill,
     subscribe.subscribe,
     subscribe.unsubscribe,
     doctor.doctor,
