@@ -10,6 +10,7 @@ import typer
 from listener import __version__
 from listener.base.errors import ListenError
 from listener.cli import (
+    backfill,
     check,
     dead_letters,
     demo,
@@ -75,6 +76,7 @@ for _command in (
     tail.tail,
     replay.replay,
     forget.forget,
+    backfill.backfill,
     subscribe.subscribe,
     subscribe.unsubscribe,
     doctor.doctor,

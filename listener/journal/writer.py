@@ -241,7 +241,7 @@ class Writer:
         if done.kept:
             self._tail.extend(done.kept)
         if events:
-            self.on_settled(events)
+            self._settle(events)
         if done.kept:
             self._tail.wake()  # after the acks: a sink that wakes up holds the interpreter for a slice of events
         done.resolve()
@@ -258,9 +258,18 @@ class Writer:
         with self._guard:
             self._cursors = cursors | self._cursors
         if events:
-            self.on_settled(events)
+            self._settle(events)
         else:
             time.sleep(CURSOR_DELAY)  # only cursors: no busy loop on a full disk
+
+    def _settle(self, events: list[Pending]) -> None:
+        """Tells of each event's code: the source where it was pushed, else whoever fetched it."""
+        pushed = [one for one in events if one.kept is None]
+        for one in events:
+            if one.kept is not None:
+                one.kept.set_result(one.code)
+        if pushed:
+            self.on_settled(pushed)
 
     def _note_failure(self, reason: str, refused: int) -> None:
         if self.failing != reason:

@@ -65,7 +65,10 @@ ARCHIVE = "[[sinks]]\ntype = 'file'\nname = 'a'\npath = 'x'\n"
     ("text", "problem"),
     [
         ('domian = "x"', 'feishu.domian: unknown setting (did you mean "domain"?); known here: app_id, app_secret, '),
-        ("[journa]", 'journa: unknown setting (did you mean "journal"?); known here: feishu, source, journal, sinks, '),
+        (
+            "[journa]",
+            'journa: unknown setting (did you mean "journal"?); known here: feishu, source, journal, ',
+        ),
         ('"a\\nb" = 1', 'feishu."a\ufffdb": unknown setting'),
         ("slow_retry = 3", "feishu.slow_retry: expected a table, found 3"),
         ('slow_retry.min_delay = "10m"', "feishu.slow_retry: min_delay is longer than max_delay"),

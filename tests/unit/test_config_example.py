@@ -9,14 +9,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from listener.settings.config import Feishu, Journal, Log, Settings, Source, load, template
+from listener.settings.config import Backfill, Enrich, Feishu, Journal, Log, Settings, Source, load, template
 from listener.settings.convert import unwrap
 from listener.settings.reader import settings_of
 from listener.sinks import TYPES
 from listener.sinks.network import NetworkConfig
 
 ROOT = Path(__file__).parents[2]
-TABLES: dict[str, type[msgspec.Struct]] = {"feishu": Feishu, "source": Source, "journal": Journal, "log": Log}
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "feishu": Feishu,
+    "source": Source,
+    "journal": Journal,
+    "enrich": Enrich,
+    "backfill": Backfill,
+    "log": Log,
+}
 # Of a sink, what all types share is described once; these are examples, not defaults.
 EXAMPLES = (
     "name",
@@ -108,7 +115,9 @@ def test_commented_settings_are_the_defaults(tmp_path: Path) -> None:
     bare = load_example(tmp_path, "")
     full = load_example(tmp_path, uncommented(template()))
     assert (bare.journal, bare.log) == (full.journal, full.log)
-    examples = dict.fromkeys(("proxy", "ca_file", "helpdesk_id", "helpdesk_token"))
+    examples = dict.fromkeys(("proxy", "ca_file", "helpdesk_id", "helpdesk_token", "max_calls_per_month"))
+    assert bare.enrich == msgspec.structs.replace(full.enrich, attachments=None)
+    assert bare.backfill == msgspec.structs.replace(full.backfill, since=None)
     assert bare.feishu == msgspec.structs.replace(full.feishu, **examples)
     assert bare.source == msgspec.structs.replace(full.source, verification_token=None, encrypt_key=None)
     assert bare.sinks[0] == full.sinks[0]

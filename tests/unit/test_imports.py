@@ -18,6 +18,7 @@ LAYERS = (
     ("sinks",),
     ("settings.config", "journal"),
     ("feishu",),
+    ("backfill",),
     ("delivery", "sources"),
     ("observe",),
     ("app",),
