@@ -190,7 +190,8 @@ class Service:
             return
         if worker.died:
             self._failure = ListenError(f"the sink {worker.config.name} failed in a way that it should not")
-        if worker.died or all(w.ended for w in self._workers):
+        sinks = list(self._workers)
+        if worker.died or (sinks and all(w.ended for w in sinks) and not self._workers.overdue()):
             self._stop.set()
 
     def _broken(self, error: BaseException) -> None:

@@ -1,13 +1,17 @@
 """Commands that mean a ticket, a sender or a person: tail, replay and forget."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from listener.journal import Cursor
 from listener.simulator import PlatformThread
+from tests.daemon import Daemon
 from tests.delivery.test_commands import daemon_on, home, tickets, written
 from tests.inprocess import Commands, commands
+from tests.journal.keeping import keep, opened, payload
 
 __all__ = ["commands", "home"]
 
@@ -44,6 +48,23 @@ def test_replay_of_a_ticket(home: Path, commands: Commands) -> None:
     assert 0 == done.rc, done.err
     assert "10 events replayed" in done.err
     assert [f"t{n}" for n in range(1, 20, 2)] == written(home)
+
+
+@pytest.mark.slow
+def test_a_replay_into_a_sink_that_never_comes_back_ends(home: Path) -> None:
+    """Nobody reads the pipe, and it is full."""
+    config = '[[sinks]]\nname = "out"\ntype = "stdout"\nstart = "earliest"\n'
+    (home / "config.toml").write_text(config, encoding="utf-8")
+    with opened(home / "state" / "helpdesk.db") as journal:
+        journal.attach([("out", True)])
+        keep(journal, *(payload(f"big{n}", text="x" * 20_000) for n in range(10)))
+        journal.advance("out", Cursor(journal.last_seq))
+    reader, writer = os.pipe()
+    with Daemon(home, "replay", "--sink", "out", "--since", "1h", stdout=writer) as command:
+        assert 74 == command.wait(60)
+        assert command.said("has not come back for 30 s")
+    os.close(reader)
+    os.close(writer)
 
 
 # forget
