@@ -26,7 +26,7 @@ from listener.delivery.verdicts import Verdicts
 from listener.journal import Cursor, Journal
 from listener.journal.waiting import settle
 from listener.sinks.base import Line
-from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing
+from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing, Paced
 from listener.sinks.results import Result, TryAgain
 
 NICENESS, IDLE = 5, 0.25  # IDLE: seconds between turns when nothing happens
@@ -53,6 +53,7 @@ class NetworkWorker:
         on_delivered: Callable[[Sequence[Line]], None] | None = None,
     ) -> None:
         self.config, self.sink, self._sink = config, self, sink
+        self._pause = sink.pause if isinstance(sink, Paced) else lambda: 0.0
         self.state = SinkState(config.name, seq=cursor.seq)
         self._attempts = Attempts(self.state, config.retry, abandon)
         self._journal, self._cursor, self._abandon = journal, cursor, abandon
@@ -181,10 +182,11 @@ class NetworkWorker:
         """What goes out next, if anything may."""
         free = self.config.in_flight - len(self._tasks) - self._unkept
         most = self._budget()
-        if min(free, self._endpoint.slots(now, len(self._tasks)), most) <= 0:
+        if min(free, self._endpoint.slots(now, len(self._tasks)), most) <= 0 or self._pause() > 0:
             return None
         if not self._endpoint.down:
-            return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most)
+            hurry = self._drain_to is not None
+            return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most, hurry=hurry)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
         again = None if self._fresh_probe else self._lanes.again(NEVER)
         fresh = again or self._lanes.take(now, most, hurry=True)

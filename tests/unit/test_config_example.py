@@ -35,11 +35,13 @@ EXAMPLES = (
     "filter",
     "transform",
     "service",
+    "chat_id",
     "text",
     "keyword",
     "command",
     "env",
 )
+REFUSED = {"exec": {".proxy", ".ca_file"}}  # settings of every network sink that say nothing to this one
 CONFIGS = {name: kind.config for name, kind in TYPES.items()}
 SINKS = {f"sinks.{name}": config for name, config in CONFIGS.items()}
 
@@ -66,7 +68,10 @@ def keys(table: dict[str, Any], key: str) -> Iterator[str]:
 def documented() -> dict[str, Any]:
     tables = tomllib.loads(uncommented(template()))
     sinks = tables.pop("sinks")
-    return tables | {f"sinks.{sink['type']}": sink for sink in sinks}
+    merged: dict[str, Any] = {}
+    for sink in sinks:  # a type may have two examples, of settings that exclude each other
+        merged[f"sinks.{sink['type']}"] = merged.get(f"sinks.{sink['type']}", {}) | sink
+    return tables | merged
 
 
 def test_the_example_is_what_init_writes() -> None:
@@ -90,7 +95,7 @@ def test_every_sink_setting_is_documented() -> None:
     assert known == found
     for name, sink in CONFIGS.items():
         own = set(settings(sink, "")) - set(settings(CONFIGS["stdout"], ""))
-        assert own <= set(keys(documented()[f"sinks.{name}"], "")), name
+        assert own - REFUSED.get(name, set()) <= set(keys(documented()[f"sinks.{name}"], "")), name
 
 
 def load_example(tmp_path: Path, text: str) -> Settings:
