@@ -198,8 +198,7 @@ class Service:
         await self._workers.change(settings.sinks)
         self._supervisor.reload(settings)
         configure(settings.log.level, settings.log.format)
-        retention, wanted = self._journal.retention, settings.journal
-        retention.keep_ms, retention.max_size = int(wanted.keep * 1000), wanted.max_size
+        self._journal.limit(settings.journal.keep, settings.journal.max_size)
         self.settings = self._facts.settings = settings
 
     def _thread_safe(self, callback: Callable[[T], None]) -> Callable[[T], None]:

@@ -52,7 +52,7 @@ class Progress:
 class Checkpointer:
     """A thread that checkpoints in PASSIVE mode, which never blocks the writer."""
 
-    def __init__(self, path: Path, progress: Progress, on_large: Callable[[], None], cap: int) -> None:
+    def __init__(self, path: Path, progress: Progress, on_large: Callable[[], None], cap: Callable[[], int]) -> None:
         self._path, self._progress, self._on_large, self._cap = path, progress, on_large, cap
         self._told = False
         self._stop = threading.Event()
@@ -71,17 +71,17 @@ class Checkpointer:
             at = time.monotonic()
             while not self._stop.wait(LOOK):
                 size = wal_size(self._path)
-                if size > self._cap:
+                if size > self._cap():
                     self._on_large()
                 self._tell(size)
-                due = size >= min(WORTH_IT, self._cap // 2) or time.monotonic() - at >= AT_LEAST_EVERY
+                due = size >= min(WORTH_IT, self._cap() // 2) or time.monotonic() - at >= AT_LEAST_EVERY
                 if due and self._progress.checkpoint(connection):
                     at = time.monotonic()
 
     def _tell(self, size: int) -> None:
         """Warns once for each time that a reader holds the WAL for long."""
         held = self._progress.held_seconds()
-        if held >= HELD and size > self._cap and not self._told:
+        if held >= HELD and size > self._cap() and not self._told:
             log.warning(
                 "another process has been reading the journal in one transaction: its write-ahead log grows meanwhile",
                 wal_bytes=size,

@@ -15,6 +15,7 @@ from listener.base.clock import now_ms
 from listener.base.errors import JournalError
 from listener.event import Received
 from listener.journal.database import connect, transaction
+from listener.journal.identity import knows
 from listener.journal.model import ASIDE, Cursor, DeadLetter, Order
 from listener.journal.query import AT_MOST_BACK_MS, COLUMNS, bounded, seq_at
 from listener.journal.writer import SET_CURSOR
@@ -88,10 +89,10 @@ def discarding(letters: Sequence[DeadLetter]) -> Change:
 
 def reread(aside: int, event_id: str) -> Change:
     """What was kept aside goes once it is in the journal as an event."""
-    query = "DELETE FROM aside WHERE id=? AND EXISTS (SELECT 1 FROM events WHERE event_id=?)"
 
     def change(connection: sqlite3.Connection) -> None:
-        connection.execute(query, (aside, event_id))
+        if knows(connection, event_id):
+            connection.execute("DELETE FROM aside WHERE id=?", (aside,))
 
     return change
 
