@@ -19,15 +19,14 @@ from listener.delivery.attempts import Attempts, SinkState
 from listener.delivery.endpoint import Endpoint, jitter
 from listener.delivery.feeding import Feed
 from listener.delivery.formatting import Formatter
-from listener.delivery.lanes import Item, Lanes, Sending
-from listener.delivery.noting import be_patient, note, tell_paused
+from listener.delivery.lanes import Lanes, Sending
+from listener.delivery.noting import be_patient, note, tell
 from listener.delivery.preparing import Preparer
 from listener.delivery.verdicts import Verdicts
 from listener.journal import Cursor, Journal
 from listener.journal.waiting import settle
 from listener.sinks.base import Line
 from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing, Paced
-from listener.sinks.results import Result, TryAgain
 
 NICENESS, IDLE = 5, 0.25  # IDLE: seconds between turns when nothing happens
 JOURNAL_PAUSE = 1.0
@@ -200,24 +199,12 @@ class NetworkWorker:
 
     async def _send(self, sending: Sending, began: float) -> None:
         batch = Batch(Outgoing(one.line.event, one.line.data, one.attempts + 1, one.replayed) for one in sending.items)
-        results = await attempt(self._sink, batch, self.config.timeout + 5.0)
-        items, was_paused = list(sending.items), self._endpoint.paused
+        results = await attempt(self._sink, batch, self.config.timeout)
+        aside = sending.items[0].aside
         self._verdicts.settle(sending, results, began)
         if self._verdicts.done or not self._verdicts.is_empty:
             self._unkept += 1
-        self._tell(items, results, was_paused)
-
-    def _tell(self, items: Sequence[Item], results: Sequence[Result], was_paused: str | None) -> None:
-        failure = next((one for one in results if isinstance(one, TryAgain)), None)
-        self.state.paused = self._endpoint.paused
-        if not failure:
-            self._attempts.succeeded()
-        elif items[0].aside and not self._endpoint.down:
-            self.state.retries += 1
-        else:
-            self._attempts.failed(failure.reason)
-        if self.state.paused and not was_paused:
-            tell_paused(self.state)
+        tell(self._attempts, self.state, results, self._endpoint, alone=aside and not self._endpoint.down)
 
     def _over(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]

@@ -127,8 +127,7 @@ class GroupBot:
         from listener.sinks.http_client import Client
 
         self._config, self._service = config, service
-        self._url()
-        self._client = Client(config)
+        self._client = Client(config, self._url())
 
     async def post(self, text: str, uuid: str) -> Answer:
         """The service's answer, or why there is none; a group bot takes no `uuid`."""

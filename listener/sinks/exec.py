@@ -75,10 +75,8 @@ class ExecSink:
             return TryAgain(f"{self._config.command[0]}: {e.strerror}", scope="endpoint")
         tail = asyncio.ensure_future(_last_words(process))
         try:
-            await asyncio.wait_for(self._talk(process, batch), self._config.timeout)
-        except TimeoutError:
-            return TryAgain(f"no end after {self._config.timeout:g} s", scope="event")
-        finally:
+            await self._talk(process, batch)
+        finally:  # also where the worker ends a run that takes longer than `timeout`
             await _end(process)
         return _judged(process.returncode or 0, await _within(tail))
 
@@ -97,10 +95,10 @@ class ExecSink:
                 return await self._told(ended)
         try:
             self._process = self._process or await self._start_to_stay()
-            await asyncio.wait_for(_write(self._process, batch), self._config.timeout)
-        except TimeoutError:
+            await _write(self._process, batch)
+        except asyncio.CancelledError:  # it has not read for `timeout`, or the sink stops: it may have half of a line
             await self._drop()
-            return TryAgain(f"it has not read for {self._config.timeout:g} s", scope="endpoint")
+            raise
         except (BrokenPipeError, ConnectionResetError):
             return await self._told(await self._drop())
         except OSError as e:

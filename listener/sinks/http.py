@@ -102,7 +102,7 @@ class HttpSink:
         self._read_secrets()
         await self.close()
         config = self._config
-        self._client = Client(config, config.client_cert, config.client_key)
+        self._client = Client(config, config.url.reveal(), config.client_cert, config.client_key)
 
     async def deliver(self, batch: Batch) -> Sequence[Result]:
         if not self._fresh:

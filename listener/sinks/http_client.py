@@ -19,16 +19,16 @@ Answer = tuple[int, Mapping[str, str], bytes]
 class Client:
     """Keeps connections open; follows no redirect, keeps no cookie, reads no .netrc."""
 
-    def __init__(self, config: NetworkConfig, cert: Path | None = None, key: Path | None = None) -> None:
-        """Raises OSError where a certificate can't be read."""
+    def __init__(self, config: NetworkConfig, url: str, cert: Path | None = None, key: Path | None = None) -> None:
+        """Raises OSError where a certificate can't be read. The worker bounds a whole request by `timeout`."""
         self._config = config
-        self._proxy: tuple[str, str | None] = ("", None)  # a URL and its proxy
-        connect = min(CONNECT, config.timeout)
+        self._proxy = url, proxy_for(url, config)  # a URL and its proxy
+        secure = any(one and one.startswith("https:") for one in self._proxy)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls(config, cert, key)),
-            timeout=aiohttp.ClientTimeout(total=config.timeout, sock_connect=connect),
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls(config, cert, key) if secure else True),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT, 0.9 * config.timeout)),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"helpdesk-listen/{__version__}"},
+            headers={"User-Agent": f"helpdesk-listen/{__version__}", "Accept-Encoding": "identity"},
         )
 
     async def send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | TryAgain:
@@ -36,9 +36,8 @@ class Client:
         host = urlsplit(url).netloc.rpartition("@")[2]
         try:
             return await self._send(method, url, body, headers)
-        except TimeoutError as e:
-            scope = "endpoint" if isinstance(e, aiohttp.ConnectionTimeoutError) else "event"
-            return TryAgain(f"{host}: no answer within {self._config.timeout:g} s", None, scope)  # type: ignore[arg-type]
+        except TimeoutError:
+            return TryAgain(f"{host}: no connection within {min(CONNECT, self._config.timeout):g} s", None, "endpoint")
         except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL) as e:
             return TryAgain(f"{host}: {_why(e)}", None, "endpoint")
         except (aiohttp.ClientError, OSError) as e:

@@ -1,9 +1,10 @@
 """What the http sink carries: `python -m tests.bench.network`. Under a minute.
 
-The journal and the sink are pinned to one core; the receiver is a process of its own on another. Prints events a second,
-what is possible at most, and the processor time of one event.
+The journal and the sink are pinned to one core; the receiver is a process of its own on another. Prints events a
+second, what is possible at most, and the processor time of one event.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from listener.app.daemon import COLLECT_EVERY, SWITCH_INTERVAL
 from listener.base import logs
 from tests.bench.machine import CLIENT_CORE, STAND_IN_CORE
 from tests.journal.keeping import opened
@@ -24,13 +26,16 @@ def main() -> None:
     """One event a request, then a hundred."""
     logs.configure("warning")
     os.sched_setaffinity(0, {CLIENT_CORE})
-    one = measure(in_flight=IN_FLIGHT)
+    sys.setswitchinterval(SWITCH_INTERVAL)  # as the daemon does
+    gc.set_threshold(COLLECT_EVERY)
+    gc.freeze()
+    rate, cpu = measure(in_flight=IN_FLIGHT)
     possible = IN_FLIGHT / ANSWER
     print(
-        f"one event a request:   {one[0]:7.0f} events/s of {possible:.0f} ({one[0] / possible:.0%}), {one[1]:.2f} ms CPU"
+        f"one event a request: {rate:.0f} events/s, {rate / possible:.0%} of {possible:.0f}; {cpu:.2f} ms CPU an event"
     )
-    many = measure(in_flight=8, max_events=100)
-    print(f"100 events a request:  {many[0]:7.0f} events/s, {many[1]:.2f} ms CPU an event")
+    rate, cpu = measure(in_flight=8, max_events=100)
+    print(f"100 events a request: {rate:.0f} events/s; {cpu:.2f} ms CPU an event")
 
 
 def measure(**settings: Any) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from listener.delivery.attempting import attempt
 from listener.sinks.exec import ExecConfig, ExecSink
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 from tests.filters.test_chat import batch
@@ -33,7 +34,8 @@ def told(command: tuple[str, ...], step: Callable[[ExecSink], Awaitable[Any]], *
 
 
 def delivered(command: tuple[str, ...], count: int = 1, **settings: Any) -> list[Result]:
-    results: list[Result] = told(command, lambda sink: sink.deliver(batch(count)), **settings)
+    seconds = settings.get("timeout", 30.0)
+    results: list[Result] = told(command, lambda sink: attempt(sink, batch(count), seconds), **settings)
     return results
 
 
@@ -64,7 +66,7 @@ def test_a_time_out_ends_the_process_group(tmp_path: Path) -> None:
     )
 
     (result,) = delivered(python(code), mode="batch", timeout=2.0)
-    assert TryAgain("no end after 2 s") == result
+    assert TryAgain("no answer within 2 s") == result
     until(lambda: not _lives(int(pid.read_text())), "the grandchild ended")
 
 
@@ -114,4 +116,4 @@ def test_one_that_should_stay_and_ends_is_told_and_started_anew() -> None:
 
 def test_one_that_does_not_read_is_ended_and_tried_again() -> None:
     results = delivered(("sleep", "600"), 200, timeout=0.5)
-    assert {TryAgain("it has not read for 0.5 s", scope="endpoint")} == set(results)
+    assert {TryAgain("no answer within 0.5 s")} == set(results)
