@@ -9,6 +9,7 @@ from typing import Any
 
 from listener.simulator.faults import Answer, code, reply
 from listener.simulator.http1 import Request
+from listener.simulator.messages import MESSAGES_PATH, SEND_SCOPE, Chats
 
 TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105 -- a path
 ONLINE_PATH = "/open-apis/event/v1/connection"
@@ -59,8 +60,9 @@ class OpenApi:
     credentials: dict[str, str]
     online: Callable[[], int]
     helpdesks: dict[str, str] = field(default_factory=lambda: dict(DEMO_HELPDESK))
-    scopes: set[str] = field(default_factory=lambda: {SCOPE})
+    scopes: set[str] = field(default_factory=lambda: {SCOPE, SEND_SCOPE})
     subscriptions: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    chats: Chats = field(default_factory=Chats)
     tokens: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
 
     def handle(self, request: Request) -> Answer:
@@ -123,6 +125,15 @@ def _unsubscribe(api: OpenApi, request: Request) -> Answer:
 def _tickets(api: OpenApi, request: Request) -> Answer:
     """As of a helpdesk that has none."""
     return api.refusal(request) or reply({"code": 0, "msg": "success", "data": {"total": 0, "tickets": []}})
+
+
+@route("POST", MESSAGES_PATH)
+def _message(api: OpenApi, request: Request) -> Answer:
+    if not api.authorized(request):
+        return INVALID_TOKEN
+    if SEND_SCOPE not in api.scopes:
+        return code(99991672, f"Access denied. One of the following scopes is required: [{SEND_SCOPE}]", 400)
+    return api.chats.take(request)
 
 
 def _change_subscriptions(api: OpenApi, request: Request, change: Callable[[set[Any], set[Any]], None]) -> Answer:

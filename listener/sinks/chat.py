@@ -47,6 +47,8 @@ class ChatConfig(NetworkConfig, frozen=True, kw_only=True):
             raise ValueError("set one of url (or url_file), for a group bot, and chat_id, for the app's own bot")
         if self.chat_id is not None and SERVICES[self.service].code != "code":
             raise ValueError(f"chat_id is of Feishu and Lark: for {self.service}, set url")
+        if self.chat_id is not None and (self.proxy or self.ca_file):
+            raise ValueError("the app's bot goes the way that [feishu] says: leave proxy and ca_file out")
         if self.text is not None and self.transform is not None:
             raise ValueError("text and transform are two names for the message here: set one of them")
         if self.format != "record" and self.text is None and self.transform is None:

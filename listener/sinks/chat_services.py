@@ -51,17 +51,18 @@ class Service:
 
     def read(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         """What an answer means. A code that nobody knows is one to try again: nothing is lost by it."""
-        if status != 200:
-            return _by_status(status, headers, body)
-        if not self.code:
-            return Answer("delivered")
-        code, message = _code(body, self.code)
+        code, message = _code(body, self.code) if self.code and status in (200, 400) else (None, "")
         if code is None:
-            return Answer("again", "the answer has no code")
+            return self._without_code(status, headers, body)
         if code == 0:
             return Answer("delivered")
         known = self.codes.get(code, Answer("again", "a code that is not documented"))
         return Answer(known.meaning, f"{code}: {known.reason}{message}", known.after)
+
+    def _without_code(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+        if status != 200:
+            return _by_status(status, headers, body)
+        return Answer("again", "the answer has no code") if self.code else Answer("delivered")
 
 
 def _code(body: bytes, name: str) -> tuple[int | None, str]:
@@ -81,7 +82,7 @@ def _by_status(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         return Answer("rejected", reason)
     if status in (401, 403, 404, 410) or 300 <= status < 400:
         return Answer("paused", reason)
-    return Answer("again", reason, _seconds(headers.get("Retry-After")))
+    return Answer("again", reason, _seconds(headers.get("Retry-After") or headers.get("x-ogw-ratelimit-reset")))
 
 
 def _seconds(value: str | None) -> float | None:
