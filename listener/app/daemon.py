@@ -125,7 +125,13 @@ class Service:
         journal.writer.on_broken = self._thread_safe(self._broken)
         self._receiver = Receiver(journal, settings.feishu.events, timings.on_settled)
         ended = self._thread_safe(self._worker_ended)
-        self._workers = Workers(journal, ended, limit=self.bounds.max_events, on_delivered=timings.on_delivered)
+        self._workers = Workers(
+            journal,
+            ended,
+            limit=self.bounds.max_events,
+            on_delivered=timings.on_delivered,
+            feishu=lambda: self.settings.feishu,
+        )
         self._supervisor = self._new_source()
         self.clients = ClientsState(settings.feishu.expected_clients)
         self._calls = Calls(settings, journal, lambda: self._supervisor.state.phase == "connected")

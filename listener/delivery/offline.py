@@ -103,7 +103,8 @@ def _carry_out(settings: Settings, journal: Journal, sink: str) -> None:
     config, abandon = sink_config(settings, sink), threading.Event()
     refuse_broken([config])
     cursor = journal.attach((s.name, s.start == "earliest") for s in settings.sinks)[sink]
-    worker = new_worker(config, journal, cursor, formatter=Formatter(share=False), abandon=abandon)
+    formatter = Formatter(share=False)
+    worker = new_worker(config, journal, cursor, formatter=formatter, abandon=abandon, feishu=lambda: settings.feishu)
     work: Future[None] = Future()
     threading.Thread(target=_run, args=(worker.carry_out_orders, work), name="replay", daemon=True).start()
     if problem := _wait(work, worker.state):

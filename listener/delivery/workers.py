@@ -10,8 +10,10 @@ from typing import Any
 from listener.delivery.formatting import Formatter
 from listener.delivery.worker import Worker
 from listener.journal import Cursor, Journal
+from listener.settings.config import Feishu
 from listener.sinks import new_network_sink, new_sink
 from listener.sinks.base import Line, SinkConfig
+from listener.sinks.chat import Bot, ChatConfig, ChatSink
 from listener.sinks.network import NetworkConfig
 
 ABANDONED = 0.2  # seconds that all workers together have to end once they are abandoned
@@ -20,15 +22,35 @@ OnDelivered = Callable[[str, Sequence[Line]], None]
 
 
 def new_worker(
-    config: SinkConfig, journal: Journal, cursor: Cursor, *, abandon: threading.Event, **more: Any
+    config: SinkConfig,
+    journal: Journal,
+    cursor: Cursor,
+    *,
+    abandon: threading.Event,
+    feishu: Callable[[], Feishu] | None = None,
+    **more: Any,
 ) -> Worker:
-    """The worker that the sink's kind wants; a NetworkWorker has the same outer interface."""
+    """The worker that the sink's kind wants; a NetworkWorker has the same outer interface.
+
+    `feishu` gives the app's settings to a sink that writes as the app.
+    """
     if isinstance(config, NetworkConfig):
         from listener.delivery.network import NetworkWorker
 
-        made: Any = NetworkWorker(config, new_network_sink(config), journal, cursor, abandon=abandon, **more)
+        sink = new_network_sink(config)
+        if isinstance(sink, ChatSink) and feishu:
+            sink.app_bot = _app_bot(config, feishu)
+        made: Any = NetworkWorker(config, sink, journal, cursor, abandon=abandon, **more)
         return made  # type: ignore[no-any-return]
     return Worker(config, new_sink(config, abandon), journal, cursor, abandon=abandon, **more)
+
+
+def _app_bot(config: NetworkConfig, feishu: Callable[[], Feishu]) -> Bot | None:
+    if not isinstance(config, ChatConfig) or config.chat_id is None:
+        return None
+    from listener.feishu.messages import AppBot
+
+    return AppBot(feishu, config.chat_id)
 
 
 class Workers:
@@ -41,7 +63,9 @@ class Workers:
         *,
         limit: int | None = None,
         on_delivered: OnDelivered | None = None,
+        feishu: Callable[[], Feishu] | None = None,
     ) -> None:
+        self._feishu = feishu
         self._journal, self._on_end, self._limit, self._on_delivered = journal, on_end, limit, on_delivered
         self._formatter = Formatter(share=False)
         self._wanted: dict[str, SinkConfig] = {}
@@ -124,6 +148,7 @@ class Workers:
             cursor,
             formatter=self._formatter,
             abandon=abandon,
+            feishu=self._feishu,
             limit=self._limit,
             on_end=self._on_end,
             on_delivered=partial(self._on_delivered, config.name) if self._on_delivered else None,

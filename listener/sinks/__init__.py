@@ -3,7 +3,6 @@
 from importlib.util import find_spec
 
 from listener.sinks.base import Sink, SinkConfig, Stopping
-from listener.sinks.blocking import Blocking
 from listener.sinks.chat import ChatConfig, ChatSink
 from listener.sinks.exec import ExecConfig, ExecSink
 from listener.sinks.file import FileConfig, FileSink
@@ -20,8 +19,8 @@ TYPES: dict[str, SinkType] = {
     "file": SinkType(FileConfig, FileSink),
     "log": SinkType(LogConfig, LogSink),
     "http": SinkType(HttpConfig, HttpSink),
-    "chat": SinkType(ChatConfig, lambda config, stopping: Blocking(ChatSink(config), stopping)),
-    "exec": SinkType(ExecConfig, lambda config, stopping: Blocking(ExecSink(config), stopping)),
+    "chat": SinkType(ChatConfig, ChatSink),
+    "exec": SinkType(ExecConfig, ExecSink),
     "postgresql": SinkType(PostgresqlConfig, PostgresqlSink, needs="asyncpg"),
     "nats": SinkType(NatsConfig, NatsSink, needs="nats"),
 }

@@ -100,6 +100,15 @@ class Probing(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
+class Paced(Protocol):
+    """A network sink whose other end sets a pace; while it pauses, events gather for its next batch."""
+
+    def pause(self) -> float:
+        """Seconds before the sink may be given the next batch; 0 if it may now."""
+        ...
+
+
 def clean(text: str) -> str:
     """What a stranger said, on one line, printable and short."""
     return peers_words(text[:SHOWN]).strip()
