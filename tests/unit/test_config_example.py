@@ -42,6 +42,7 @@ EXAMPLES = (
     "env",
     "dsn",
     "servers",
+    "max_len",
     "credentials_file",
 )
 CONFIGS = {name: kind.config for name, kind in TYPES.items()}

@@ -35,6 +35,7 @@ ONE_IMPORTER = {
     "aiohttp": {"sources", "sinks"},
     "asyncpg": {"sinks"},
     "nats": {"sinks"},
+    "redis": {"sinks"},
     "prometheus_client": {"observe"},
     "tenacity": {"sources", "delivery"},
 }
