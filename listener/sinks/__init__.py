@@ -12,6 +12,7 @@ from listener.sinks.nats import NatsSink
 from listener.sinks.nats_config import NatsConfig
 from listener.sinks.network import NetworkConfig, NetworkSink, SinkType
 from listener.sinks.postgresql import PostgresqlConfig, PostgresqlSink
+from listener.sinks.redis import RedisConfig, RedisSink
 from listener.sinks.stdout import StdoutConfig, StdoutSink
 
 TYPES: dict[str, SinkType] = {
@@ -23,6 +24,7 @@ TYPES: dict[str, SinkType] = {
     "exec": SinkType(ExecConfig, ExecSink),
     "postgresql": SinkType(PostgresqlConfig, PostgresqlSink, needs="asyncpg"),
     "nats": SinkType(NatsConfig, NatsSink, needs="nats"),
+    "redis": SinkType(RedisConfig, RedisSink, needs="redis"),
 }
 """By the name that stands in config.toml. A type is one entry here, its file, and its part of config.example.toml."""
 

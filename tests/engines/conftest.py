@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from tests.engines.server import Database, Nats, Postgres
+from tests.engines.server import Database, Nats, Postgres, RedisServer
 
 _numbers = count(1)
 
@@ -19,6 +19,12 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def nats_server() -> Iterator[Nats]:
     with Nats() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    with RedisServer() as server:
         yield server
 
 

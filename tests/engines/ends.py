@@ -6,8 +6,8 @@ from typing import Any, Protocol, Self
 
 from listener.settings.secrets import Secret
 from listener.sinks.network import NetworkConfig
-from tests.engines.server import Database, Nats, Postgres, Server
-from tests.engines.working import config_of
+from tests.engines.server import Database, Nats, Postgres, RedisServer, Server
+from tests.engines.working import config_of, held
 
 COMMON = '[[sinks]]\nname = "end"\ntype = "{kind}"\nstart = "earliest"\nretry.max_delay = "1s"\n'
 
@@ -103,8 +103,37 @@ class NatsEnd:
         return int(self.server.call(messages))
 
 
+class RedisEnd:
+    """Redis with an append-only file, synced every second or at each write (`always`)."""
+
+    def __init__(self, sync: str = "everysec") -> None:
+        self.server = RedisServer(appendfsync=sync)
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.__exit__()
+
+    @property
+    def config(self) -> str:
+        return COMMON.format(kind="redis") + f'url = "{self.server.url()}"\n'
+
+    def sink(self, **settings: Any) -> NetworkConfig:
+        return config_of("redis", **({"url": held(self.server.url()), "max_events": 256} | settings))
+
+    def found(self) -> list[str]:
+        return [entry["event_id"] for entry in self.server.entries()]
+
+    def count(self) -> int:
+        return len(self.found())
+
+
 ENDS: dict[str, Callable[[], End]] = {
     "postgresql": PostgresEnd,
     "nats": NatsEnd,
+    "redis": RedisEnd,
+    "redis-always": lambda: RedisEnd("always"),
     "nats-always": lambda: NatsEnd(sync_interval="always"),
 }

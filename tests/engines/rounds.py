@@ -57,7 +57,10 @@ class Rounds:
             self._start(lives)
             for victim in victims:
                 self.round(victim, lives)
-            until(self._has_all, "the other end has all that was acked", 120)
+            try:
+                until(self._has_all, "the other end has all that was acked", 120)
+            except Exception as e:
+                raise AssertionError("\n".join(self.daemon.stderr[-20:])) from e
             assert self.daemon.stop(30) == 0, self.daemon.stderr[-5:]
         self._check()
         return self.figures

@@ -50,6 +50,7 @@ EXAMPLES = (
     "env",
     "dsn",
     "servers",
+    "max_len",
     "credentials_file",
 )
 REFUSED = {"exec": {".proxy", ".ca_file"}}  # settings of every network sink that say nothing to this one

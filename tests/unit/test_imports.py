@@ -36,6 +36,7 @@ ONE_IMPORTER = {
     "aiohttp": {"base", "sources", "sinks", "observe"},
     "asyncpg": {"sinks"},
     "nats": {"sinks"},
+    "redis": {"sinks"},
     "prometheus_client": {"observe"},
     "tenacity": {"sources", "delivery"},
 }
