@@ -16,7 +16,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.evil.test",
+    "--host-resolver-rules=MAP *.evil.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
 
 
@@ -33,7 +33,13 @@ def running() -> Iterator[Browser]:
 
 @contextmanager
 def tab_of(
-    browser: Browser, *, language: str = "en-US", theme: Any = "light", width: int = 1280, height: int = 800, **more: Any
+    browser: Browser,
+    *,
+    language: str = "en-US",
+    theme: Any = "light",
+    width: int = 1280,
+    height: int = 800,
+    **more: Any,
 ) -> Iterator[BrowserContext]:
     """A profile of its own: language, theme and size as a reader has them."""
     context = browser.new_context(

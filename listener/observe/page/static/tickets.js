@@ -136,15 +136,15 @@ async function older() {
   view.asking = id;
   put($("older"), t("loading"));
   const ticket = state.tickets.get(id);
-  let before = ticket?.before ?? ticket?.messages[0]?.seq ?? "";
+  let before = ticket ? Math.min(ticket.before ?? Infinity, ticket.messages[0].seq) : "";
   for (let tries = 0; tries < 12 && view?.id === id; tries += 1) {
     const found = await get("messages", { before, ticket: id, limit: 50 }).catch(() => null);
     if (!found || view?.id !== id) break;
-    take(found.events, false);
+    const taken = take(found.events, false);
     before = found.next;
     const known = state.tickets.get(id);
     if (known) { known.before = before; known.complete = before === null; }
-    if (before === null || found.events.length) break;
+    if (before === null || taken) break;
   }
   view.asking = null;
   if (view.id === id && $("older")) put($("older"), before === null ? t("begin") : h("button", { type: "button", onclick: older }, t("older")));
