@@ -92,12 +92,16 @@ class Served:
         """The page's address, with the token for its buttons."""
         return f"{self.url}/#token={TOKEN}"
 
-    def push(self, text: str, ticket_id: str = "7000000000000000001", *, sender: int = 2, status: int = 2) -> None:
+    def push(
+        self, text: str, ticket_id: str = "7000000000000000001", *, sender: int = 2, status: int = 2, wait: bool = True
+    ) -> None:
         """Has the platform push a message, and waits for its ack."""
         event = example(f"page-{next(_numbers)}-{id(self)}", text=text, sender_type=sender)
         event["event"]["ticket"] = ticket(ticket_id=ticket_id, status=status)
         event["event"]["content"] = {"content": text, "msg_type": "text"}
-        self.platform.call(self.platform.call(self.platform.platform.push, event).acked)
+        delivery = self.platform.call(self.platform.platform.push, event)
+        if wait:
+            self.platform.call(delivery.acked)
 
     def restart(self) -> None:
         """Stops the daemon and starts it again, on the same journal and the same port."""

@@ -62,7 +62,7 @@ const name = (id) => (id === NO_TICKET ? t("no_ticket") : id);
 const words = (one) => one.problem ? t("unreadable_event", one.problem) : one.text || (one.kind ? `[${one.kind}]` : one.type);
 
 export function pill(code) {
-  const kind = code.startsWith("closed") ? "" : code === "processing" ? "accent" : code === "created" || code === "queued" ? "warn" : "ok";
+  const kind = { created: "accent", processing: "ok", queued: "warn", pending: "warn" }[code] || "";
   return h("span", { class: `pill ${kind}` }, status(code));
 }
 
@@ -114,7 +114,7 @@ export function message(one) {
   return h("article", { class: `said ${sender}` },
     h("span", { class: "face", "aria-hidden": "true" }, [...who][0]),
     h("p", { class: "who" }, h("bdi", {}, visible(by)), " · ", h("a", { href: `#/event/${one.seq}` }, h("time", { datetime: new Date(one.at).toISOString(), title: `${fullTime(one.at)}${one.who ? ` · ${one.who}` : ""}` }, shortTime(one.created || one.at)))),
-    h("div", { class: "bubble", dir: "auto" }, visible(words(one)), ...pictures(one),
+    h("div", { class: "bubble", dir: "auto" }, visible(one.pictures ? words(one).replaceAll("[image]", "").trim() : words(one)), ...pictures(one),
       one.more ? h("a", { class: "more", href: `#/event/${one.seq}` }, `… ${t("more_text", count(one.more))}`) : null));
 }
 
