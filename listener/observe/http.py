@@ -24,6 +24,7 @@ STOP = 0.5  # seconds that requests under way have at the end
 TEXT = "text/plain; charset=utf-8"
 HEADERS = {
     "Cache-Control": "no-store",
+    "Server": "helpdesk-listen",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",

@@ -14,6 +14,7 @@ from listener.observe.facts import Facts
 WAIT = 4.0  # seconds for the commit
 MOST = 50_000  # letters of one action
 Name = Annotated[str, msgspec.Meta(max_length=64)]
+Number = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]  # what SQLite holds: an error in a job costs a commit
 log = get_logger(__name__)
 
 
@@ -21,14 +22,14 @@ class Letters(msgspec.Struct, forbid_unknown_fields=True):
     """Dead letters of a sink: these, or without `ids` every one; the sink "-" means payloads that can't be read."""
 
     sink: Name
-    ids: Annotated[list[int], msgspec.Meta(max_length=1000)] | None = None
+    ids: Annotated[list[Number], msgspec.Meta(max_length=1000)] | None = None
 
 
 class Again(msgspec.Struct, forbid_unknown_fields=True):
     """An event for a sink."""
 
     sink: Name
-    seq: int
+    seq: Number
 
 
 class Refused(ListenError):

@@ -2,7 +2,9 @@
 import { h, svg } from "./dom.js";
 import { count, duration, hourTime, shortHour, t } from "./words.js";
 
-const W = 720;
+// A telephone shows a narrower drawing, not a smaller one.
+const small = matchMedia("(max-width: 760px)");
+let W = 720;
 export const SENDERS = ["guest", "agent", "bot", "unknown"];
 
 // A round number at or above `most` for the top of an axis.
@@ -21,12 +23,13 @@ function frame(height, highest, label, ...inside) {
 }
 
 export function area(values, label) {
+  W = small.matches ? 400 : 720;
   const height = 150;
   const highest = top(Math.max(0, ...values));
   const x = (at) => 36 + (at / Math.max(1, values.length - 1)) * (W - 40);
   const y = (value) => height - 20 - (value / highest) * (height - 32);
   const points = values.map((value, at) => `${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join(" L ");
-  const marks = [60, 45, 30, 15, 0].map((back) => svg("text", { x: x(Math.max(0, values.length - 1 - back)), y: height - 3, "text-anchor": back === 60 ? "start" : back ? "middle" : "end" },
+  const marks = (small.matches ? [60, 30, 0] : [60, 45, 30, 15, 0]).map((back) => svg("text", { x: x(Math.max(0, values.length - 1 - back)), y: height - 3, "text-anchor": back === 60 ? "start" : back ? "middle" : "end" },
     back ? `−${duration(back * 60)}` : t("now")));
   return frame(height, highest, label,
     values.length ? svg("path", { class: "area", d: `M ${x(0)} ${y(0)} L ${points} L ${x(values.length - 1)} ${y(0)} Z` }) : null,
@@ -35,7 +38,8 @@ export function area(values, label) {
 
 // `hours`: [Unix ms, {sender: messages}] of consecutive hours.
 export function stacked(hours, label) {
-  const height = 210;
+  W = small.matches ? 400 : 960;
+  const height = small.matches ? 210 : 240;
   const sums = hours.map(([, counts]) => SENDERS.reduce((sum, one) => sum + (counts[one] || 0), 0));
   const highest = top(Math.max(0, ...sums));
   const step = (W - 38) / hours.length;
@@ -48,7 +52,7 @@ export function stacked(hours, label) {
         svg("title", {}, `${hourTime(at)}: ${t(one)} ${count(counts[one])}`));
     });
   });
-  const every = Math.ceil(hours.length / 8);
+  const every = Math.ceil(hours.length / (small.matches ? 3 : 8));
   const marks = hours.map(([at], n) => (n % every === 0 ? svg("text", { x: 37 + n * step, y: height - 3 }, hours.length > 30 ? hourTime(at) : shortHour(at)) : null));
   return frame(height, highest, label, ...bars, ...marks);
 }

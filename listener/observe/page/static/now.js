@@ -39,7 +39,7 @@ const timeAgo = (ms) => h("time", { "data-ago": ms, datetime: new Date(ms).toISO
 function notes(now) {
   if (!now?.problems.length) return null;
   const kind = now.ready ? "note" : "note bad";
-  return h("ul", { class: "notes" }, now.problems.map((one) => h("li", { class: kind }, problem(one))));
+  return h("ul", { class: "notes" }, now.problems.map((one) => h("li", { class: kind }, /dead letters|another attempt/.test(one) ? h("a", { href: "#/letters" }, problem(one)) : problem(one))));
 }
 
 function cards(now) {
@@ -50,10 +50,18 @@ function cards(now) {
 function today() {
   const pace = state.pace;
   const usual = pace?.before.length ? pace.before.reduce((a, b) => a + b, 0) / pace.before.length : null;
-  return h("section", { class: "card" }, h("h2", {}, t("today")),
+  return h("section", { class: "card today" }, h("h2", {}, t("today")),
     h("p", { class: "big" }, pace ? count(pace.today) : "–"),
     h("p", { class: "muted" }, t("messages")),
-    h("p", { class: "small muted" }, usual === null ? t("no_days") : [t("usual", count(Math.round(usual))), usual ? ` · ${difference(pace.today, usual)}` : ""]));
+    h("p", { class: "small muted" }, usual === null ? t("no_days") : [t("usual", count(Math.round(usual))), usual ? ` · ${difference(pace.today, usual)}` : ""]),
+    usual === null ? null : h("div", { class: "days" }, days([...pace.before].reverse(), pace.today)));
+}
+
+function days(before, today) {
+  const all = [...before, today];
+  const most = Math.max(1, ...all);
+  return svg("svg", { viewBox: `0 0 ${all.length * 10} 54`, preserveAspectRatio: "none", role: "img", "aria-label": t("days_before", all.map(count).join(", ")) },
+    all.map((n, at) => svg("rect", { class: at < before.length ? "fill-before" : "fill-accent", x: at * 10 + 1, width: 8, height: Math.max(1, (n / most) * 54), y: 54 - Math.max(1, (n / most) * 54) })));
 }
 
 function difference(today, usual) {

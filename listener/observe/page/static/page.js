@@ -64,6 +64,14 @@ function news({ events, skipped, last }) {
   state.last = last;
   take(events, true);
   if (skipped && state.pace) bump(state.pace, Date.now(), skipped);
+  if (skipped) again();
+}
+
+// More came at once than is sent: once it is calm, the newest are read anew, so that no conversation has a hole.
+let calm = 0;
+function again() {
+  clearTimeout(calm);
+  calm = setTimeout(() => { state.tickets.clear(); older(); }, 2000);
 }
 
 async function pace() {

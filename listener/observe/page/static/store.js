@@ -33,11 +33,13 @@ function ticketOf(id) {
   return ticket;
 }
 
-// `live`: these are new; else they are older ones, from the journal.
+// `live`: these are new; else they are older ones, from the journal. Returns how many were not known.
 export function take(events, live) {
+  let taken = 0;
   for (const one of events) {
     const ticket = ticketOf(one.ticket || NO_TICKET);
     if (!insert(ticket.messages, one)) continue;
+    taken += 1;
     if (!ticket.last || one.seq > ticket.last.seq) {
       ticket.last = one;
       ticket.status = one.status || ticket.status;
@@ -49,6 +51,7 @@ export function take(events, live) {
   }
   if (live) trim();
   changed("tickets");
+  return taken;
 }
 
 function insert(messages, one) {

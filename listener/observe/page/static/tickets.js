@@ -62,7 +62,7 @@ const name = (id) => (id === NO_TICKET ? t("no_ticket") : id);
 const words = (one) => one.problem ? t("unreadable_event", one.problem) : one.text || (one.kind ? `[${one.kind}]` : one.type);
 
 export function pill(code) {
-  const kind = code.startsWith("closed") ? "" : code === "processing" ? "accent" : code === "created" || code === "queued" ? "warn" : "ok";
+  const kind = { created: "accent", processing: "ok", queued: "warn", pending: "warn" }[code] || "";
   return h("span", { class: `pill ${kind}` }, status(code));
 }
 
@@ -114,7 +114,7 @@ export function message(one) {
   return h("article", { class: `said ${sender}` },
     h("span", { class: "face", "aria-hidden": "true" }, [...who][0]),
     h("p", { class: "who" }, h("bdi", {}, visible(by)), " · ", h("a", { href: `#/event/${one.seq}` }, h("time", { datetime: new Date(one.at).toISOString(), title: `${fullTime(one.at)}${one.who ? ` · ${one.who}` : ""}` }, shortTime(one.created || one.at)))),
-    h("div", { class: "bubble", dir: "auto" }, visible(words(one)), ...pictures(one),
+    h("div", { class: "bubble", dir: "auto" }, visible(one.pictures ? words(one).replaceAll("[image]", "").trim() : words(one)), ...pictures(one),
       one.more ? h("a", { class: "more", href: `#/event/${one.seq}` }, `… ${t("more_text", count(one.more))}`) : null));
 }
 
@@ -136,15 +136,15 @@ async function older() {
   view.asking = id;
   put($("older"), t("loading"));
   const ticket = state.tickets.get(id);
-  let before = ticket?.before ?? ticket?.messages[0]?.seq ?? "";
+  let before = ticket ? Math.min(ticket.before ?? Infinity, ticket.messages[0].seq) : "";
   for (let tries = 0; tries < 12 && view?.id === id; tries += 1) {
     const found = await get("messages", { before, ticket: id, limit: 50 }).catch(() => null);
     if (!found || view?.id !== id) break;
-    take(found.events, false);
+    const taken = take(found.events, false);
     before = found.next;
     const known = state.tickets.get(id);
     if (known) { known.before = before; known.complete = before === null; }
-    if (before === null || found.events.length) break;
+    if (before === null || taken) break;
   }
   view.asking = null;
   if (view.id === id && $("older")) put($("older"), before === null ? t("begin") : h("button", { type: "button", onclick: older }, t("older")));

@@ -20,9 +20,9 @@ const WORDS = {
   listening: ["Listening", "正在监听"], degraded: ["Listening, but something needs a look", "正在监听，但有事项需要查看"], not_ready: ["Not listening properly", "监听异常"], unreachable: ["The daemon does not answer", "守护进程没有响应"],
   connected_for: ["connected for {0}", "已连接 {0}"], not_connected: ["not connected", "未连接"], renewing: ["{0}", "{0}"],
   ping: ["ping {0}", "延迟 {0}"], last_event: ["last event {0}", "最近事件 {0}"], no_event: ["no event yet", "还没有事件"], next_try: ["next attempt {0}", "下次尝试 {0}"],
-  today: ["Today", "今天"], messages: ["messages", "条消息"], usual: ["usually {0} by this hour", "往日此时约 {0}"], no_days: ["no earlier days to compare with yet", "还没有往日数据可比较"],
+  today: ["Today", "今天"], messages: ["messages", "条消息"], usual: ["usually {0} by this hour", "往日此时约 {0}"], days_before: ["The days before, up to this time, and today: {0}", "往日同一时刻与今天：{0}"], no_days: ["no earlier days to compare with yet", "还没有往日数据可比较"],
   per_minute: ["Events a minute", "每分钟事件"], last_hour: ["the last hour", "最近一小时"], at_most: ["at most {0} a minute", "最多每分钟 {0}"],
-  journal: ["Journal", "日志库"], used: ["used", "已用"], of: ["{0} of {1}", "{0} / {1}"], disk_free: ["free on its disk", "磁盘剩余"], waiting_commit: ["waiting for a commit", "等待提交"], journal_state: ["state", "状态"], writable: ["written", "可写"], not_writable: ["not written", "不可写"],
+  journal: ["Journal", "日志库"], used: ["used", "已用"], of: ["{0} of {1}", "{0} / {1}"], disk_free: ["free on its disk", "磁盘剩余"], waiting_commit: ["waiting for a commit", "等待提交"], journal_state: ["state", "状态"], writable: ["writable", "可写"], not_writable: ["not writable", "不可写"],
   connection: ["Connection", "连接"], connections: ["opened / renewed", "建立 / 更新"], losses: ["losses", "断开"], acks: ["acked / pushed again", "已确认 / 待重推"], ack_time: ["slowest 1% of acks", "最慢 1% 的确认"], duplicates: ["duplicates dropped", "去重"], clients: ["clients online", "在线客户端"], clients_of: ["{0}, expected {1}", "{0}，预期 {1}"], not_known: ["not asked yet", "尚未查询"],
   sinks: ["Sinks", "输出去向"], lag: ["behind", "落后"], delivered: ["delivered", "已送达"], retries: ["retries", "重试"], dead: ["dead letters", "死信"], up_to_date: ["up to date", "已同步"], failing: ["failing", "失败中"], paused: ["paused", "已暂停"], died: ["died", "已终止"], closed: ["closed", "已关闭"], behind: ["behind", "落后"], aside: ["{0} wait aside", "{0} 条等待重试"],
 
