@@ -1,4 +1,4 @@
-"""Backfills beside a running daemon: a day was missed, pushes come late meanwhile, the daemon is killed in the middle."""
+"""Backfills beside a running daemon: a day was missed, late pushes come meanwhile, the daemon is killed."""
 
 import random
 import sqlite3
@@ -43,6 +43,7 @@ def jobs(home: Path) -> list[tuple[str, int, int]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_day_that_was_missed_comes_once_while_late_pushes_come(tmp_path: Path, stand_in: PlatformThread) -> None:
     has_run(tmp_path, stand_in, CONFIG + OUTAGE)
     connected_before(tmp_path, 24)
@@ -67,11 +68,12 @@ def test_a_day_that_was_missed_comes_once_while_late_pushes_come(tmp_path: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_killed_in_the_middle_20_times_it_is_the_same(tmp_path: Path, stand_in: PlatformThread) -> None:
     has_run(tmp_path, stand_in, CONFIG + OUTAGE)
     connected_before(tmp_path, 24)
-    ids = talk(stand_in, tickets=60, messages=900)
-    fetched = [f"{TICKETS_PATH}/70{ticket:05}/messages" for ticket in range(60)]
+    ids = talk(stand_in, tickets=300, messages=900)
+    fetched = [f"{TICKETS_PATH}/70{ticket:05}/messages" for ticket in range(300)]
     killed = 0
     while killed < 20:
         before = len([call for call in stand_in.platform.api_calls if call.path in fetched])
@@ -85,7 +87,7 @@ def test_killed_in_the_middle_20_times_it_is_the_same(tmp_path: Path, stand_in: 
                 30,
             )
             number = random.randrange(900)
-            stand_in.call(stand_in.platform.push, pushed(f"push-{number}", ids[number], f"70{number % 60:05}"))
+            stand_in.call(stand_in.platform.push, pushed(f"push-{number}", ids[number], f"70{number % 300:05}"))
             time.sleep(random.random() / 20)
             daemon.kill()
         killed += 1
