@@ -23,8 +23,14 @@ def check(
     secret: Annotated[
         bool, typer.Option("--secret/--no-secret", help="Read the app secret too; a reload of systemd can't.")
     ] = True,
+    explain: Annotated[
+        str, typer.Option("--explain", metavar="SETTING", help="Say what a setting means, such as feishu.renew_every.")
+    ] = "",
 ) -> None:
     """Check the settings, and say what `start` would do with them. 检查配置。"""
+    if explain:
+        _explain(explain)
+        return
     wanted = checked(context, config)
     if secret or online:
         wanted.feishu.app_secret.read()
@@ -33,6 +39,16 @@ def check(
         _ask_platform(wanted)
         _ask_sinks(wanted)
     emit("ok")
+
+
+def _explain(key: str) -> None:
+    """Needs no configuration. Raises BadParameter for a setting that there is not."""
+    from listener.cli.explain import explanation
+
+    try:
+        emit(explanation(key))
+    except LookupError as e:
+        raise typer.BadParameter(str(e.args[0]), param_hint="--explain") from None
 
 
 def _tell(wanted: "Settings") -> None:

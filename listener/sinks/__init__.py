@@ -56,3 +56,11 @@ def load_plug_in(name: str) -> bool:
         if isinstance(kind, SinkType):
             TYPES[name] = kind
     return name in TYPES
+
+
+def load_plug_ins() -> None:
+    """Adds the types of every plug-in that is installed to the table."""
+    from importlib.metadata import entry_points
+
+    for name in entry_points(group="helpdesk_listen.sinks").names:
+        load_plug_in(name)

@@ -16,7 +16,7 @@ LAYERS = (
     ("base", "settings.values"),
     ("event", "settings"),
     ("sinks",),
-    ("settings.config", "journal"),
+    ("settings.config", "settings.reference", "settings.config_schema", "settings.page", "journal"),
     ("feishu",),
     ("backfill",),
     ("delivery", "sources"),
