@@ -20,7 +20,7 @@ LAYERS = (
     ("feishu",),
     ("delivery", "sources"),
     ("observe",),
-    ("app",),
+    ("app", "sinks.conformance"),
     ("doctor", "install"),
     ("cli",),
     ("__main__",),
