@@ -248,7 +248,9 @@ class NetworkWorker:
 
     async def _rest(self) -> None:
         """Until something happens: an answer, a commit, a new event, a time that was set."""
-        if self._only_orders or self._progress.read_to >= self._journal.last_seq:
+        if self._feed.preparing:
+            self._feed.preparing[0].add_done_callback(lambda _: self._wake.set())
+        elif self._only_orders or self._progress.read_to >= self._journal.last_seq:
             self._watch()
         elif not self._feed.is_full:
             await asyncio.sleep(0)
@@ -275,6 +277,8 @@ class NetworkWorker:
 
     async def _end(self) -> None:
         """Requests under way get a moment to end; what they came to is kept."""
+        if self._feed.preparing:
+            await asyncio.wait([self._feed.preparing[0]], timeout=1.0)
         self._preparer.close()
         await wind_up(self._tasks, lambda: self._drain_to is not None)
         try:

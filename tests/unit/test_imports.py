@@ -21,7 +21,7 @@ LAYERS = (
     ("backfill",),
     ("delivery", "sources"),
     ("observe",),
-    ("app",),
+    ("app", "sinks.conformance"),
     ("doctor", "install"),
     ("cli",),
     ("__main__",),
