@@ -59,8 +59,9 @@ class Rounds:
                 self.round(victim, lives)
             try:
                 until(self._has_all, "the other end has all that was acked", 120)
-            except Exception as e:
-                raise AssertionError("\n".join(self.daemon.stderr[-20:])) from e
+            except AssertionError as e:
+                self._check()
+                raise AssertionError("\n".join([str(self.figures), *self.daemon.stderr[-20:]])) from e
             assert self.daemon.stop(30) == 0, self.daemon.stderr[-5:]
         self._check()
         return self.figures

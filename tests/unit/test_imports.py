@@ -36,6 +36,7 @@ ONE_IMPORTER = {
     "asyncpg": {"sinks"},
     "nats": {"sinks"},
     "redis": {"sinks"},
+    "confluent_kafka": {"sinks"},
     "prometheus_client": {"observe"},
     "tenacity": {"sources", "delivery"},
 }
