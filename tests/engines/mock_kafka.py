@@ -36,7 +36,8 @@ class MockKafka:
         ends = sum(consumer.get_watermark_offsets(one, 10)[1] for one in self._partitions)
         found: list[Any] = []
         while len(found) < ends:
-            found += consumer.consume(1000, 5)
+            if (message := consumer.poll(10)) and not message.error():
+                found.append(message)
         consumer.close()
         return found
 
