@@ -20,6 +20,7 @@ from listener.simulator import PlatformThread
 from listener.simulator.flood import default_payload
 from tests.daemon import Daemon
 from tests.engines.ends import NatsEnd
+from tests.journal.keeping import until
 
 TICKET, TICKETS = b"6626871355780366331", 200
 STANDSTILL = 60.0  # seconds without anything new in the stream
@@ -58,7 +59,7 @@ class Three:
 
     def run(self, events: int, seconds: float) -> Figures:
         self.start()
-        killer = threading.Thread(target=self.kill_until_over)
+        killer = threading.Thread(target=self.kill_until_over, args=(seconds,))
         try:
             killer.start()
             self.push(events, seconds)
@@ -85,8 +86,10 @@ class Three:
     def new_daemon(self, home: Path) -> Daemon:
         return Daemon(home, domain=self.stand_in.url, config=self.end.config).__enter__()
 
-    def kill_until_over(self) -> None:
-        while not self.is_over.wait(1.0):
+    def kill_until_over(self, seconds: float) -> None:
+        """One a second, for so long; on a slow machine the events take longer."""
+        until_then = time.monotonic() + seconds
+        while not self.is_over.wait(1.0) and time.monotonic() < until_then:
             n = self.random.randrange(len(self.daemons))
             self.daemons[n].__exit__()
             self.daemons[n] = self.new_daemon(self.homes[n])
@@ -97,6 +100,7 @@ class Three:
         step = max(1, int(events / seconds))
         for first in range(0, events, step):
             began, count = time.monotonic(), min(step, events - first)
+            until(lambda: self.stand_in.platform.connections, "one of them is connected", 120)
             result = self.stand_in.call(
                 self.stand_in.platform.flood, count, 64, lambda n, first=first: payload(first + n), wait=120.0
             )
