@@ -50,6 +50,10 @@ EXAMPLES = (
     "env",
     "dsn",
     "servers",
+    "brokers",
+    "topic",
+    "username",
+    "password",
     "max_len",
     "credentials_file",
 )

@@ -37,6 +37,7 @@ ONE_IMPORTER = {
     "asyncpg": {"sinks"},
     "nats": {"sinks"},
     "redis": {"sinks"},
+    "confluent_kafka": {"sinks"},
     "prometheus_client": {"observe"},
     "tenacity": {"sources", "delivery"},
 }
