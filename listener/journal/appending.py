@@ -8,14 +8,23 @@ from itertools import chain
 from typing import Any
 
 from listener.event import Received
-from listener.journal.database import BODY_OVERHEAD
+from listener.journal.identity import DAY_MS, Known, fingerprint, known
+from listener.journal.messages import Twins
 from listener.journal.model import KEPT, REFUSED, Pending
 from listener.journal.retention import Retention
 
 # By rows: one statement of many takes a sixth less time, and gives the interpreter's lock away once, not for each row.
 _ROWS = (128, 64, 32, 16, 8, 4, 2, 1)
-INSERTS = {n: "INSERT OR IGNORE INTO events VALUES " + ",".join(["(?,?,?,?)"] * n) for n in _ROWS}  # noqa: S608
-INSERT_BODIES = {n: "INSERT INTO bodies VALUES " + ",".join(["(?,?)"] * n) for n in _ROWS}  # noqa: S608
+
+
+def _inserts(into: str, columns: int) -> dict[int, str]:
+    row = f"({','.join('?' * columns)})"
+    return {n: f"INSERT {into} VALUES {','.join([row] * n)}" for n in _ROWS}  # noqa: S608 our own names
+
+
+INSERT_IDS = _inserts("OR IGNORE INTO ids", 2)
+INSERT_EVENTS = _inserts("INTO events", 4)
+INSERT_BODIES = _inserts("INTO bodies", 2)
 Outcome = tuple["Future[Any]", Any, BaseException | None]
 
 
@@ -62,51 +71,49 @@ class Appender:
 
     def __init__(self, connection: sqlite3.Connection, retention: Retention, last_seq: Callable[[], int]) -> None:
         self._connection, self._retention, self._last_seq = connection, retention, last_seq
+        self._twins = Twins(connection)
 
-    def insert(self, batch: list[Pending], done: "Commit") -> None:
-        """Keeps each event once and quarantines what can't be read. A full journal still knows its duplicates."""
+    def insert(self, batch: list[Pending], done: Commit, *, sort_out: bool) -> None:
+        """Keeps each event once and quarantines what can't be read. A full journal still knows its duplicates.
+
+        Raises Known where a duplicate comes unexpectedly: the transaction is begun anew then, to `sort_out` which. That
+        is rare, and to look for each id first would cost every batch a tenth.
+        """
         unreadable = [p for p in batch if p.unreadable]
         readable = [p for p in batch if not p.unreadable] if unreadable else batch
-        if self._retention.full(self._connection):
-            done.answer(readable, self._duplicates(readable), otherwise=REFUSED)
-        else:
-            self._keep_once(readable, done)
-        self._retention.grown(self._connection, sum(len(e.payload) + BODY_OVERHEAD for e in done.kept))
+        if twins := self._twins.among(readable):
+            known_twins = {id(twin) for twin in twins}
+            done.answer(twins, known_twins)
+            readable = [pending for pending in readable if id(pending) not in known_twins]
+        self._keep_once(readable, done, sort_out)
+        self._twins.note(done.kept)
+        self._retention.grown(self._connection, [len(e.payload) for e in done.kept])
         for p in unreadable:
             self._retention.quarantine(self._connection, p.received_ms, p.unreadable, p.payload)
         done.rows += len(unreadable)
         done.answer(unreadable)
 
-    def _keep_once(self, batch: list[Pending], done: "Commit") -> None:
-        """First in its transaction, which a duplicate begins anew: a savepoint would cost every batch a fifth."""
-        kept = self._number(batch)
-        if self._store(kept) == len(kept):
-            done.keep(kept, batch)
-            return
-        self._connection.execute("ROLLBACK")  # a duplicate among them, which is rare: sort them out
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._retention.begin()
-        duplicates = self._duplicates(batch)
-        fresh = [pending for pending in batch if id(pending) not in duplicates]
-        if fresh and self._retention.full(self._connection):  # the room that was made is rolled back, too
+    def _keep_once(self, batch: list[Pending], done: Commit, sort_out: bool) -> None:
+        is_full = self._retention.full(self._connection)
+        prints = [fingerprint(pending.event_id) for pending in batch]
+        duplicates = self._duplicates(batch, prints) if is_full or sort_out else set()
+        if is_full:
             done.answer(batch, duplicates, otherwise=REFUSED)
             return
-        kept = self._number(fresh)
-        if self._store(kept) != len(kept):
-            raise sqlite3.IntegrityError(f"seq {kept[0].seq} or one after it is taken")
-        done.keep(kept, batch, duplicates)
+        fresh = [(p, f) for p, f in zip(batch, prints, strict=True) if id(p) not in duplicates]
+        done.keep(self._store([p for p, _ in fresh], [f for _, f in fresh]), batch, duplicates)
 
-    def _number(self, batch: list[Pending]) -> list[Received]:
-        first = self._last_seq() + 1
-        return [Received(s, p.event_id, p.event_type, p.received_ms, p.payload) for s, p in enumerate(batch, first)]
-
-    def _store(self, events: list[Received]) -> int:
+    def _store(self, fresh: list[Pending], prints: list[bytes]) -> list[Received]:
+        """Raises Known."""
         before = self._connection.total_changes
-        self._execute(INSERTS, [(e.seq, e.event_id, e.event_type, e.received_ms) for e in events])
-        stored = self._connection.total_changes - before
-        if stored == len(events):
-            self._execute(INSERT_BODIES, [(e.seq, e.payload) for e in events])
-        return stored
+        self._execute(INSERT_IDS, [(f, p.received_ms // DAY_MS) for p, f in zip(fresh, prints, strict=True)])
+        if self._connection.total_changes - before != len(fresh):
+            raise Known
+        first = self._last_seq() + 1
+        kept = [Received(s, p.event_id, p.event_type, p.received_ms, p.payload) for s, p in enumerate(fresh, first)]
+        self._execute(INSERT_EVENTS, [(e.seq, e.event_id, e.event_type, e.received_ms) for e in kept])
+        self._execute(INSERT_BODIES, [(e.seq, e.payload) for e in kept])
+        return kept
 
     def _execute(self, inserts: dict[int, str], rows: Sequence[tuple[object, ...]]) -> None:
         """Runs the statements that take so many rows at once, the largest first, until all rows are in."""
@@ -116,13 +123,12 @@ class Appender:
                 self._connection.execute(insert, list(chain.from_iterable(rows[start : start + count])))
                 start += count
 
-    def _duplicates(self, batch: list[Pending]) -> set[int]:
+    def _duplicates(self, batch: list[Pending], prints: list[bytes]) -> set[int]:
         """The `id()` of those whose event is in the journal, or in the batch before them."""
-        seen: set[str] = set()
+        seen = known(self._connection, prints)
         duplicates: set[int] = set()
-        for pending in batch:
-            known = self._connection.execute("SELECT 1 FROM events WHERE event_id=?", (pending.event_id,)).fetchone()
-            if known is not None or pending.event_id in seen:
+        for pending, one in zip(batch, prints, strict=True):
+            if one in seen:
                 duplicates.add(id(pending))
-            seen.add(pending.event_id)
+            seen.add(one)
         return duplicates

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from listener.base.logs import get_logger
-from listener.journal.database import connect
+from listener.journal.database import BUSY_SECONDS, connect
 
 LOOK, AT_LEAST_EVERY = 0.5, 10.0  # seconds
 WORTH_IT = 4 * 2**20  # bytes of WAL
@@ -43,6 +44,17 @@ class Progress:
                 self.held_since = None if whole else self.held_since or time.monotonic()
         return due
 
+    def truncate(self, connection: sqlite3.Connection) -> bool:
+        """Moves the whole log and cuts it to nothing; says whether it did. Nobody who reads is waited for."""
+        with self.guard:
+            if self.wrote <= self.moved:
+                return False
+            self.moved = self.begun
+            connection.execute("PRAGMA busy_timeout=0")
+            whole = checkpoint(connection, "TRUNCATE")
+            connection.execute(f"PRAGMA busy_timeout={round(BUSY_SECONDS * 1000)}")
+        return whole
+
     def held_seconds(self) -> float:
         """Returns for how long a reader has kept the WAL from being moved whole; 0.0 where none does."""
         since = self.held_since
@@ -52,7 +64,7 @@ class Progress:
 class Checkpointer:
     """A thread that checkpoints in PASSIVE mode, which never blocks the writer."""
 
-    def __init__(self, path: Path, progress: Progress, on_large: Callable[[], None], cap: int) -> None:
+    def __init__(self, path: Path, progress: Progress, on_large: Callable[[], None], cap: Callable[[], int]) -> None:
         self._path, self._progress, self._on_large, self._cap = path, progress, on_large, cap
         self._told = False
         self._stop = threading.Event()
@@ -71,17 +83,17 @@ class Checkpointer:
             at = time.monotonic()
             while not self._stop.wait(LOOK):
                 size = wal_size(self._path)
-                if size > self._cap:
+                if size > self._cap():
                     self._on_large()
                 self._tell(size)
-                due = size >= min(WORTH_IT, self._cap // 2) or time.monotonic() - at >= AT_LEAST_EVERY
+                due = size >= min(WORTH_IT, self._cap() // 2) or time.monotonic() - at >= AT_LEAST_EVERY
                 if due and self._progress.checkpoint(connection):
                     at = time.monotonic()
 
     def _tell(self, size: int) -> None:
         """Warns once for each time that a reader holds the WAL for long."""
         held = self._progress.held_seconds()
-        if held >= HELD and size > self._cap and not self._told:
+        if held >= HELD and size > self._cap() and not self._told:
             log.warning(
                 "another process has been reading the journal in one transaction: its write-ahead log grows meanwhile",
                 wal_bytes=size,
@@ -91,10 +103,10 @@ class Checkpointer:
         self._told = held >= HELD
 
 
-def checkpoint(connection: sqlite3.Connection) -> bool:
+def checkpoint(connection: sqlite3.Connection, mode: Literal["PASSIVE", "TRUNCATE"] = "PASSIVE") -> bool:
     """Moves what it can without waiting for anybody; says whether that was all of the WAL."""
     try:
-        busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        busy, frames, moved = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     except sqlite3.Error as e:
         log.warning("the journal's checkpoint failed", because=str(e))
         return True

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from listener.base.files import make_directories
 from listener.base.logs import get_logger
 from listener.event import Received
 from listener.journal import redelivery, waiting
-from listener.journal.checkpoint import Checkpointer, wal_cap
+from listener.journal.checkpoint import Checkpointer
 from listener.journal.database import connect, is_damage
 from listener.journal.integrity import AFTER, Inspector
 from listener.journal.lock import Lock
@@ -58,7 +59,7 @@ class Journal:
             self._release()
             raise
         self._inspector = Inspector(path, self._broken, inspect_after)
-        self._checkpointer = Checkpointer(path, self.writer.progress, self._inspector.pause, wal_cap(max_size))
+        self._checkpointer = Checkpointer(path, self.writer.progress, self._inspector.pause, self.retention.wal_cap)
         self.writer.on_damage = self._inspector.inspect
 
     def start(self) -> None:
@@ -70,6 +71,27 @@ class Journal:
     def append(self, pending: Pending) -> None:
         """Keeps it with the next commit; `writer.on_settled` gets it then."""
         self.writer.put(pending)
+
+    def keep(self, fetched: Sequence[Pending], timeout: float = 30.0) -> None:
+        """Keeps what this process fetched, and returns once each has its code. Raises JournalError."""
+        for pending in fetched:
+            pending.kept = Future()
+            self.writer.put(pending)
+        try:
+            for pending in fetched:
+                if pending.kept is not None:
+                    pending.kept.result(timeout)
+        except TimeoutError:
+            raise JournalError(f"journal {self.path}: no answer from the disk") from None
+
+    def ask(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Returns what the query reads, by this thread's own connection. Raises JournalError."""
+        return self._read(query)
+
+    def limit(self, keep_s: float, max_size: int) -> None:
+        """Takes new limits, from the next commit on."""
+        self.retention.keep_ms, self.retention.max_size = int(keep_s * 1000), max_size
+        self.retention.look_soon()
 
     @property
     def last_seq(self) -> int:
@@ -203,12 +225,9 @@ class Journal:
 
     def _warn_of_gap(self, sink: str, cursor: Cursor) -> None:
         """What a sink missed while it was not in the settings may have left meanwhile."""
-        query = (
-            "SELECT b.seq IS NULL FROM events e LEFT JOIN bodies b ON b.seq = e.seq"
-            " WHERE e.seq > ? ORDER BY e.seq LIMIT 1"
-        )
-        row = self._read(lambda connection: connection.execute(query, (cursor.seq,)).fetchone())
-        if row and row[0] and cursor.seq:
+        query = "SELECT min(seq) FROM events WHERE seq > ?"
+        (first,) = self._read(lambda connection: connection.execute(query, (cursor.seq,)).fetchone())
+        if 0 < cursor.seq < (first or self.last_seq + 1) - 1:
             log.warning("events that this sink has not got left the journal while it was away", sink=sink)
 
     def _newest(self) -> int:

@@ -4,19 +4,19 @@
 |---|---|
 | nothing, or an empty file | a new journal |
 | ours | used; an older schema is migrated |
-| ours, damaged | moved aside and salvaged (recovery.py) |
+| ours, damaged, or with a log that ends early | moved aside and salvaged (recovery.py) |
 | a newer schema, another application's, no SQLite, read-only | JournalError; the file is untouched |
 """
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from listener.base.errors import JournalError
 from listener.base.files import sync_directory
 from listener.base.logs import get_logger
-from listener.journal import recovery
+from listener.journal import recovery, wal
 from listener.journal.database import connect, create, is_damage
 from listener.journal.schema import APPLICATION_ID, TABLES, migrate, newest
 
@@ -32,7 +32,9 @@ def prepare(path: Path) -> None:
         _begin(path)
         return
     _check_header(path)
-    if damage := recovery.marked(path) or _damage(path):
+    if _lost_newest(path):
+        recovery.recover(path, "its write-ahead log ends before a commit that was synced", lost_newest=True)
+    elif damage := recovery.marked(path) or _damage(path):
         recovery.recover(path, damage)
 
 
@@ -72,6 +74,17 @@ def _check_version(path: Path, version: int) -> None:
             f"journal {path}: written by a newer helpdesk-listen (schema {version}, this one knows {newest()})",
             hint="upgrade helpdesk-listen; the file is left as it is",
         )
+
+
+def _lost_newest(path: Path) -> bool:
+    """Whether SQLite passes over the end of the log. A read-only connection leaves the log as it is."""
+    known = wal.known_frames(path)
+    with suppress(sqlite3.Error):  # `_damage` will say
+        with closing(connect(path, "ro")) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            valid, _ = wal.known_frames(path)
+        return wal.ends_early(path, valid, known)
+    return False
 
 
 def _damage(path: Path) -> str:

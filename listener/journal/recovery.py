@@ -16,6 +16,7 @@ from listener.base.errors import JournalError
 from listener.base.files import stamp, sync_directory
 from listener.base.logs import get_logger
 from listener.event import Unparsable, identify
+from listener.journal import identity
 from listener.journal.database import BODY_OVERHEAD, connect, create, transaction
 
 GAP = 1_000_000  # seqs left out where the last one can't be read: a number is never used again
@@ -46,13 +47,16 @@ def marked(path: Path) -> str:
         return ""
 
 
-def recover(path: Path, damage: str) -> None:
-    """Puts what can be read of the file at `path` in its place. Raises JournalError."""
+def recover(path: Path, damage: str, *, lost_newest: bool = False) -> None:
+    """Puts what can be read of the file at `path` in its place. Raises JournalError.
+
+    `lost_newest`: the newest commits can't be read, so that the last seq is not known.
+    """
     log.error("the journal is damaged: what can be read is salvaged", path=str(path), because=damage)
     part = Path(f"{path}.salvage")
     try:
         create(part)
-        counts = _salvage(path, part)
+        counts = _salvage(path, part, lost_newest)
         os.rename(part, _salvaged(path))
     except (OSError, sqlite3.Error) as e:
         raise JournalError(
@@ -87,13 +91,15 @@ def move_aside(path: Path) -> None:
     Path(f"{path}-shm").unlink(missing_ok=True)  # an index of the WAL, made anew from it
 
 
-def _salvage(damaged: Path, part: Path) -> dict[str, int]:
+def _salvage(damaged: Path, part: Path, lost_newest: bool) -> dict[str, int]:
     with closing(_source(damaged)) as source, closing(connect(part)) as target:
         target.execute("PRAGMA wal_autocheckpoint=4000")  # pages
         counts = {table: _copy(source, target, table, key) for table, key in _KEYS.items()}
         with transaction(target):
+            _copy_ids(source, target)
+            target.execute("DELETE FROM events WHERE seq NOT IN (SELECT seq FROM bodies)")
             _repair_cursors(source, target)
-            _repair_sequence(source, target)
+            _repair_sequence(source, target, GAP if lost_newest else 0)
             target.execute(RECOUNT, (BODY_OVERHEAD,))
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return counts
@@ -194,7 +200,7 @@ def _is_whole(target: sqlite3.Connection, seq: object, payload: object) -> bool:
         identity = identify(payload)
     except Unparsable:
         return False
-    # Where the row of ids is lost, the body says whose it is; the time of its receipt is not known any more.
+    # Where the event's row is lost, the body says whose it is; the time of its receipt is not known any more.
     target.execute("INSERT OR IGNORE INTO events VALUES (?,?,?,?)", (seq, *identity, now_ms()))
     query = "SELECT event_id, event_type FROM events WHERE seq=?"
     return bool(target.execute(query, (seq,)).fetchone() == identity)
@@ -216,13 +222,23 @@ def _repair_cursors(source: sqlite3.Connection, target: sqlite3.Connection) -> N
     target.executemany("INSERT INTO cursors VALUES (?,?,?,?)", rows)
 
 
-def _repair_sequence(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+def _copy_ids(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """The ids that can be read, range by range, and those of the events that are there."""
+    edges = [bytes([high, low]) for high in range(256) for low in range(0, 256, 16)]
+    for first, end in zip([b"", *edges[1:]], [*edges[1:], b"\xff" * 11], strict=True):
+        with suppress(sqlite3.Error):  # an older schema has none; damage loses one range
+            query = "SELECT fingerprint, day FROM ids WHERE fingerprint >= ? AND fingerprint < ?"
+            _insert(target, "ids", source.execute(query, (first, end)).fetchall())
+    identity.learn_all(target)
+
+
+def _repair_sequence(source: sqlite3.Connection, target: sqlite3.Connection, gap: int) -> None:
     last = _sequence(source, "events")
     if last is None:
         known = target.execute("SELECT (SELECT max(seq) FROM events), (SELECT max(seq) FROM cursors)").fetchone()
-        last = max(seq or 0 for seq in known) + GAP
+        last, gap = max(seq or 0 for seq in known), GAP
     target.execute("DELETE FROM sqlite_sequence WHERE name='events'")
-    target.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (last,))
+    target.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (last + gap,))
 
 
 def _salvaged(path: Path) -> Path:

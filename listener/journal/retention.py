@@ -2,39 +2,52 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from listener.base.clock import now_ms, uptime
+from listener.base.clock import now_ms
 from listener.base.logs import get_logger
-from listener.journal.database import BODY_OVERHEAD, bodies_bytes, transaction
+from listener.journal import identity, quarantine
+from listener.journal.checkpoint import wal_cap
+from listener.journal.database import BODY_OVERHEAD, transaction
+from listener.journal.identity import DAY_MS, ROW_BYTES
 
 EVERY, WHILE_BUSY, WHILE_FULL = 60.0, 0.05, 1.0  # seconds to the next look
 FORGET_SINKS_EVERY = 3600.0  # seconds
 LONGEST = 0.05  # seconds that a slice should take at most: an ack may be waiting
 SLICE_MIN, SLICE_MAX = 16, 1024  # rows
 ALMOST = 0.9  # of max_size: from here on delivered bodies leave early
-DAY_MS = 86_400_000
 SINK_GONE_MS = 30 * DAY_MS
-CLOCK_JUMP = 3600.0  # seconds ahead of the time that really passed: the clock was wrong before
+
 QUARANTINE_SHARE = 8  # quarantined payloads take at most this part of max_size
+TELL_AGAIN = 60.0  # seconds between warnings that some had to leave
 NEVER = 1 << 62
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What is known of the committed journal: `used` bytes of bodies; up to the seqs, none is left that may leave."""
+    """What is known of the committed journal.
+
+    `used` bytes of bodies; how many ids; up to the seq `bodies_from` no body is left that may leave; ids were looked
+    through for those of before `ids_day` up to the fingerprint `ids_from`.
+    """
 
     used: int = -1  # unknown until the first transaction
+    ids: int = 0
+    is_full: bool = False
     bodies_from: int = 0
-    ids_from: int = 0
+    ids_day: int = 0
+    ids_from: bytes | None = None
+    quarantine_left: int = 0
+    traces: bool = False  # whether the write-ahead log may still hold bodies that have left
 
 
 class Retention:
-    """Bodies stay for `keep_ms`, ids a day longer than that and than a day; nothing undelivered leaves by itself.
+    """Events stay for `keep_ms`, ids a day longer than that and than a day; nothing undelivered leaves by itself.
 
-    When bodies take almost `max_size` bytes, delivered ones leave early, oldest first; with none left, events wait.
+    When bodies and ids take almost `max_size` bytes, delivered events leave early, oldest first; when undelivered ones
+    alone take all of it, new ones are refused.
     A dead letter's body stays until it is retried or discarded. Payloads that can't be read have a share of their own,
     which the oldest leave. Each transaction calls `begin` first and `committed` after its COMMIT: what is known moves
     only then.
@@ -42,19 +55,21 @@ class Retention:
 
     def __init__(self, keep_ms: int, max_size: int) -> None:
         self.keep_ms, self.max_size = keep_ms, max_size
-        self.is_full = False
         self._marks = self._next = Marks()
+        self._quarantine_told, self._tell_at = 0, 0.0
         self._configured: set[str] = set()
         self._released: set[str] = set()
-        self._clock = now_ms() / 1000 - uptime()
-        self._ids_trusted_at = 0.0  # uptime; before it, ids of before a jump of the clock stay
-        self._ids_held_to = 0  # seq
         self._rows = SLICE_MIN * 4
-        self._next_look = self._next_forget = 0.0
+        self._next_look = self._next_forget = self._next_cleaning = 0.0
+        self._look_soon = False
 
     def watch(self, sinks: Iterable[str]) -> None:
         """Only these sinks' cursors hold events back."""
         self._configured = set(sinks)
+
+    def look_soon(self) -> None:
+        """From any thread: what may leave by new settings leaves at the writer's next turn."""
+        self._look_soon = True
 
     def hold(self, sink: str) -> None:
         """This one asks for events again, after `release`."""
@@ -63,6 +78,10 @@ class Retention:
     def release(self, sink: str) -> None:
         """This one won't ask for anything any more in this run: its events need not wait for it."""
         self._released = self._released | {sink}
+
+    def wal_cap(self) -> int:
+        """Returns the bytes of the WAL at which the writer lends the checkpoints a hand."""
+        return wal_cap(self.max_size)
 
     @property
     def holding(self) -> set[str]:
@@ -74,49 +93,61 @@ class Retention:
         """Bytes that bodies take, as far as they are committed."""
         return max(0, self._marks.used)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the last event was refused for want of room."""
+        return self._marks.is_full
+
     def begin(self) -> None:
         """A transaction begins, or begins anew after a ROLLBACK."""
         self._next = self._marks
 
     def committed(self) -> None:
-        """The transaction's COMMIT is through."""
-        self._marks = self._next
+        """The transaction's COMMIT is through: what it changed is told."""
+        was, self._marks = self._marks, self._next
+        if was.is_full != self._marks.is_full:
+            self._tell_full()
+        if self._marks.quarantine_left > self._quarantine_told and time.monotonic() >= self._tell_at:
+            self._tell_quarantine()
 
-    def grown(self, connection: sqlite3.Connection, size: int) -> None:
+    def grown(self, connection: sqlite3.Connection, sizes: Sequence[int]) -> None:
         """Events with bodies of so many bytes were stored in this transaction."""
-        if size:
-            self._resize(connection, size)
+        if sizes:
+            self._resize(connection, sum(sizes) + BODY_OVERHEAD * len(sizes), len(sizes))
 
     def full(self, connection: sqlite3.Connection) -> bool:
         """Whether a new event has no room, after an attempt to make some; inside the caller's transaction."""
-        over, more, until = self._over(connection), True, time.monotonic() + LONGEST
-        while over and more and time.monotonic() < until:
+        self._learn(connection)
+        more, until = True, time.monotonic() + LONGEST
+        while self._is_crowded() and more and time.monotonic() < until:
             more = self._drop_bodies(connection, NEVER)
-            over = self._over(connection)
-        self._note(over)
-        return over
+        self._next = replace(self._next, is_full=self._next.used >= self.max_size)
+        return self._next.is_full
 
     def quarantine(self, connection: sqlite3.Connection, received_ms: int, reason: str, payload: bytes) -> None:
         """Keeps a payload that can't be read, and lets the oldest of these leave where their share is full."""
-        row = (received_ms, reason, payload)
-        connection.execute("INSERT INTO aside (received_ms, reason, payload) VALUES (?,?,?)", row)
-        ((size,),) = connection.execute("SELECT sum(length(payload)) + count(*) * ? FROM aside", (BODY_OVERHEAD,))
-        left = 0
-        while size > self.max_size // QUARANTINE_SHARE and left < SLICE_MAX:
-            query = "DELETE FROM aside WHERE id = (SELECT min(id) FROM aside) RETURNING length(payload)"
-            ((gone,),) = connection.execute(query).fetchall()
-            size, left = size - gone - BODY_OVERHEAD, left + 1
-        if left:
-            connection.execute("UPDATE totals SET value = value + ? WHERE name='aside_left'", (left,))
-            what = "payloads that can't be read have filled their share of the journal: the oldest left it"
-            log.warning(what, left=left, hint="helpdesk-listen dead-letters list --sink -, or raise journal.max_size")
+        left = quarantine.add(connection, (received_ms, reason, payload), self.max_size // QUARANTINE_SHARE)
+        self._next = replace(self._next, quarantine_left=self._next.quarantine_left + left)
+
+    @property
+    def wants_clean_log(self) -> bool:
+        """Whether bodies that have left are to be removed from the write-ahead log, too."""
+        return self._marks.traces and time.monotonic() >= self._next_cleaning
+
+    def log_cleaned(self, connection: sqlite3.Connection, whole: bool) -> None:
+        """The log was cut to nothing, or could not be because somebody reads; then it is tried again soon."""
+        self._next_cleaning = time.monotonic() + (EVERY if whole else WHILE_FULL)
+        if whole:
+            self._marks = replace(self._marks, traces=False)
+            connection.execute("UPDATE totals SET value = 0 WHERE name='erased' AND value < 0")
 
     def turn(self, connection: sqlite3.Connection, wanted: Callable[[], bool]) -> bool:
         """Removes what is old enough until `wanted` elsewhere; says whether it removed anything."""
-        if time.monotonic() < self._next_look:
+        if time.monotonic() < self._next_look and not self._look_soon:
             return False
+        self._look_soon = False
         changes, more = connection.total_changes, True
-        self._marks = replace(self._marks, bodies_from=0, ids_from=0)  # a discarded dead letter frees one far back
+        self._marks = replace(self._marks, bodies_from=0)  # a discarded dead letter frees one far back
         try:
             while more:
                 more = self._look(connection)
@@ -133,16 +164,16 @@ class Retention:
         started, now = time.monotonic(), now_ms()
         with transaction(connection):
             self.begin()
-            self._watch_clock(connection)
+            self._learn(connection)
+            self._take_erased(connection)
             if forget := started >= self._next_forget:
                 self._forget_sinks(connection, now)
-            crowded = self._used(connection) >= ALMOST * self.max_size
-            more = self._drop_bodies(connection, NEVER if crowded else now - self.keep_ms)
-            # The ids' margin of a day: a clock that jumps forward by one forgets nothing.
-            more |= self._drop_ids(connection, now - max(self.keep_ms, DAY_MS) - DAY_MS)
+            more = self._drop_bodies(connection, NEVER if self._is_crowded() else now - self.keep_ms)
+            if not identity.held(connection, now, self._ids_stay_ms):
+                more |= self._drop_ids(connection, (now - self._ids_stay_ms) // DAY_MS)
+            self._next = replace(self._next, is_full=self._next.is_full and self._next.used >= self.max_size)
         self.committed()
         self._next_forget = started + FORGET_SINKS_EVERY if forget else self._next_forget
-        self._note(self.used >= self.max_size and self.is_full)
         self._pace(time.monotonic() - started)
         return more
 
@@ -162,6 +193,8 @@ class Retention:
         old, young = _split([(seq, at) for seq, at, _ in rows], before_ms)
         if old:
             connection.executemany("DELETE FROM bodies WHERE seq = ?", old)
+            connection.executemany("DELETE FROM events WHERE seq = ?", old)
+            self._next = replace(self._next, traces=True)
             self._resize(connection, -sum(size + BODY_OVERHEAD for _, _, size in rows[: len(old)]))
         if young is not None:
             self._next = replace(self._next, bodies_from=young - 1)
@@ -170,32 +203,32 @@ class Retention:
         self._next = replace(self._next, bodies_from=old[-1][0] if more else max(start, delivered_to))
         return more
 
-    def _drop_ids(self, connection: sqlite3.Connection, before_ms: int) -> bool:
-        start = self._next.ids_from
-        if start < self._ids_held_to and uptime() < self._ids_trusted_at:
-            return False
-        rows = connection.execute(
-            "SELECT seq, received_ms FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-            (start, self._next.bodies_from, self._rows),
-        ).fetchall()
-        old, young = _split(rows, before_ms)
-        without = "DELETE FROM events WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.seq = events.seq)"
-        connection.executemany(without, old)
-        self._next = replace(self._next, ids_from=old[-1][0] if old else start)
-        return young is None and len(rows) == self._rows
+    @property
+    def _ids_stay_ms(self) -> int:
+        """The day more than `keep` is a margin: a clock that jumps forward by one forgets nothing."""
+        return max(self.keep_ms, DAY_MS) + DAY_MS
 
-    def _watch_clock(self, connection: sqlite3.Connection) -> None:
-        """Holds the ids that came under a clock that was behind: by their times they look older than they are."""
-        clock = now_ms() / 1000 - uptime()
-        if clock - self._clock > CLOCK_JUMP:
-            (last,) = connection.execute("SELECT ifnull(max(seq), 0) FROM events").fetchone()
-            self._ids_held_to = int(last)
-            self._ids_trusted_at = uptime() + (max(self.keep_ms, DAY_MS) + DAY_MS) / 1000
-            log.warning(
-                "the clock was put forward: ids stay as long as if they had come now",
-                by_seconds=round(clock - self._clock),
-            )
-        self._clock = clock
+    def _drop_ids(self, connection: sqlite3.Connection, before_day: int) -> bool:
+        """One slice of the ids, from the lowest to the highest once a day; whether there is more."""
+        if before_day != self._next.ids_day:
+            self._next = replace(self._next, ids_day=before_day, ids_from=b"")
+        if self._next.ids_from is None:
+            return False
+        left, ids_from = identity.forget(connection, before_day, self._next.ids_from, self._rows)
+        if left:
+            self._resize(connection, 0, -left)
+        self._next = replace(self._next, ids_from=ids_from)
+        return ids_from is not None
+
+    def _take_erased(self, connection: sqlite3.Connection) -> None:
+        """Takes what a command has erased off the totals. The row is -1 from then on until the log is clean."""
+        ((size,),) = connection.execute("SELECT value FROM totals WHERE name='erased'")
+        if size > 0:
+            self._resize(connection, -size)
+            connection.execute("UPDATE totals SET value = -1 WHERE name='erased'")
+        if size:
+            self._next = replace(self._next, traces=True)
+            self._next_cleaning = 0.0
 
     def _forget_sinks(self, connection: sqlite3.Connection, now: int) -> None:
         """Cursors of sinks that were taken out of the configuration long ago, and what was ordered for them."""
@@ -207,31 +240,41 @@ class Retention:
         connection.execute("DELETE FROM orders WHERE sink NOT IN (SELECT sink FROM cursors)")
         connection.execute("DELETE FROM waiting WHERE sink NOT IN (SELECT sink FROM cursors)")
 
-    def _note(self, full: bool) -> None:
-        was, self.is_full = self.is_full, full
-        if full and not was:
-            self._next_look = min(self._next_look, time.monotonic() + WHILE_FULL)
-            log.error(
-                "the journal is full: new events are refused until there is room",
-                used=self.used,
-                max_size=self.max_size,
-                hint="a sink that is down holds its events back; mend it, or raise journal.max_size",
-            )
-        elif was and not full:
+    def _tell_full(self) -> None:
+        if not self.is_full:
             log.info("the journal has room again", used=self.used)
+            return
+        self._next_look = min(self._next_look, time.monotonic() + WHILE_FULL)
+        log.error(
+            "the journal is full: new events are refused until there is room",
+            used=self.used,
+            max_size=self.max_size,
+            hint="a sink that is down holds its events back; mend it, or raise journal.max_size",
+        )
 
-    def _over(self, connection: sqlite3.Connection) -> bool:
-        return self._used(connection) >= self.max_size
+    def _tell_quarantine(self) -> None:
+        left, self._quarantine_told = self._marks.quarantine_left - self._quarantine_told, self._marks.quarantine_left
+        self._tell_at = time.monotonic() + TELL_AGAIN
+        what = "payloads that can't be read have filled their share of the journal: the oldest left it"
+        log.warning(what, left=left, hint="helpdesk-listen dead-letters list --sink -, or raise journal.max_size")
 
-    def _used(self, connection: sqlite3.Connection) -> int:
+    def _is_crowded(self) -> bool:
+        """Whether delivered events must leave early. Undelivered ones may still come: ids alone refuse nothing."""
+        return self._next.used + self._next.ids * ROW_BYTES >= ALMOST * self.max_size
+
+    def _learn(self, connection: sqlite3.Connection) -> None:
+        """Reads the totals, at the first transaction."""
         if self._next.used < 0:
-            self._next = replace(self._next, used=bodies_bytes(connection))
-        return self._next.used
+            totals = dict(connection.execute("SELECT name, value FROM totals").fetchall())
+            self._next = replace(self._next, used=totals["bodies"], ids=totals["ids"])
 
-    def _resize(self, connection: sqlite3.Connection, change: int) -> None:
-        """Counts bytes of bodies that came or left, in the journal too: the next start need not add them all up."""
-        self._next = replace(self._next, used=self._used(connection) + change)
-        connection.execute("UPDATE totals SET value = ? WHERE name='bodies'", (self._next.used,))
+    def _resize(self, connection: sqlite3.Connection, bodies: int, ids: int = 0) -> None:
+        """Counts bytes of bodies and ids that came or left, in the journal too: no start need add them all up."""
+        self._next = replace(self._next, used=self._next.used + bodies, ids=self._next.ids + ids)
+        connection.execute(
+            "UPDATE totals SET value = CASE name WHEN 'bodies' THEN ? ELSE ? END WHERE name IN ('bodies', 'ids')",
+            (self._next.used, self._next.ids),
+        )
 
     def _delivered_to(self, connection: sqlite3.Connection) -> int:
         """Every sink has, and no order wants, what is up to here."""

@@ -2,6 +2,9 @@
 
 import sqlite3
 
+from listener.journal.api_tables import API_SCRIPT, API_TABLES
+from listener.journal.identity import fingerprint
+
 APPLICATION_ID = 0x48444C31  # "HDL1"
 _FIRST = """
 CREATE TABLE events (
@@ -62,10 +65,40 @@ CREATE TABLE waiting (
 );
 CREATE INDEX waiting_by_seq ON waiting (seq);
 """
-MIGRATIONS: tuple[str, ...] = (_FIRST, _BODIES_APART, _WAITING)
+_IDS_COMPACT = """
+CREATE TABLE ids (fingerprint BLOB PRIMARY KEY, day INTEGER NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO ids SELECT fingerprint(event_id), received_ms / 86400000 FROM events;
+CREATE TABLE with_bodies (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  event_id TEXT NOT NULL,
+  event_type TEXT NOT NULL,
+  received_ms INTEGER NOT NULL
+);
+INSERT INTO with_bodies SELECT * FROM events WHERE seq IN (SELECT seq FROM bodies);
+DELETE FROM sqlite_sequence WHERE name='with_bodies';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'with_bodies', seq FROM sqlite_sequence WHERE name='events';
+DROP VIEW kept;
+DROP TABLE events;
+ALTER TABLE with_bodies RENAME TO events;
+CREATE VIEW kept AS
+  SELECT e.seq, e.event_id, e.event_type, e.received_ms, b.payload FROM bodies b CROSS JOIN events e ON e.seq = b.seq;
+INSERT INTO totals VALUES
+  ('ids', (SELECT count(*) FROM ids)),
+  ('ids_checked_ms', 0),
+  ('ids_held_until_ms', 0),
+  ('erased', 0),
+  ('aside', (SELECT ifnull(sum(length(payload) + 64), 0) FROM aside));
+CREATE TRIGGER aside_came AFTER INSERT ON aside BEGIN
+  UPDATE totals SET value = value + length(new.payload) + 64 WHERE name='aside';
+END;
+CREATE TRIGGER aside_left AFTER DELETE ON aside BEGIN
+  UPDATE totals SET value = value - length(old.payload) - 64 WHERE name='aside';
+END;
+"""
+MIGRATIONS: tuple[str, ...] = (_FIRST, _BODIES_APART, _WAITING, _IDS_COMPACT, API_SCRIPT)
 """Scripts that each lead from the schema version of their index to the next. Published ones never change."""
 
-TABLES = ("events", "bodies", "cursors", "dead_letters", "aside", "orders", "totals", "waiting")
+TABLES = ("events", "bodies", "ids", "cursors", "dead_letters", "aside", "orders", "totals", "waiting", *API_TABLES)
 
 
 def newest() -> int:
@@ -75,6 +108,7 @@ def newest() -> int:
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Brings a file of any older version, also an empty one, to the newest. A version is one transaction."""
+    connection.create_function("fingerprint", 1, fingerprint, deterministic=True)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
         try:

@@ -13,17 +13,23 @@ from listener.base.clock import now_ms
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.journal.appending import Appender, Commit, Outcome
-from listener.journal.checkpoint import Progress, wal_cap, wal_size
+from listener.journal.checkpoint import Progress, wal_size
 from listener.journal.database import connect, is_damage, transaction
+from listener.journal.identity import Known
+from listener.journal.inspect import touch
 from listener.journal.lock import Place
 from listener.journal.model import REFUSED, Cursor, Pending
 from listener.journal.recent import Tail
 from listener.journal.retention import Retention
 
 MAX_BATCH = 2048  # events a commit
+MAX_BATCH_BYTES = 8 * 2**20  # of payloads a commit; in a small journal a quarter of its size
+PAGE, PAGES_A_COMMIT = 4096, 8  # bytes; pages that a commit changes beside one or two for each row
 CURSOR_DELAY = 0.2  # seconds that a cursor waits for an event to ride with
 WAL_LOOK = 0.1  # seconds between looks at the WAL's size, which take as long as a small commit's inserts
-IDLE = 1.0  # seconds between looks at retention when nothing comes
+IDLE = (
+    0.9  # seconds between looks at retention and the files when nothing comes; a file that is gone is told within 1 s
+)
 SET_CURSOR = (
     "INSERT INTO cursors VALUES (?,?,?,?) ON CONFLICT (sink) DO UPDATE"
     " SET seq=excluded.seq, position=excluded.position, updated_ms=excluded.updated_ms"
@@ -42,9 +48,7 @@ class Writer:
     def __init__(self, path: Path, tail: Tail, retention: Retention) -> None:
         self._connection = connect(path)
         self._connection.execute("PRAGMA cache_size=-2000")  # KiB
-        # The log is written over, not truncated and grown again: a sync takes a third less time.
-        self._wal_cap = wal_cap(retention.max_size)
-        self._connection.execute(f"PRAGMA journal_size_limit={self._wal_cap}")
+        self._wal_cap = 0
         self._places = [Place(path), Place(Path(f"{path}.lock"))]
         self._path = path
         self._tail, self._retention = tail, retention
@@ -53,7 +57,8 @@ class Writer:
         self._cursors: Cursors = {}
         self._guard = threading.Lock()
         self._stopping = False
-        self._next_wal_look = 0.0
+        self._next_wal_look, self._wal_grown = 0.0, 0
+        self._data_version = 0
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self.on_settled: Callable[[list[Pending]], None] = lambda batch: None
         self.on_broken: Callable[[BaseException], None] = lambda error: None
@@ -109,13 +114,47 @@ class Writer:
             self._commit(events, tasks)
         elif lost := self._lost():
             self._note_failure(lost, 0)
-        if self.answered >= self._next_wal_look:
-            self._next_wal_look = self.answered + WAL_LOOK
-            if wal_size(self._path) > self._wal_cap:
-                self.progress.checkpoint(self._connection)
+        self._watch_wal()
         self.progress.begun += 1
-        if not self.failing and self._retention.turn(self._connection, self._wanted):
+        self._keep_house()
+
+    def _keep_house(self) -> None:
+        """Lets go what may leave, also when another process has changed something, and cleans the log of it."""
+        ((version,),) = self._connection.execute("PRAGMA data_version")
+        if version != self._data_version:
+            self._data_version = version
+            self._retention.look_soon()
+        if self.failing:
+            return
+        if self._retention.turn(self._connection, self._wanted):
             self.progress.wrote = self.progress.begun
+        if self._retention.wants_clean_log and not self._wanted():
+            self._clean_log()
+
+    def _clean_log(self) -> None:
+        """Cuts the log to nothing: what has left the database lies in its old frames until they are written over."""
+        self.progress.begun += 1
+        try:
+            with transaction(self._connection):  # a checkpoint must have something to move, see checkpoint.py
+                touch(self._connection)
+            self.progress.wrote = self.progress.begun
+            self._retention.log_cleaned(self._connection, self.progress.truncate(self._connection))
+        except sqlite3.Error as e:
+            log.warning("the write-ahead log can't be cleaned of what has left the journal", because=str(e))
+            self._retention.log_cleaned(self._connection, False)
+
+    def _watch_wal(self) -> None:
+        """Lends the checkpoints a hand where the WAL outgrows its cap."""
+        # Asking for the size takes as long as an insert.
+        if self.answered < self._next_wal_look and self._wal_grown < self._wal_cap // 2:
+            return
+        self._next_wal_look, self._wal_grown = self.answered + WAL_LOOK, 0
+        if self._wal_cap != (cap := self._retention.wal_cap()):
+            self._wal_cap = cap
+            # The log is written over, not truncated and grown again: a sync takes a third less time.
+            self._connection.execute(f"PRAGMA journal_size_limit={cap}")
+        if wal_size(self._path) > self._wal_cap:
+            self.progress.checkpoint(self._connection)
 
     def _wanted(self) -> bool:
         """Whether housekeeping must end for now."""
@@ -130,10 +169,12 @@ class Writer:
 
     def _drain(self, timeout: float) -> list[Pending | Task | None]:
         items: list[Pending | Task | None] = []
+        size, most = 0, min(MAX_BATCH_BYTES, self._retention.max_size // 4)
         try:
             items.append(self._queue.get(timeout=timeout))
-            while len(items) < MAX_BATCH:
+            while len(items) < MAX_BATCH and size < most:
                 items.append(self._queue.get_nowait())
+                size += len(items[-1].payload) if isinstance(items[-1], Pending) else 0
         except queue.Empty:
             pass
         return items
@@ -142,25 +183,30 @@ class Writer:
         with self._guard:
             cursors, self._cursors = self._cursors, {}
         try:
-            done = self._transaction(events, tasks, cursors)
+            try:
+                done = self._transaction(events, tasks, cursors)
+            except Known:
+                done = self._transaction(events, tasks, cursors, sort_out=True)
         except Exception as e:  # whatever it is: the batch is refused, and the writer goes on
             self._failed(e, events, tasks, cursors)
         else:
             self._committed(events, done)
 
-    def _transaction(self, events: list[Pending], tasks: list[Task], cursors: Cursors) -> Commit:
+    def _transaction(
+        self, events: list[Pending], tasks: list[Task], cursors: Cursors, *, sort_out: bool = False
+    ) -> Commit:
         """Writes all of it, or nothing and raises. State in memory stays as it is until the COMMIT is through."""
         self.progress.begun += 1
         done = Commit()
         with transaction(self._connection):
             self._retention.begin()
-            if events:
-                self._appender.insert(events, done)
-            if cursors:
+            if cursors:  # first: what they say is delivered makes room for the events
                 now = now_ms()
                 rows = [(sink, cursor.seq, cursor.position, now) for sink, cursor in cursors.items()]
                 self._connection.executemany(SET_CURSOR, rows)
                 done.rows += len(rows)
+            if events:
+                self._appender.insert(events, done, sort_out=sort_out)
             before = self._connection.total_changes
             done.outcomes = [self._do(job, future) for job, future in tasks]
             if any(error is None for _, _, error in done.outcomes):
@@ -187,6 +233,7 @@ class Writer:
         self._retention.committed()
         if done.rows:
             self.progress.wrote = self.progress.begun
+            self._wal_grown += (done.rows + PAGES_A_COMMIT) * PAGE + sum(len(e.payload) for e in done.kept)
         done.settle()
         if self.failing:
             log.info("the journal can be written again")
@@ -194,7 +241,7 @@ class Writer:
         if done.kept:
             self._tail.extend(done.kept)
         if events:
-            self.on_settled(events)
+            self._settle(events)
         if done.kept:
             self._tail.wake()  # after the acks: a sink that wakes up holds the interpreter for a slice of events
         done.resolve()
@@ -211,9 +258,18 @@ class Writer:
         with self._guard:
             self._cursors = cursors | self._cursors
         if events:
-            self.on_settled(events)
+            self._settle(events)
         else:
             time.sleep(CURSOR_DELAY)  # only cursors: no busy loop on a full disk
+
+    def _settle(self, events: list[Pending]) -> None:
+        """Tells of each event's code: the source where it was pushed, else whoever fetched it."""
+        pushed = [one for one in events if one.kept is None]
+        for one in events:
+            if one.kept is not None:
+                one.kept.set_result(one.code)
+        if pushed:
+            self.on_settled(pushed)
 
     def _note_failure(self, reason: str, refused: int) -> None:
         if self.failing != reason:

@@ -10,6 +10,7 @@ from typing import Any
 from listener.base.errors import JournalError
 from listener.event import Received, Unparsable, identify
 from listener.journal import Cursor, Journal, Pending
+from listener.journal.identity import fingerprint
 from tests.samples import encode, example
 
 NEVER_INSPECT = 3600.0
@@ -100,5 +101,7 @@ def bodies(journal: Journal) -> list[str]:
     return [one for (one,) in rows(journal.path, "SELECT event_id FROM kept ORDER BY seq")]
 
 
-def known(journal: Journal) -> list[str]:
-    return [one for (one,) in rows(journal.path, "SELECT event_id FROM events ORDER BY seq")]
+def known(journal: Journal, *event_ids: str) -> list[str]:
+    """Those of these ids that the journal knows, whether their events are still there or not."""
+    known = {one for (one,) in rows(journal.path, "SELECT fingerprint FROM ids")}
+    return [event_id for event_id in event_ids if fingerprint(event_id) in known]

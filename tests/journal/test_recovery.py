@@ -114,8 +114,8 @@ def test_sinks_get_everything_again_where_no_cursor_can_be_read(path: Path) -> N
         assert {"later": Cursor(COUNT)} == journal.attach([("later", False)])
 
 
-def test_an_index_that_is_lost_is_made_anew(path: Path) -> None:
-    spoil(path, root(path, "sqlite_autoindex_events_1"))
+def test_ids_that_are_lost_are_made_anew_of_the_events(path: Path) -> None:
+    spoil(path, root(path, "ids"))
     recovery.mark(path, "for this test")
     with opened(path) as journal:
         assert [200] == keep_ids(journal, "e7")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from listener.base.clock import uptime
 from listener.journal import Cursor, Journal
 from tests.journal.keeping import (
     archiving,
@@ -21,7 +20,7 @@ from tests.journal.keeping import (
     until,
 )
 
-HOUR_MS = 3_600_000
+HOUR = 3600.0
 DAY = 86_400.0
 
 
@@ -30,14 +29,14 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._real, self._ahead = time.time_ns, 0
-        self._passed = 0.0
         monkeypatch.setattr(time, "time_ns", lambda: self._real() + self._ahead)
-        monkeypatch.setattr("listener.journal.retention.uptime", lambda: uptime() + self._passed)
 
-    def move(self, seconds: float) -> None:
-        """Time passes."""
-        self.jump(seconds)
-        self._passed += seconds
+    def move(self, journal: Journal, seconds: float) -> None:
+        """Time passes, and the journal looks around each hour."""
+        while seconds > 0:
+            self.jump(min(seconds, HOUR))
+            seconds -= HOUR
+            looked_through(journal)
 
     def jump(self, seconds: float) -> None:
         """Somebody sets the clock."""
@@ -49,38 +48,29 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-@pytest.fixture(autouse=True)
-def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("listener.journal.writer.IDLE", 0.01)
-    for name in ("EVERY", "WHILE_FULL", "WHILE_BUSY", "FORGET_SINKS_EVERY"):
-        monkeypatch.setattr(f"listener.journal.retention.{name}", 0.0)
-
-
 def looked_through(journal: Journal) -> None:
     """Everything was looked at since now."""
-    start, answered = journal.retention, journal.writer.answered
-    start._next_look = 0.0
-    until(lambda: journal.writer.answered > answered, "a look")
-    answered = journal.writer.answered
-    until(lambda: journal.writer.answered > answered, "another look")
+    journal.retention.look_soon()
+    journal.flush()  # the writer looks after the commit
+    journal.flush()
 
 
 def test_delivered_bodies_leave_after_keep_their_ids_a_day_later(tmp_path: Path, clock: Clock) -> None:
     with archiving(tmp_path / "j.db", keep_s=2 * DAY) as journal:
         keep_ids(journal, "a", "b")
         deliver_all(journal)
-        clock.move(1.9 * DAY)
+        clock.move(journal, 1.9 * DAY)
         looked_through(journal)
         assert ["a", "b"] == bodies(journal)
 
-        clock.move(0.2 * DAY)
-        until(lambda: bodies(journal) == [], "the bodies are gone")
-        assert ["a", "b"] == known(journal)
+        clock.move(journal, 0.2 * DAY)
+        assert [] == bodies(journal)
+        assert ["a", "b"] == known(journal, "a", "b")
         assert [200] == keep_ids(journal, "a")  # still known, so not kept twice
         assert 2 == journal.last_seq
 
-        clock.move(1.0 * DAY)
-        until(lambda: known(journal) == [], "the ids are gone")
+        clock.move(journal, 1.9 * DAY)  # counted in whole days
+        assert [] == known(journal, "a", "b")
 
 
 def test_what_is_not_delivered_stays_however_old(tmp_path: Path, clock: Clock) -> None:
@@ -89,8 +79,7 @@ def test_what_is_not_delivered_stays_however_old(tmp_path: Path, clock: Clock) -
         journal.advance("quick", Cursor(3))
         journal.advance("down", Cursor(1))
         journal.flush()
-        clock.move(400 * DAY)
-        until(lambda: bodies(journal) == ["b", "c"], "what both have is gone")
+        clock.jump(400 * DAY)
         looked_through(journal)
         assert ["b", "c"] == bodies(journal)
 
@@ -100,12 +89,15 @@ def test_a_removed_sink_holds_nothing_back_and_is_forgotten_after_30_days(tmp_pa
         keep_ids(journal, "a")
     with archiving(tmp_path / "j.db", "archive", keep_s=60) as journal:
         deliver_all(journal)
-        clock.move(29 * DAY)
-        until(lambda: bodies(journal) == [], "the body is gone")
+        clock.jump(29 * DAY)
+        looked_through(journal)
+        assert [] == bodies(journal)
         looked_through(journal)
         assert {"archive", "removed"} == {sink for (sink,) in rows(journal.path, "SELECT sink FROM cursors")}
-        clock.move(2 * DAY)
-        until(lambda: rows(journal.path, "SELECT sink FROM cursors") == [("archive",)], "the sink is forgotten")
+        clock.jump(2 * DAY)
+    with archiving(tmp_path / "j.db", "archive") as journal:
+        looked_through(journal)
+        assert [("archive",)] == rows(journal.path, "SELECT sink FROM cursors")
 
 
 def test_a_closed_sink_holds_nothing_back(tmp_path: Path, clock: Clock) -> None:
@@ -113,8 +105,9 @@ def test_a_closed_sink_holds_nothing_back(tmp_path: Path, clock: Clock) -> None:
         keep_ids(journal, "a")
         deliver_all(journal)
         journal.retention.release("stdout")
-        clock.move(DAY)
-        until(lambda: bodies(journal) == [], "the body is gone")
+        clock.jump(DAY)
+        looked_through(journal)
+        assert [] == bodies(journal)
 
 
 def test_a_dead_letter_keeps_its_body_until_it_is_discarded(tmp_path: Path, clock: Clock) -> None:
@@ -122,16 +115,19 @@ def test_a_dead_letter_keeps_its_body_until_it_is_discarded(tmp_path: Path, cloc
         keep_ids(journal, "a", "b", "c")
         journal.dead_letter("archive", 2, "no", 1, Cursor(2))
         deliver_all(journal)
-        clock.move(400 * DAY)
-        until(lambda: known(journal) == ["b"], "the others are gone")
+        clock.jump(400 * DAY)
+        looked_through(journal)
+        assert ["b"] == bodies(journal)
         journal.do(lambda connection: connection.execute("DELETE FROM dead_letters") and None)
-        until(lambda: known(journal) == [], "it is gone too")
+        looked_through(journal)
+        assert [] == bodies(journal)
 
 
 def test_what_is_kept_aside_stays(tmp_path: Path, clock: Clock) -> None:
     with archiving(tmp_path / "j.db", keep_s=60) as journal:
         keep(journal, b"hello")
-        clock.move(400 * DAY)
+        clock.jump(400 * DAY)
+        looked_through(journal)
         looked_through(journal)
         assert [(b"hello",)] == rows(journal.path, "SELECT payload FROM aside")
 
@@ -142,8 +138,7 @@ def test_an_ordered_replay_keeps_its_events(tmp_path: Path, clock: Clock) -> Non
         deliver_all(journal)
         order = "INSERT INTO orders VALUES (1, 'archive', 'replay', 0, 9, 1, 3, 0)"
         journal.do(lambda connection: connection.execute(order) and None)
-        clock.move(DAY)
-        until(lambda: bodies(journal) == ["b", "c"], "what is not ordered is gone")
+        clock.jump(DAY)
         looked_through(journal)
         assert ["b", "c"] == bodies(journal)
 
@@ -155,8 +150,9 @@ def test_pruning_gives_way_to_events(tmp_path: Path, clock: Clock, monkeypatch: 
     with archiving(tmp_path / "j.db", keep_s=60) as journal:
         keep_ids(journal, *(str(n) for n in range(400)))
         deliver_all(journal)
-        clock.move(DAY)
+        clock.jump(DAY)
         journal.retention._rows = 4
+        journal.retention.look_soon()
         until(lambda: len(bodies(journal)) < 400, "it has begun")
         assert [200] == keep_ids(journal, "new")
         assert "new" in bodies(journal)
@@ -182,7 +178,7 @@ def test_a_slow_disk_makes_the_slices_shorter(tmp_path: Path) -> None:
 def test_a_clock_that_jumps_back_or_ahead_by_a_day_loses_and_repeats_nothing(tmp_path: Path, clock: Clock) -> None:
     with archiving(tmp_path / "j.db", keep_s=2 * DAY) as journal:
         seen: list[str] = []
-        for jump in (0, -HOUR_MS / 1000, DAY, -DAY, 0):
+        for jump in (0, -HOUR, DAY, -DAY, 0):
             clock.jump(jump)
             looked_through(journal)
             seen.append(f"after {len(seen)}")
@@ -195,8 +191,9 @@ def test_an_id_is_known_for_a_day_even_if_the_clock_jumps_ahead_by_one(tmp_path:
     with archiving(tmp_path / "j.db", keep_s=60) as journal:
         keep_ids(journal, "a")
         deliver_all(journal)
-        clock.move(DAY)
-        until(lambda: bodies(journal) == [], "the body is gone")
+        clock.jump(DAY)
+        looked_through(journal)
+        assert [] == bodies(journal)
         looked_through(journal)
         one = pending(payload("a"))
         journal.append(one)
@@ -204,14 +201,35 @@ def test_an_id_is_known_for_a_day_even_if_the_clock_jumps_ahead_by_one(tmp_path:
         assert one.duplicate
 
 
-def test_a_clock_that_was_60_days_behind_forgets_nothing_when_it_is_put_right(tmp_path: Path, clock: Clock) -> None:
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_was_60_days_behind_forgets_nothing_when_it_is_put_right(
+    tmp_path: Path, clock: Clock, restarted: bool
+) -> None:
+    """Held in the journal, not in memory: a restart in between forgets nothing either."""
     clock.jump(-60 * DAY)
     with archiving(tmp_path / "j.db", keep_s=60) as journal:
         keep_ids(journal, "a")
         deliver_all(journal)
-        clock.jump(60 * DAY)
-        until(lambda: bodies(journal) == [], "the body is gone")
         looked_through(journal)
-        assert ["a"] == known(journal)
-        clock.move(2.1 * DAY)
-        until(lambda: known(journal) == [], "the id is gone")
+        if not restarted:
+            clock.jump(60 * DAY)
+            looked_through(journal)
+            assert [] == bodies(journal)
+    if restarted:
+        clock.jump(60 * DAY)
+    with archiving(tmp_path / "j.db", keep_s=60) as journal:
+        clock.move(journal, 1.9 * DAY)
+        assert ["a"] == known(journal, "a")
+        clock.move(journal, 0.2 * DAY)
+        assert [] == known(journal, "a")
+
+
+def test_a_clock_put_back_ends_a_hold_in_time(tmp_path: Path, clock: Clock) -> None:
+    with archiving(tmp_path / "j.db", keep_s=60) as journal:
+        keep_ids(journal, "a")
+        looked_through(journal)
+        for jump in (1000 * DAY, -1000 * DAY):
+            clock.jump(jump)
+            looked_through(journal)
+        clock.move(journal, 3.1 * DAY)
+        assert [] == known(journal, "a")
