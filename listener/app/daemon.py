@@ -105,15 +105,17 @@ class Service:
         reloader = Reloader(self.settings, reread, self._apply, observer.pulse.reloading)
         every = self.settings.feishu.check_clients_every
         with handled(self._stop.set, reloader.ask):
+            self._calls.start()
             self._workers.start(self.settings.sinks)  # not before: what they deliver, a stop must keep the cursors of
-            self._calls.backfiller.start()
             async with observer, watching(self.clients, self._online_clients(), self._two_at_once, every):
                 supervising = asyncio.ensure_future(self._supervisor.run())
                 await self._until_stopped(supervising)
                 observer.notifier.stopping()
                 await self._close_connection(supervising)
                 await asyncio.to_thread(self._calls.backfiller.stop)
-                if late := await self._workers.drain(DRAIN):
+                late = await self._workers.drain(DRAIN)
+                await asyncio.to_thread(self._calls.stop)
+                if late:
                     log.warning("stopped before these sinks had everything; they get it at the next start", sinks=late)
         if self._failure is not None:
             raise self._failure
@@ -125,10 +127,11 @@ class Service:
         journal.writer.on_broken = self._thread_safe(self._broken)
         self._receiver = Receiver(journal, settings.feishu.events, timings.on_settled)
         ended = self._thread_safe(self._worker_ended)
-        self._workers = Workers(journal, ended, limit=self.bounds.max_events, on_delivered=timings.on_delivered)
+        self._calls = Calls(settings, journal, lambda: self._supervisor.state.phase == "connected")
+        limit, view = self.bounds.max_events, self._calls.stage.view
+        self._workers = Workers(journal, ended, limit=limit, on_delivered=timings.on_delivered, view=view)
         self._supervisor = self._new_source()
         self.clients = ClientsState(settings.feishu.expected_clients)
-        self._calls = Calls(settings, journal, lambda: self._supervisor.state.phase == "connected")
         self._facts = Facts(settings, journal, self._receiver, self._supervisor, self._workers, timings, self.clients)
 
     def _new_source(self) -> Source:

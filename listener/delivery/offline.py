@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from listener.base.errors import ConfigError, SinkFailed
 from listener.base.logs import configure
@@ -11,6 +12,7 @@ from listener.delivery.attempts import SinkState
 from listener.delivery.formatting import Formatter
 from listener.delivery.jq import refuse_broken
 from listener.delivery.workers import new_worker
+from listener.enrich.view import View, wants
 from listener.event import Unparsable, identify
 from listener.journal import Journal, Pending, redelivery
 from listener.journal.lock import InUse
@@ -90,7 +92,8 @@ def _carry_out(settings: Settings, journal: Journal, sink: str) -> None:
     config, abandon = sink_config(settings, sink), threading.Event()
     refuse_broken([config])
     cursor = journal.attach((s.name, s.start == "earliest") for s in settings.sinks)[sink]
-    worker = new_worker(config, journal, cursor, formatter=Formatter(share=False), abandon=abandon)
+    seen: Any = View(journal, lambda: journal.last_seq) if wants(config, settings.enrich) else journal
+    worker = new_worker(config, seen, cursor, formatter=Formatter(share=False), abandon=abandon)
     ended = threading.Event()
     threading.Thread(target=_watch, args=(worker.state, abandon, ended), name="patience", daemon=True).start()
     try:

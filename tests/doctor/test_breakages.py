@@ -16,7 +16,7 @@ from tests.doctor.examined import HELPDESK, OURS, examine
 from tests.inprocess import Commands
 
 STEPS = [
-    *("settings", "secret", "journal", "disk", "sinks", "service", "proxy", "name", "tls", "clock"),
+    *("settings", "secret", "journal", "disk", "sinks", "gaps", "service", "proxy", "name", "tls", "clock"),
     *("tenant token", "clients", "endpoint", "connection", "helpdesk"),
 ]
 

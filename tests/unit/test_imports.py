@@ -18,7 +18,7 @@ LAYERS = (
     ("sinks",),
     ("settings.config", "journal"),
     ("feishu",),
-    ("backfill",),
+    ("backfill", "enrich"),
     ("delivery", "sources"),
     ("observe",),
     ("app",),

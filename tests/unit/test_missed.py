@@ -9,9 +9,17 @@ T0 = 1_790_000_000_000
 
 
 def look(*gaps: Gap, jobs: tuple[Backfill, ...] = ()) -> Look:
-    seen = {"used_bytes": 0, "file_bytes": 0, "disk_free_bytes": 0, "last_seq": 0, "unreadable": 0}
     return Look(
-        **seen, last_event_ms=None, unreadable_left=0, gaps=gaps, backfills=jobs, calls={"ticket": 3, "token": 1}
+        used_bytes=0,
+        file_bytes=0,
+        disk_free_bytes=0,
+        last_seq=0,
+        last_event_ms=None,
+        unreadable=0,
+        unreadable_left=0,
+        gaps=gaps,
+        backfills=jobs,
+        calls={"ticket": 3, "token": 1},
     )
 
 
