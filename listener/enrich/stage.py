@@ -69,11 +69,13 @@ class Stage:
 
     def start(self) -> None:
         """Raises JournalError."""
-        if not self.is_on:
-            self._journal.do(lambda connection: calls.unmark(connection, calls.ENRICHED_TO))
-            return
         last = self._journal.last_seq
         ready_to = self._journal.ask(enrichment.enriched_to)
+        if not self.is_on:
+            self._journal.leave()
+            if ready_to is not None:
+                self._journal.do(lambda connection: calls.unmark(connection, calls.ENRICHED_TO))
+            return
         # What came while it was off goes out as it did then: a sink may have lines of it beyond its cursor.
         self._ready_to = self._read_to = last if ready_to is None else ready_to
         self._last_detail = self._journal.ask(enrichment.last_detail)
@@ -94,7 +96,7 @@ class Stage:
         self._views.append(view)
         return view
 
-    def stop(self, timeout: float = 1.0) -> None:
+    def stop(self, timeout: float = 0.3) -> None:
         """What waits is fetched for anew after the next start."""
         self._stopping.set()
         self._came.set()
@@ -109,6 +111,8 @@ class Stage:
                 log.warning("what was fetched can't be kept; its events wait", because=str(e))
                 self._stopping.wait(1.0)
             except Exception:
+                if self._stopping.is_set():
+                    break  # the journal is closed already
                 log.exception("enriching failed in a way that it should not")
                 self._stopping.wait(1.0)
         self._journal.leave()

@@ -5,7 +5,7 @@ python -m tests.enrich.delay --seconds 60
 """
 
 import argparse
-import json
+import asyncio
 import tempfile
 import time
 from collections import Counter
@@ -29,7 +29,6 @@ def slow(platform: Platform, seconds: float) -> None:
             handle(connection, request)  # type: ignore[arg-type]  # as the stand-in calls it
 
     def stand_in_loop():  # type: ignore[no-untyped-def]
-        import asyncio
 
         return asyncio.get_running_loop()
 
@@ -52,10 +51,19 @@ def _measure(home: Path, stand_in: PlatformThread, seconds: float, rate: float, 
     seen: dict[str, float] = {}
     file = home / "logs" / "tickets.jsonl"
 
+    at = 0
+
     def look() -> None:
-        now, lines = time.monotonic(), file.read_bytes().split(b"\n")[:-1] if file.exists() else []
-        for line in lines[len(seen) :]:
-            seen[json.loads(line)["event_id"]] = now
+        nonlocal at
+        if not file.exists():
+            return
+        with file.open("rb") as opened:
+            opened.seek(at)
+            whole = opened.read().rpartition(b"\n")[0]
+        at += len(whole) + bool(whole)
+        now = time.monotonic()
+        for line in whole.splitlines():
+            seen[line[len(b'{"event_id":"') :].partition(b'"')[0].decode()] = now
 
     with Daemon(home, domain=stand_in.url, config=config(TICKET)) as daemon:
         daemon.ready()

@@ -45,7 +45,7 @@ def test_a_hanging_api_holds_up_only_sinks_that_want_the_ticket(tmp_path: Path, 
         daemon.until(lambda: lines(tmp_path, "plain"), "the sink without the ticket")
         without = time.monotonic() - began
         daemon.until(lambda: lines(tmp_path), "the record without the ticket")
-        assert without < 1.5 <= time.monotonic() - began
+        assert without < 1 <= time.monotonic() - began
         assert 0 == daemon.stop()
     (record,) = lines(tmp_path)
     assert ("no answer in time", False) == (record["ticket_detail_error"], "ticket_detail" in record)
@@ -105,6 +105,7 @@ def test_killed_again_and_again_each_line_is_there_once_and_the_same(tmp_path: P
                 daemon.until(lambda: len(lines_so_far(tmp_path)) > wanted, "some lines", 30)  # noqa: B023 at once
                 daemon.kill()
         with Daemon(tmp_path, domain=stand_in.url) as daemon:
+            daemon.ready()
             daemon.until(lambda: len(lines_so_far(tmp_path)) >= pushed, "all lines", 60)
             assert 0 == daemon.stop()
     ids = [record["event_id"] for record in lines(tmp_path)]
