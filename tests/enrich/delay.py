@@ -13,6 +13,8 @@ from pathlib import Path
 
 from listener.feishu.api import TICKETS_PATH
 from listener.simulator import PlatformThread
+from listener.simulator.connection import Connection
+from listener.simulator.http1 import Request
 from listener.simulator.server import Platform
 from tests.daemon import Daemon
 from tests.enrich.helping import TICKET, config, message
@@ -22,15 +24,11 @@ def slow(platform: Platform, seconds: float) -> None:
     """Has the stand-in answer the APIs this much later."""
     handle = platform.on_request
 
-    def later(connection: object, request: object) -> None:
-        if getattr(request, "path", "").startswith(TICKETS_PATH):
-            stand_in_loop().call_later(seconds, handle, connection, request)
+    def later(connection: Connection, request: Request) -> None:
+        if request.path.startswith(TICKETS_PATH):
+            asyncio.get_running_loop().call_later(seconds, handle, connection, request)
         else:
-            handle(connection, request)  # type: ignore[arg-type]  # as the stand-in calls it
-
-    def stand_in_loop():  # type: ignore[no-untyped-def]
-
-        return asyncio.get_running_loop()
+            handle(connection, request)
 
     platform.on_request = later  # type: ignore[method-assign]
 
