@@ -63,6 +63,7 @@ class Stage:
         self._names: dict[str, str] = {}
         self._names_until = 0.0
         self._guard = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="enrich", daemon=True)
         self._stopping, self._came = threading.Event(), threading.Event()
         self._next_forget = 0.0
         self.late = 0  # events that went without something since it did not come in time
@@ -85,8 +86,6 @@ class Stage:
         cache = self._settings.ticket_cache
         self._tickets = Source("ticket", self._ticket, cache=cache, threads=4, done=self._came.set)
         self._images = Source("image", self._image, cache=60.0, threads=4, done=self._came.set)
-        self._thread = threading.Thread(target=self._run, name="enrich", daemon=True)
-        self._thread.start()
 
     def view(self, config: SinkConfig) -> Any:
         """The journal as this sink is to see it."""
@@ -94,13 +93,15 @@ class Stage:
             return self._journal
         view = View(self._journal, lambda: self._ready_to)
         self._views.append(view)
+        if len(self._views) == 1:  # not before: what nobody wants is not fetched
+            self._thread.start()
         return view
 
     def stop(self, timeout: float = 0.3) -> None:
         """What waits is fetched for anew after the next start."""
         self._stopping.set()
         self._came.set()
-        if self.is_on:
+        if self._views:
             self._thread.join(timeout)
 
     def _run(self) -> None:

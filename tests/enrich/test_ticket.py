@@ -1,7 +1,10 @@
 """`[enrich] ticket`: the record has the ticket as the API has it; nothing waits longer than it may, nothing is lost."""
 
+import json
 import random
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -116,3 +119,35 @@ def test_killed_again_and_again_each_line_is_there_once_and_the_same(tmp_path: P
 def lines_so_far(home: Path) -> list[bytes]:
     file = home / "logs" / "tickets.jsonl"
     return file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+
+
+def test_a_network_sink_gets_the_ticket_too(tmp_path: Path, stand_in: PlatformThread) -> None:
+    got: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 the library's name
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sink = f'[[sinks]]\nname = "http"\ntype = "http"\nurl = "http://127.0.0.1:{server.server_port}/"\n'
+    try:
+        with Daemon(tmp_path, domain=stand_in.url, config=config(TICKET) + sink) as daemon:
+            daemon.ready()
+            for number in range(5):
+                stand_in.call(stand_in.platform.push, message(number))
+            daemon.until(lambda: len(got) == 5, "all requests")
+            with Daemon(tmp_path, "replay", "--sink", "http", "--event-id", "e3", domain=stand_in.url) as replay:
+                assert 0 == replay.wait()
+            daemon.until(lambda: len(got) == 6, "the one that is replayed")
+            assert 0 == daemon.stop()
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert all("ticket_detail" in json.loads(body) for body in got)
+    (again,) = [body for body in got if got.count(body) == 2][:1]
+    assert "e3" == json.loads(again)["event_id"]
