@@ -79,16 +79,17 @@ class Running:
         timings = Timings(histograms=settings.http.listen is not None)
         journal.writer.on_broken = self._thread_safe(self._broken)
         self._receiver = Receiver(journal, settings.feishu.events, timings.on_settled)
+        self._calls = Calls(settings, journal, lambda: self._source.state.phase == "connected")
         self._workers = Workers(
             journal,
             self._thread_safe(self._worker_ended),
             limit=bounds.max_events,
             on_delivered=timings.on_delivered,
             feishu=lambda: self.settings.feishu,
+            view=self._calls.stage.view,
         )
         self._source = self._new_source()
         self.clients = ClientsState(settings.feishu.expected_clients)
-        self._calls = Calls(settings, journal, lambda: self._source.state.phase == "connected")
         self._facts = Facts(settings, journal, self._receiver, self._source, self._workers, timings, self.clients)
         self._observer = Observer(self._facts)
         self._source.on_change = self._observer.pulse.changed
@@ -113,15 +114,17 @@ class Running:
     async def run(self) -> None:
         """Until it is stopped, or its bounds are reached. Raises ListenError where it can't go on."""
         every = self.settings.feishu.check_clients_every
+        self._calls.start()
         self._workers.start(self.settings.sinks)  # not before: what they deliver, a stop must keep the cursors of
-        self._calls.backfiller.start()
         async with self._observer, watching(self.clients, self._online_clients(), self._two_at_once, every):
             listening = asyncio.ensure_future(self._source.run())
             await self._until_stopped(listening)
             self._observer.notifier.stopping()
             await self._close_connection(listening)
             await asyncio.to_thread(self._calls.backfiller.stop)
-            if late := await self._workers.drain(DRAIN):
+            late = await self._workers.drain(DRAIN)
+            await asyncio.to_thread(self._calls.stop)
+            if late:
                 log.warning("stopped before these sinks had everything; they get it at the next start", sinks=late)
         if self._failure is not None:
             raise self._failure

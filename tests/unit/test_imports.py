@@ -18,7 +18,7 @@ LAYERS = (
     ("sinks",),
     ("settings.config", "settings.reference", "settings.config_schema", "settings.page", "journal"),
     ("feishu",),
-    ("backfill",),
+    ("backfill", "enrich"),
     ("delivery", "sources"),
     ("observe",),
     ("app", "sinks.conformance"),
