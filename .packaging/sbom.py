@@ -49,7 +49,7 @@ def component(name: str, one: Distribution, hashes: dict[str, str]) -> dict[str,
         "version": one.version,
         "purl": purl(one),
     }
-    if summary := one.metadata.get("Summary"):
+    if summary := field(one, "Summary"):
         made["description"] = summary
     if name in hashes:
         made["hashes"] = [{"alg": "SHA-256", "content": hashes[name]}]
@@ -58,14 +58,19 @@ def component(name: str, one: Distribution, hashes: dict[str, str]) -> dict[str,
 
 def licences(one: Distribution) -> list[dict[str, Any]]:
     """The SPDX expression where there is one, else the classifiers, else a short `License` field."""
-    if expression := one.metadata.get("License-Expression"):
+    if expression := field(one, "License-Expression"):
         return [{"expression": expression}]
     classified = [each for each in one.metadata.get_all("Classifier") or [] if each.startswith("License :: ")]
     names = sorted({each.rpartition(" :: ")[2] for each in classified} - {"OSI Approved"})
-    text = (one.metadata.get("License") or "").strip()
+    text = field(one, "License").strip()
     if not names and text and "\n" not in text and len(text) < 80:
         names = [text]
     return [{"license": {"name": name}} for name in names]
+
+
+def field(one: Distribution, name: str) -> str:
+    """A field of the metadata; "" where it has none."""
+    return next(iter(one.metadata.get_all(name) or []), "")
 
 
 def needed(one: Distribution, found: dict[str, Distribution]) -> list[str]:
