@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NoReturn, Protocol, TypeVar
 
+from listener.app.calls import Calls
 from listener.app.reload import Reloader
 from listener.app.signals import handled
 from listener.base.errors import ConfigError, CredentialsRefused, JournalError, ListenError, Unavailable
@@ -19,7 +20,6 @@ from listener.base.logs import configure, get_logger
 from listener.base.threads import DaemonExecutor
 from listener.delivery.worker import Worker
 from listener.delivery.workers import Workers
-from listener.feishu.api import Api
 from listener.feishu.network import network_of
 from listener.feishu.session import BadFrames, Session
 from listener.journal import Journal
@@ -103,13 +103,16 @@ class Service:
         observer, reread = Observer(self._facts), self.reread or (lambda: self.settings)
         self._supervisor.on_change = observer.pulse.changed
         reloader = Reloader(self.settings, reread, self._apply, observer.pulse.reloading)
+        every = self.settings.feishu.check_clients_every
         with handled(self._stop.set, reloader.ask):
             self._workers.start(self.settings.sinks)  # not before: what they deliver, a stop must keep the cursors of
-            async with observer, watching(self.clients, self._online_clients(), self._two_at_once):
+            self._calls.backfiller.start()
+            async with observer, watching(self.clients, self._online_clients(), self._two_at_once, every):
                 supervising = asyncio.ensure_future(self._supervisor.run())
                 await self._until_stopped(supervising)
                 observer.notifier.stopping()
                 await self._close_connection(supervising)
+                await asyncio.to_thread(self._calls.backfiller.stop)
                 if late := await self._workers.drain(DRAIN):
                     log.warning("stopped before these sinks had everything; they get it at the next start", sinks=late)
         if self._failure is not None:
@@ -122,9 +125,16 @@ class Service:
         journal.writer.on_broken = self._thread_safe(self._broken)
         self._receiver = Receiver(journal, settings.feishu.events, timings.on_settled)
         ended = self._thread_safe(self._worker_ended)
-        self._workers = Workers(journal, ended, limit=self.bounds.max_events, on_delivered=timings.on_delivered)
+        self._workers = Workers(
+            journal,
+            ended,
+            limit=self.bounds.max_events,
+            on_delivered=timings.on_delivered,
+            feishu=lambda: self.settings.feishu,
+        )
         self._supervisor = self._new_source()
         self.clients = ClientsState(settings.feishu.expected_clients)
+        self._calls = Calls(settings, journal, lambda: self._supervisor.state.phase == "connected")
         self._facts = Facts(settings, journal, self._receiver, self._supervisor, self._workers, timings, self.clients)
 
     def _new_source(self) -> Source:
@@ -136,10 +146,11 @@ class Service:
 
     def _online_clients(self) -> Callable[[], int] | None:
         """Asks the platform; blocks. A webhook has no clients."""
-        if self.settings.source.type == "webhook":
+        feishu = self.settings.feishu
+        if self.settings.source.type == "webhook" or feishu.check_clients_every is None:
             return None
-        network = network_of(self.settings.feishu)
-        return lambda: Api(self.settings.feishu, network, patience=0).online_clients()
+        network_of(feishu)  # raises what only a person can mend, at the start
+        return self._calls.online_clients
 
     def _two_at_once(self) -> bool:
         """Whether a renewal makes the platform count one client more than there are."""
@@ -185,7 +196,8 @@ class Service:
             return
         if worker.died:
             self._failure = ListenError(f"the sink {worker.config.name} failed in a way that it should not")
-        if worker.died or all(w.ended for w in self._workers):
+        sinks = list(self._workers)
+        if worker.died or (sinks and all(w.ended for w in sinks) and not self._workers.overdue()):
             self._stop.set()
 
     def _broken(self, error: BaseException) -> None:
@@ -197,6 +209,7 @@ class Service:
         """What can change while events flow; the sinks first, since that alone may fail."""
         await self._workers.change(settings.sinks)
         self._supervisor.reload(settings)
+        self._calls.reload(settings)
         configure(settings.log.level, settings.log.format)
         self._journal.limit(settings.journal.keep, settings.journal.max_size)
         self.settings = self._facts.settings = settings

@@ -19,15 +19,14 @@ from listener.delivery.attempts import Attempts, SinkState
 from listener.delivery.endpoint import Endpoint, jitter
 from listener.delivery.feeding import Feed
 from listener.delivery.formatting import Formatter
-from listener.delivery.lanes import Item, Lanes, Sending
-from listener.delivery.noting import be_patient, note, tell_paused
+from listener.delivery.lanes import Lanes, Sending
+from listener.delivery.noting import be_patient, note, tell
 from listener.delivery.preparing import Preparer
 from listener.delivery.verdicts import Verdicts
 from listener.journal import Cursor, Journal
 from listener.journal.waiting import settle
 from listener.sinks.base import Line
-from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing
-from listener.sinks.results import Result, TryAgain
+from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing, Paced
 
 NICENESS, IDLE = 5, 0.25  # IDLE: seconds between turns when nothing happens
 JOURNAL_PAUSE = 1.0
@@ -53,6 +52,7 @@ class NetworkWorker:
         on_delivered: Callable[[Sequence[Line]], None] | None = None,
     ) -> None:
         self.config, self.sink, self._sink = config, self, sink
+        self._pause = sink.pause if isinstance(sink, Paced) else lambda: 0.0
         self.state = SinkState(config.name, seq=cursor.seq)
         self._attempts = Attempts(self.state, config.retry, abandon)
         self._journal, self._cursor, self._abandon = journal, cursor, abandon
@@ -181,10 +181,11 @@ class NetworkWorker:
         """What goes out next, if anything may."""
         free = self.config.in_flight - len(self._tasks) - self._unkept
         most = self._budget()
-        if min(free, self._endpoint.slots(now, len(self._tasks)), most) <= 0:
+        if min(free, self._endpoint.slots(now, len(self._tasks)), most) <= 0 or self._pause() > 0:
             return None
         if not self._endpoint.down:
-            return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most)
+            hurry = self._drain_to is not None
+            return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most, hurry=hurry)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
         again = None if self._fresh_probe else self._lanes.again(NEVER)
         fresh = again or self._lanes.take(now, most, hurry=True)
@@ -198,24 +199,12 @@ class NetworkWorker:
 
     async def _send(self, sending: Sending, began: float) -> None:
         batch = Batch(Outgoing(one.line.event, one.line.data, one.attempts + 1, one.replayed) for one in sending.items)
-        results = await attempt(self._sink, batch, self.config.timeout + 5.0)
-        items, was_paused = list(sending.items), self._endpoint.paused
+        results = await attempt(self._sink, batch, self.config.timeout)
+        aside = sending.items[0].aside
         self._verdicts.settle(sending, results, began)
         if self._verdicts.done or not self._verdicts.is_empty:
             self._unkept += 1
-        self._tell(items, results, was_paused)
-
-    def _tell(self, items: Sequence[Item], results: Sequence[Result], was_paused: str | None) -> None:
-        failure = next((one for one in results if isinstance(one, TryAgain)), None)
-        self.state.paused = self._endpoint.paused
-        if not failure:
-            self._attempts.succeeded()
-        elif items[0].aside and not self._endpoint.down:
-            self.state.retries += 1
-        else:
-            self._attempts.failed(failure.reason)
-        if self.state.paused and not was_paused:
-            tell_paused(self.state)
+        tell(self._attempts, self.state, results, self._endpoint, alone=aside and not self._endpoint.down)
 
     def _over(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]

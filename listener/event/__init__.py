@@ -11,7 +11,7 @@ from listener.event.formats import (
     ticket_of,
     timestamp,
 )
-from listener.event.payload import Unparsable
+from listener.event.payload import Unparsable, message_id_of
 
 __all__ = [
     "FORMATS",
@@ -21,6 +21,7 @@ __all__ = [
     "Received",
     "Unparsable",
     "identify",
+    "message_id_of",
     "parse",
     "ticket_of",
     "timestamp",

@@ -58,7 +58,7 @@ def test_it_asks_again_and_again_whatever_comes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(clients, "EVERY", 0.01)
-    answers: list[int | ListenError] = [1, ConfigError("no permission"), Unavailable("busy"), 3, 1]
+    answers: list[int | ListenError] = [1, Unavailable("no way"), Unavailable("busy"), 3, 1]
     state = ClientsState(expected=1)
     seen: list[tuple[int | None, bool, str | None]] = []
     done = threading.Event()
@@ -80,13 +80,29 @@ def test_it_asks_again_and_again_whatever_comes(
     expected = [
         (None, False, None),
         (1, False, None),
-        (1, False, "no permission"),
+        (1, False, "no way"),
         (1, False, "busy"),
         (3, True, None),
         (1, False, None),
     ]
     assert expected == seen[:6]
     assert 1 == capsys.readouterr().out.count("other clients of this app are online")
+
+
+def test_once_refused_it_is_not_asked_again() -> None:
+    state, asked = ClientsState(), 0
+
+    def ask() -> int:
+        nonlocal asked
+        asked += 1
+        raise ConfigError("no permission")
+
+    async def main() -> None:
+        watch = asyncio.ensure_future(clients._watch(state, ask, lambda: False, 0.001))
+        await asyncio.wait_for(watch, 10)
+
+    asyncio.run(main())
+    assert (1, "no permission") == (asked, state.error)
 
 
 def test_the_daemon_tells_of_a_second_client(
