@@ -3,7 +3,7 @@
     .venv/bin/python .packaging/lock.py [PYTHON]
 
 PYTHON (default /usr/bin/python3) is the interpreter that the packages are for; its pip resolves pyproject.toml with
-all extras but `test`, wheels only.
+all extras but `test`; wheels only, but for what is published as source alone.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent
+BINARY = ("--only-binary", ":all:", "--no-binary", "nkeys")  # pure Python; it has no wheel
 TAG = "import sys, platform; print(f'{sys.version_info[0]}.{sys.version_info[1]}-{platform.machine()}')"
 
 
@@ -32,7 +33,7 @@ def extras() -> list[str]:
 def resolved(python: str) -> dict[str, tuple[str, str]]:
     """(version, sha256) by name, as pip would install them now."""
     pip = [python, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
-    command = [*pip, "--only-binary", ":all:", f"{PROJECT}[{','.join(extras())}]"]
+    command = [*pip, *BINARY, f"{PROJECT}[{','.join(extras())}]"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = {}
     for one in json.loads(done.stdout)["install"]:
@@ -48,7 +49,8 @@ def main(python: str = "/usr/bin/python3") -> None:
         f"{name}=={version} --hash=sha256:{digest}" for name, (version, digest) in sorted(resolved(python).items())
     ]
     head = "# Made by .packaging/lock.py: what the packages for this Python and machine carry.\n"
-    file_for(python).write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
+    options = [" ".join(BINARY[:2]), " ".join(BINARY[2:])]
+    file_for(python).write_text(head + "\n".join([*options, *lines]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
