@@ -198,8 +198,7 @@ class NetworkWorker:
             return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most, hurry=hurry)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
         again = None if self._fresh_probe else self._lanes.again(NEVER)
-        fresh = again or self._lanes.take(now, most, hurry=True)
-        return fresh or self._lanes.again(NEVER) or self._feed.from_aside()
+        return again or self._lanes.take(now, most, hurry=True) or self._lanes.again(NEVER) or self._feed.from_aside()
 
     def _budget(self) -> int:
         if self._limit is None:
