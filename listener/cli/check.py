@@ -11,6 +11,7 @@ from listener.cli.options import Config, checked, emit, note
 if TYPE_CHECKING:
     from listener.settings.config import Settings
     from listener.sinks.base import SinkConfig
+    from listener.sinks.network import NetworkConfig
 
 
 def check(
@@ -22,8 +23,14 @@ def check(
     secret: Annotated[
         bool, typer.Option("--secret/--no-secret", help="Read the app secret too; a reload of systemd can't.")
     ] = True,
+    explain: Annotated[
+        str, typer.Option("--explain", metavar="SETTING", help="Say what a setting means, such as feishu.renew_every.")
+    ] = "",
 ) -> None:
     """Check the settings, and say what `start` would do with them. 检查配置。"""
+    if explain:
+        _explain(explain)
+        return
     wanted = checked(context, config)
     if secret or online:
         wanted.feishu.app_secret.read()
@@ -32,6 +39,16 @@ def check(
         _ask_platform(wanted)
         _ask_sinks(wanted)
     emit("ok")
+
+
+def _explain(key: str) -> None:
+    """Needs no configuration. Raises BadParameter for a setting that there is not."""
+    from listener.cli.explain import explanation
+
+    try:
+        emit(explanation(key))
+    except LookupError as e:
+        raise typer.BadParameter(str(e.args[0]), param_hint="--explain") from None
 
 
 def _tell(wanted: "Settings") -> None:
@@ -108,7 +125,10 @@ def _ask_platform(wanted: "Settings") -> None:
 
 
 def _ask_sinks(wanted: "Settings") -> None:
-    """Raises Unavailable where another end can't be reached, ConfigError for what the settings must change."""
+    """Asks each network sink's other end, TLS included; none is handed an event, and an http sink's hears no request.
+
+    Raises Unavailable where another end can't be reached, ConfigError for what the settings must change.
+    """
     for sink in wanted.sinks:
         if said := _asked(sink, wanted):
             emit(f"online     {sink.name}: {said}")
@@ -118,6 +138,7 @@ def _asked(sink: "SinkConfig", wanted: "Settings") -> str:
     """What a sink's other end says, without an event or a message: a receiver may take any request for one."""
     from listener.sinks.chat import ChatConfig
     from listener.sinks.http import HttpConfig
+    from listener.sinks.network import NetworkConfig
 
     if isinstance(sink, HttpConfig):
         from listener.sinks.http_probe import connect
@@ -133,4 +154,22 @@ def _asked(sink: "SinkConfig", wanted: "Settings") -> str:
 
         Api(wanted.feishu, network_of(wanted.feishu)).tenant_token()
         return f"the app gets a token; nothing was sent to {sink.chat_id}"
-    return ""
+    return _probe(sink) if isinstance(sink, NetworkConfig) else ""
+
+
+def _probe(config: "NetworkConfig") -> str:
+    import asyncio
+
+    from listener.sinks import new_network_sink
+    from listener.sinks.network import Probing
+
+    async def ask() -> str:
+        sink = new_network_sink(config)
+        if not isinstance(sink, Probing):
+            return ""
+        try:
+            return await sink.probe()
+        finally:
+            await sink.close()
+
+    return asyncio.run(ask())

@@ -10,10 +10,12 @@ import typer
 from listener import __version__
 from listener.base.errors import ListenError
 from listener.cli import (
+    backfill,
     check,
     dead_letters,
     demo,
     doctor,
+    forget,
     init,
     replay,
     schema,
@@ -73,6 +75,8 @@ for _command in (
     status.status,
     tail.tail,
     replay.replay,
+    forget.forget,
+    backfill.backfill,
     subscribe.subscribe,
     subscribe.unsubscribe,
     doctor.doctor,

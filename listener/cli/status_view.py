@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from listener.observe.health import Clients, Connection, Events, Journal, Sink, Snapshot
+from listener.observe.missed import report
 from listener.settings.values import format_duration, format_size
 
 
@@ -20,6 +21,7 @@ def as_text(snapshot: Snapshot) -> str:
     lines += [f"  sink        {sink.name}: {_sink(sink)}" for sink in snapshot.sinks]
     if snapshot.clients:
         lines.append(f"  clients     {_clients(snapshot.clients)}")
+    lines += _missed(snapshot)
     said = 0 if snapshot.state == "running" else 1
     return "\n".join([*lines, *(f"  ! {problem}" for problem in snapshot.problems[said:])])
 
@@ -36,7 +38,8 @@ def _headline(snapshot: Snapshot) -> str:
 def _connection(connection: Connection, now: datetime) -> Iterator[str]:
     if connection.phase == "connected":
         pong = "" if connection.round_trip_seconds is None else f", ping {connection.round_trip_seconds * 1000:.0f} ms"
-        yield f"  connection  connected since {_when(connection.connected_since, now)}{pong}"
+        renewed = f", renewed {connection.renewals} times" if connection.renewals else ""
+        yield f"  connection  connected since {_when(connection.connected_since, now)}{pong}{renewed}"
     else:
         since = f", not connected since {_when(connection.lost_at, now)}" if connection.lost_at else ""
         again = f", next attempt {_local(connection.next_attempt_at)}" if connection.next_attempt_at else ""
@@ -74,6 +77,19 @@ def _sink(sink: Sink) -> str:
     elif sink.failing_seconds is not None:
         parts.append(f"failing for {_duration(sink.failing_seconds)}: {sink.last_error}")
     return ", ".join(parts)
+
+
+def _missed(snapshot: Snapshot) -> Iterator[str]:
+    if (calls := snapshot.calls) and (calls.total or calls.limit):
+        by_api = ", ".join(f"{api} {count}" for api, count in sorted(calls.by_api.items()))
+        limit = f" of at most {calls.limit}" if calls.limit else ""
+        halted = f"; HALTED until next month: {calls.halted}" if calls.halted else ""
+        yield f"  API calls   {calls.total}{limit} this month" + (f" ({by_api})" if by_api else "") + halted
+    for job in snapshot.backfills[:1]:
+        counts = f"{job.tickets_done} of {job.tickets} tickets, {job.new} new messages of {job.messages}"
+        note = f": {job.note}" if job.note else ""
+        yield f"  backfill    {job.state}, since {_local(job.since)}: {counts}, {job.calls} calls{note}"
+    yield from (f"  gap         {report(gap)}" for gap in snapshot.gaps)
 
 
 def _clients(clients: Clients) -> str:

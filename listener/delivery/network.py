@@ -92,6 +92,15 @@ class NetworkWorker:
         self._endpoint.hurry()
         self._call()
 
+    def retry_waiting(self) -> None:
+        """What waits aside is attempted now. From another thread."""
+        if (loop := self._loop) and not loop.is_closed():
+            loop.call_soon_threadsafe(self._hurry)
+        self._call()
+
+    def _hurry(self) -> None:
+        self._verdicts.aside.hurry()
+
     @property
     def cursor(self) -> Cursor:
         """Where it is; where it was left once it has ended."""

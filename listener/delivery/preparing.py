@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from listener.delivery.formatting import Formatter
 from listener.delivery.jq import Failure, Program
-from listener.delivery.selection import reshaping, wants
+from listener.delivery.selection import wants
 from listener.event import Received, Unparsable
+from listener.event.reshaping import reshaping
 from listener.sinks.base import Line, SinkConfig
 
 

@@ -64,17 +64,27 @@ class Workers:
         limit: int | None = None,
         on_delivered: OnDelivered | None = None,
         feishu: Callable[[], Feishu] | None = None,
+        view: Callable[[SinkConfig], Any] | None = None,
     ) -> None:
         self._feishu = feishu
+        self._view = view or (lambda config: journal)  # the journal as a sink is to see it
         self._journal, self._on_end, self._limit, self._on_delivered = journal, on_end, limit, on_delivered
         self._formatter = Formatter(share=False)
         self._wanted: dict[str, SinkConfig] = {}
         self._current: dict[str, Worker] = {}
-        self._leaving: list[Worker] = []
+        self._leaving: dict[Worker, float] = {}  # since when, in Unix seconds
         self._left_at: dict[str, Cursor] = {}  # of sinks whose workers ended in this run: newer than the journal's
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(list(self._current.values()))
+
+    def overdue(self) -> list[tuple[Worker, float]]:
+        """Workers that were dismissed and have not ended, while a successor waits for their sink; and since when.
+
+        Times are Unix seconds.
+        """
+        awaited = self._wanted.keys() - self._current.keys()
+        return [(worker, since) for worker, since in self._leaving.items() if worker.config.name in awaited]
 
     def start(self, sinks: Sequence[SinkConfig]) -> None:
         """Blocks for the journal. Raises JournalError."""
@@ -106,7 +116,7 @@ class Workers:
         """
         if worker not in self._leaving:
             return False
-        self._leaving.remove(worker)
+        del self._leaving[worker]
         name = worker.config.name
         self._left_at[name] = worker.cursor
         if name in self._wanted and name not in self._current and not self._is_leaving(name):
@@ -136,7 +146,7 @@ class Workers:
         self._journal.retention.hold(config.name)
         worker = new_worker(
             config,
-            self._journal,
+            self._view(config),
             cursor,
             formatter=self._formatter,
             abandon=abandon,
@@ -154,7 +164,7 @@ class Workers:
         if worker.ended:  # closed, say: it has told its end already, and will not do so again
             self._left_at[worker.config.name] = worker.cursor
             return
-        self._leaving.append(worker)
+        self._leaving[worker] = time.time()
         worker.abandon()
 
     def _is_leaving(self, name: str) -> bool:

@@ -10,6 +10,7 @@ from listener.base.errors import ListenError
 from listener.doctor.case import Case, as_root
 from listener.doctor.report import Check, Finding, ok
 from listener.journal.inspect import holder, look, writable
+from listener.observe import missed
 from listener.observe.health import LITTLE_DISK, one_line
 from listener.observe.inquiry import inquire
 from listener.settings.config import Settings
@@ -25,6 +26,7 @@ def local_checks(case: Case) -> Iterator[Check]:
     yield Check("journal", lambda: _journal(settings))
     yield Check("disk", lambda: _disk(settings))
     yield Check("sinks", lambda: _sinks(settings))
+    yield Check("gaps", lambda: _gaps(settings), ("journal",))
     yield Check("service", lambda: _service(settings))
 
 
@@ -82,6 +84,17 @@ def _sinks(settings: Settings) -> Finding:
         _try_to_write(path, "sinks")
     names = ", ".join(f"{sink.name} ({sink.type})" for sink in settings.sinks)
     return ok(names + (as_root() if list(_sink_files(settings)) else ""))
+
+
+def _gaps(settings: Settings) -> Finding:
+    """When nobody listened, and what of it was fetched."""
+    if not settings.journal.path.exists():
+        return ok("never listened yet")
+    seen = missed.gaps(look(settings.journal.path))
+    open_ones = [gap for gap in seen if gap.recovered is None]
+    if not open_ones:
+        return ok("\n".join(map(missed.report, seen)) or "none of 10 minutes or more")
+    return Finding("warning", "\n".join(map(missed.report, seen)), "helpdesk-listen backfill fetches what was missed")
 
 
 def _service(settings: Settings) -> Finding:

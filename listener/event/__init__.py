@@ -11,7 +11,8 @@ from listener.event.formats import (
     ticket_of,
     timestamp,
 )
-from listener.event.payload import Unparsable
+from listener.event.payload import Unparsable, message_id_of
+from listener.event.plain_text import pictures_of
 
 __all__ = [
     "FORMATS",
@@ -21,7 +22,9 @@ __all__ = [
     "Received",
     "Unparsable",
     "identify",
+    "message_id_of",
     "parse",
+    "pictures_of",
     "ticket_of",
     "timestamp",
 ]

@@ -36,6 +36,15 @@ class _Envelope(msgspec.Struct, gc=False):
     header: _Header
 
 
+class _Message(msgspec.Struct, gc=False):
+    ticket_message_id: str | int = ""
+
+
+class _MessageEnvelope(msgspec.Struct, gc=False):
+    event: _Message
+
+
+_decode_message = msgspec.json.Decoder(_MessageEnvelope).decode
 _decode_header = msgspec.json.Decoder(_Envelope).decode
 _decode = msgspec.json.Decoder().decode
 
@@ -54,6 +63,14 @@ def identify(payload: bytes) -> tuple[str, str]:
     if header and header.event_id:
         return header.event_id, header.event_type
     return identity(load(payload)["header"])
+
+
+def message_id_of(payload: bytes) -> str:
+    """The ticket_message_id of a payload that `identify` has read, or "" where it has none."""
+    try:
+        return str(_decode_message(payload).event.ticket_message_id)
+    except (ValueError, RecursionError):
+        return ""
 
 
 def load(payload: bytes) -> dict[str, Any]:

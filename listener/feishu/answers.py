@@ -10,8 +10,11 @@ from listener.base.redact import redact
 from listener.base.text import peers_words
 
 THROTTLED = 99991400
+QUOTA_USED_UP = 99991403  # the tenant's, for this month: no wait within it helps
+GONE = {154002, 154004, 154404}  # no such ticket, no such image in the message, the image was deleted
 BAD_TOKENS = {99991661, 99991663, 99991668, 99991671}
 DEFAULT_WAIT = 5.0  # seconds, where it does not say how long
+_SHORT = 4096  # bytes; an error is no longer
 _SAID = 300  # characters of the platform's own words that are repeated
 
 CREDENTIALS = "check feishu.app_id and the app secret in the console: 凭证与基础信息 / Credentials & Basic Info"
@@ -45,6 +48,10 @@ _MENDS = {
 } | dict.fromkeys(BAD_TOKENS, CREDENTIALS)
 
 
+class Gone(ConfigError):
+    """What was asked for does not exist, or was deleted; the rest goes on."""
+
+
 def read(status: int, content: bytes, *, hide: str = "") -> dict[str, Any]:
     """The decoded answer. Raises ConfigError for what only a person can mend, Unavailable for what time may.
 
@@ -65,18 +72,31 @@ def read(status: int, content: bytes, *, hide: str = "") -> dict[str, Any]:
 
 def wait_of(status: int, headers: Mapping[str, str], content: bytes) -> float | None:
     """Seconds that the platform asks to wait, None where it does not."""
-    if status != 429 and not (status == 400 and str(THROTTLED).encode() in content):
+    if is_quota(content) or (status != 429 and not (status == 400 and str(THROTTLED).encode() in content)):
         return None
     told = headers.get("x-ogw-ratelimit-reset", "")
     return float(told) if told.isdecimal() and 0 < int(told) < 10**6 else DEFAULT_WAIT
 
 
+def is_quota(content: bytes) -> bool:
+    """Whether the answer says that the tenant's calls of this month are used up."""
+    if len(content) > _SHORT or str(QUOTA_USED_UP).encode() not in content:
+        return False
+    try:
+        answer = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(answer, dict) and answer.get("code") == QUOTA_USED_UP  # a guest may write the number, too
+
+
 def _refusal(status: int, answer: dict[str, Any]) -> ListenError:
     number = answer["code"]
     said = f"the platform answered code {number}: {_words(answer)}"
+    if number in GONE:
+        return Gone(said)
     if mend := _MENDS.get(number):
         return ConfigError(said, hint=_link(answer) or mend)
-    if status >= 500 or number in (1, THROTTLED) or 155000 <= number < 156000:
+    if status >= 500 or number in (1, THROTTLED, QUOTA_USED_UP) or 155000 <= number < 156000:
         return Unavailable(said, hint="its own trouble: try again in a while")
     return ConfigError(said, hint=_link(answer) or "look the code up in the open platform's list of error codes")
 

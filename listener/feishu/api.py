@@ -11,12 +11,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from listener.base.errors import ConfigError, ListenError, Unavailable
 from listener.base.redact import remember
 from listener.base.threads import DaemonExecutor
 from listener.feishu import answers
-from listener.feishu.network import Answer, BoundedRequests, Network
+from listener.feishu.meter import Meter
+from listener.feishu.network import ANSWER_LIMIT, Answer, BoundedRequests, Network
 from listener.feishu.sdk import OpenApi
 from listener.settings.config import Feishu
 
@@ -24,6 +26,18 @@ ONLINE_PATH = "/open-apis/event/v1/connection"
 TICKETS_PATH = "/open-apis/helpdesk/v1/tickets"
 MESSAGES_PATH = "/open-apis/im/v1/messages"
 HELPDESK_HEADER = "X-Lark-Helpdesk-Authorization"
+FIELDS_PATH = "/open-apis/helpdesk/v1/ticket_customized_fields"
+IMAGES_PATH = "/open-apis/helpdesk/v1/ticket_images"
+TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token"  # noqa: S105 a path
+LIST_LIMIT, IMAGE_LIMIT = 8 * 2**20, 20 * 2**20  # bytes of an answer
+_APIS = (
+    (TICKETS_PATH, "tickets", LIST_LIMIT),
+    (FIELDS_PATH, "fields", LIST_LIMIT),
+    (IMAGES_PATH, "images", IMAGE_LIMIT),
+    (ONLINE_PATH, "clients", ANSWER_LIMIT),
+    (TOKEN_PATH, "token", ANSWER_LIMIT),
+)
+"""(how an API's path begins, its name on the meter, the longest answer in bytes)."""
 REQUEST_SECONDS = 10.0  # for one request, however slowly the answer drips in
 PATIENCE = 60.0  # seconds of waiting that the platform may ask for
 
@@ -64,8 +78,11 @@ class Api:
         *,
         patience: float = PATIENCE,
         tell: Callable[[str], None] = lambda line: None,
+        meter: Meter | None = None,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        requests = _Requests(network, patience, tell)
+        self.meter = meter or Meter()
+        requests = _Requests(network, patience, tell, self.meter, sleep)
         self._sdk = OpenApi(feishu.app_id, feishu.app_secret.read(), feishu.domain, requests)
 
     def tenant_token(self) -> None:
@@ -75,7 +92,7 @@ class Api:
 
     def online_clients(self) -> int:
         """How many long connections of the app are open, ours among them."""
-        data = self._get(ONLINE_PATH).get("data")
+        data = self.get(ONLINE_PATH).get("data")
         count = data.get("online_instance_cnt") if isinstance(data, dict) else None
         if type(count) is not int:
             raise Unavailable("the answer does not say how many clients are online", hint=answers.NETWORK)
@@ -83,7 +100,7 @@ class Api:
 
     def check_helpdesk(self, helpdesk: Helpdesk) -> None:
         """Reads one ticket: whether scope, helpdesk id and token are right. Changes nothing."""
-        self._get(TICKETS_PATH, helpdesk, page_size=1)
+        self.get(TICKETS_PATH, helpdesk, page_size=1)
 
     def subscribe(self, helpdesk: Helpdesk, events: Collection[str]) -> None:
         """Has the helpdesk's events of these types sent to the app; again is no error."""
@@ -102,10 +119,14 @@ class Api:
         with _documented():
             self._sdk.change_subscription(verb, [_pair(event) for event in events], helpdesk.header)
 
-    def _get(self, path: str, helpdesk: Helpdesk | None = None, **query: Any) -> dict[str, Any]:
+    def get(self, path: str, helpdesk: Helpdesk | None = None, **query: Any) -> dict[str, Any]:
+        """The decoded answer of a GET. Raises as the class says."""
+        return answers.read(*self.get_bytes(path, helpdesk, **query))
+
+    def get_bytes(self, path: str, helpdesk: Helpdesk | None = None, **query: Any) -> tuple[int, bytes]:
+        """(HTTP status, content) of an answer that is not an error."""
         with _documented():
-            status, content = self._sdk.get(path, helpdesk.header if helpdesk else {}, **query)
-        return answers.read(status, content)
+            return self._sdk.get(path, helpdesk.header if helpdesk else {}, **query)
 
 
 @contextmanager
@@ -127,24 +148,36 @@ def _pair(event: str) -> tuple[str, str]:
 class _Requests(BoundedRequests):
     """Stands where the SDK's transport expects the `requests` module: judges answers, and waits as told."""
 
-    def __init__(self, network: Network, patience: float, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        patience: float,
+        tell: Callable[[str], None],
+        meter: Meter,
+        sleep: Callable[[float], object],
+    ) -> None:
         super().__init__(network)
-        self._patience, self._tell = patience, tell
+        self._patience, self._tell, self._meter, self._sleep = patience, tell, meter, sleep
 
     def request(self, method: str, url: str, **kwargs: Any) -> Answer:
         until = time.monotonic() + self._patience
+        api, limit = _kind(url)
         while True:
-            answer = self._bounded(method, url, **kwargs)
+            self._meter.take(api, self._sleep)
+            answer = self._bounded(method, url, limit=limit, **kwargs)
+            if answers.is_quota(answer.content):
+                self._meter.quota_used_up("the platform answered 99991403: the tenant's monthly quota is used up")
             if url.endswith(MESSAGES_PATH):
                 return answer
             wait = answers.wait_of(answer.status_code, answer.headers, answer.content)
             if wait is None:
-                answers.read(answer.status_code, answer.content, hide=_bearer(kwargs))
+                if api != "images" or answer.status_code != 200 or answer.content.startswith(b'{"code"'):
+                    answers.read(answer.status_code, answer.content, hide=_bearer(kwargs))
                 return answer
             if time.monotonic() + wait > until:
                 raise Unavailable(f"the platform asks to wait {wait:g} s: too many requests", hint="try again later")
             self._tell(f"the platform asks to wait {wait:g} s")
-            time.sleep(wait)
+            self._sleep(wait)
 
     def _bounded(self, method: str, url: str, **kwargs: Any) -> Answer:
         pending = DaemonExecutor().submit(super().request, method, url, **kwargs)
@@ -153,6 +186,16 @@ class _Requests(BoundedRequests):
         except TimeoutError:
             raise Unavailable(f"no answer within {REQUEST_SECONDS:g} s", hint=answers.NETWORK) from None
         return answer
+
+
+def _kind(url: str) -> tuple[str, int]:
+    """(the API's name on the meter, the longest answer in bytes)."""
+    path = urlsplit(url).path
+    for end, api, limit in _APIS:
+        if path.startswith(end):
+            inside = path.removeprefix(end).strip("/")
+            return ("messages" if inside.endswith("/messages") else "ticket" if inside else api), limit
+    return "others", ANSWER_LIMIT
 
 
 def _bearer(kwargs: dict[str, Any]) -> str:

@@ -125,7 +125,11 @@ class BoundedRequests:
         return self.request("POST", url, **kwargs)
 
     def request(self, method: str, url: str, **kwargs: Any) -> Answer:
-        """Raises Unreachable, and ConfigError where a secret would go out in plain text."""
+        """Raises Unreachable, and ConfigError where a secret would go out in plain text.
+
+        `limit` among the keywords is the longest answer in bytes; one beyond it counts as none.
+        """
+        limit = int(kwargs.pop("limit", ANSWER_LIMIT))
         if urlsplit(url).scheme != "https" and not is_loopback(urlsplit(url).hostname):
             raise ConfigError(f"{url} is not https", hint="the secret goes out over https only, or to this machine")
         call = _Call(self._network)
@@ -133,13 +137,13 @@ class BoundedRequests:
         end.daemon = True
         end.start()
         try:
-            return self._send(call, method, url, kwargs)
+            return self._send(call, method, url, kwargs, limit)
         except (requests.RequestException, OSError, ValueError) as e:
             raise _translated(e, url, timed_out=call.ended) from None  # the chain's texts may hold a proxy's password
         finally:
             end.cancel()
 
-    def _send(self, call: "_Call", method: str, url: str, kwargs: dict[str, Any]) -> Answer:
+    def _send(self, call: "_Call", method: str, url: str, kwargs: dict[str, Any], limit: int) -> Answer:
         """Never follows a redirect, which would hand the secret to another host."""
         wanted, proxy = self._network, self._network.proxy_for(url)
         settled: dict[str, Any] = {"timeout": (wanted.connect_timeout, wanted.read_timeout), "allow_redirects": False}
@@ -149,7 +153,7 @@ class BoundedRequests:
             session.mount("http://", call)
             session.mount("https://", call)
             with session.request(method, url, **(kwargs | settled)) as response:
-                return Answer(response.status_code, _content(response), response.headers)
+                return Answer(response.status_code, _content(response, limit), response.headers)
 
 
 class _Call(HTTPAdapter):
@@ -195,12 +199,12 @@ class _Call(HTTPAdapter):
         return sock
 
 
-def _content(response: requests.Response) -> bytes:
+def _content(response: requests.Response, limit: int) -> bytes:
     content = bytearray()
     for chunk in response.iter_content(16 * 1024):
         content += chunk
-        if len(content) > ANSWER_LIMIT:
-            raise Unreachable(f"the answer is longer than {ANSWER_LIMIT} bytes", cause="endpoint")
+        if len(content) > limit:
+            raise Unreachable(f"the answer is longer than {limit} bytes", cause="endpoint")
     return bytes(content)
 
 

@@ -20,6 +20,8 @@ Layout (one SQLite database in WAL mode, application_id "HDL1", the schema's ver
   dead_letters  what a sink rejected or gave up: sink, seq, reason, attempts, time
   waiting       what waits for one sink beside its cursor: its next attempt, and its ticket's later events (waiting.py)
   aside         payloads that can't be read, with the reason
+  message_ids   which ticket messages came, where some were fetched: a push and a backfill know each other (messages.py)
+  backfills     what is fetched by the API, the calls that were made, tickets as they were then (api_tables.py)
   orders        replays and retries that a command asked for; the sink's worker carries them out (redelivery.py)
 Beside PATH: PATH-wal and PATH-shm (SQLite's), PATH.lock (who uses it), PATH.damaged-TIME (what a recovery moved aside).
 All of them are their owner's only.

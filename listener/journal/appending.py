@@ -9,6 +9,7 @@ from typing import Any
 
 from listener.event import Received
 from listener.journal.identity import DAY_MS, Known, fingerprint, known
+from listener.journal.messages import Twins
 from listener.journal.model import KEPT, REFUSED, Pending
 from listener.journal.retention import Retention
 
@@ -70,6 +71,7 @@ class Appender:
 
     def __init__(self, connection: sqlite3.Connection, retention: Retention, last_seq: Callable[[], int]) -> None:
         self._connection, self._retention, self._last_seq = connection, retention, last_seq
+        self._twins = Twins(connection)
 
     def insert(self, batch: list[Pending], done: Commit, *, sort_out: bool) -> None:
         """Keeps each event once and quarantines what can't be read. A full journal still knows its duplicates.
@@ -79,7 +81,12 @@ class Appender:
         """
         unreadable = [p for p in batch if p.unreadable]
         readable = [p for p in batch if not p.unreadable] if unreadable else batch
+        if twins := self._twins.among(readable):
+            known_twins = {id(twin) for twin in twins}
+            done.answer(twins, known_twins)
+            readable = [pending for pending in readable if id(pending) not in known_twins]
         self._keep_once(readable, done, sort_out)
+        self._twins.note(done.kept)
         self._retention.grown(self._connection, [len(e.payload) for e in done.kept])
         for p in unreadable:
             self._retention.quarantine(self._connection, p.received_ms, p.unreadable, p.payload)

@@ -6,10 +6,16 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from listener.base.errors import JournalError
+from listener.journal import backfills, calls
+from listener.journal.backfills import Backfill, Gap
 from listener.journal.database import bodies_bytes, connect
+
+SHOWN = 5  # gaps and jobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +32,10 @@ class Look:
     seqs: dict[str, int] = field(default_factory=dict)
     dead_letters: dict[str, int] = field(default_factory=dict)
     oldest_ms: dict[str, int] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
+    backfills: tuple[Backfill, ...] = ()
+    calls: dict[str, int] = field(default_factory=dict)
+    halted: str = ""
 
 
 def look(path: Path, seqs: Mapping[str, int] | None = None) -> Look:
@@ -85,8 +95,22 @@ def _look(connection: sqlite3.Connection, path: Path, seqs: Mapping[str, int] | 
         unreadable_left=connection.execute("SELECT value FROM totals WHERE name='aside_left'").fetchone()[0],
         seqs=cursors,
         dead_letters=dict(connection.execute("SELECT sink, count(*) FROM dead_letters GROUP BY sink").fetchall()),
+        **_fetched(connection),
         oldest_ms={sink: at for sink, seq in cursors.items() if (at := _received_after(connection, seq)) is not None},
     )
+
+
+def _fetched(connection: sqlite3.Connection) -> dict[str, Any]:
+    """What is known of gaps, backfills and calls; a journal that awaits its migration has none of these tables."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name='gaps'").fetchone() is None:
+        return {}
+    made, halted = calls.load(connection, f"{datetime.now(UTC):%Y-%m}")
+    return {
+        "gaps": tuple(backfills.gaps(connection, SHOWN)),
+        "backfills": tuple(backfills.recent(connection, SHOWN)),
+        "calls": made,
+        "halted": halted,
+    }
 
 
 def _received_after(connection: sqlite3.Connection, seq: int) -> int | None:

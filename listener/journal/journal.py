@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
@@ -70,6 +71,22 @@ class Journal:
     def append(self, pending: Pending) -> None:
         """Keeps it with the next commit; `writer.on_settled` gets it then."""
         self.writer.put(pending)
+
+    def keep(self, fetched: Sequence[Pending], timeout: float = 30.0) -> None:
+        """Keeps what this process fetched, and returns once each has its code. Raises JournalError."""
+        for pending in fetched:
+            pending.kept = Future()
+            self.writer.put(pending)
+        try:
+            for pending in fetched:
+                if pending.kept is not None:
+                    pending.kept.result(timeout)
+        except TimeoutError:
+            raise JournalError(f"journal {self.path}: no answer from the disk") from None
+
+    def ask(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Returns what the query reads, by this thread's own connection. Raises JournalError."""
+        return self._read(query)
 
     def limit(self, keep_s: float, max_size: int) -> None:
         """Takes new limits, from the next commit on."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +31,7 @@ class Pending(Discreet, msgspec.Struct, eq=False, gc=False):
     code: int = REFUSED
     duplicate: bool = False
     reply: Callable[[int], None] | None = _unanswered
+    kept: "Future[int] | None" = None  # of what this process fetched itself: its code, once it is settled
 
     def settle(self, code: int) -> bool:
         """Replies, unless that has been done; says whether it did."""

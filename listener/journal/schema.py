@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from listener.journal.api_tables import API_SCRIPT, API_TABLES
 from listener.journal.identity import fingerprint
 
 APPLICATION_ID = 0x48444C31  # "HDL1"
@@ -85,6 +86,7 @@ INSERT INTO totals VALUES
   ('ids', (SELECT count(*) FROM ids)),
   ('ids_checked_ms', 0),
   ('ids_held_until_ms', 0),
+  ('erased', 0),
   ('aside', (SELECT ifnull(sum(length(payload) + 64), 0) FROM aside));
 CREATE TRIGGER aside_came AFTER INSERT ON aside BEGIN
   UPDATE totals SET value = value + length(new.payload) + 64 WHERE name='aside';
@@ -93,10 +95,10 @@ CREATE TRIGGER aside_left AFTER DELETE ON aside BEGIN
   UPDATE totals SET value = value - length(old.payload) - 64 WHERE name='aside';
 END;
 """
-MIGRATIONS: tuple[str, ...] = (_FIRST, _BODIES_APART, _WAITING, _IDS_COMPACT)
+MIGRATIONS: tuple[str, ...] = (_FIRST, _BODIES_APART, _WAITING, _IDS_COMPACT, API_SCRIPT)
 """Scripts that each lead from the schema version of their index to the next. Published ones never change."""
 
-TABLES = ("events", "bodies", "ids", "cursors", "dead_letters", "aside", "orders", "totals", "waiting")
+TABLES = ("events", "bodies", "ids", "cursors", "dead_letters", "aside", "orders", "totals", "waiting", *API_TABLES)
 
 
 def newest() -> int:

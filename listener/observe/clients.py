@@ -5,12 +5,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NoReturn
 
-from listener.base.errors import ListenError
+from listener.base.errors import ConfigError, ListenError
 from listener.base.logs import get_logger
 
-FIRST, EVERY = 10.0, 3600.0  # seconds until the first question, and to the next one
+FIRST, EVERY = 10.0, 12 * 3600.0  # seconds until the first question, and to the next one: each is a call of the quota
 AGAIN = 4.0  # seconds to the next question when the answer may count a connection that is being replaced
 log = get_logger(__name__)
 
@@ -32,23 +31,27 @@ class ClientsState:
 
 @asynccontextmanager
 async def watching(
-    state: ClientsState, ask: Callable[[], int] | None, renewing: Callable[[], bool] = lambda: False
+    state: ClientsState,
+    ask: Callable[[], int] | None,
+    renewing: Callable[[], bool] = lambda: False,
+    every: float | None = None,
 ) -> AsyncIterator[None]:
-    """Asks meanwhile. `ask` blocks, in the loop's default executor; None: there is nothing to ask.
+    """Asks meanwhile, every so many seconds. `ask` blocks, in the loop's default executor; None: nothing to ask.
 
     While `renewing` says yes, the platform counts two connections of this process; such an answer is not used.
     """
     if ask is None:
         yield
         return
-    task = asyncio.ensure_future(_watch(state, ask, renewing))
+    task = asyncio.ensure_future(_watch(state, ask, renewing, every or EVERY))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def _watch(state: ClientsState, ask: Callable[[], int], renewing: Callable[[], bool]) -> NoReturn:
+async def _watch(state: ClientsState, ask: Callable[[], int], renewing: Callable[[], bool], every: float) -> None:
+    """Ends once the platform refuses to tell: to ask again would cost a call each time, for nothing."""
     await asyncio.sleep(FIRST)
     while True:
         try:
@@ -59,9 +62,12 @@ async def _watch(state: ClientsState, ask: Callable[[], int], renewing: Callable
             state.online = online
             state.checked_at, state.error = time.time(), None
             _tell(state)
+        except ConfigError as e:
+            _failed(state, e)
+            return
         except ListenError as e:
             _failed(state, e)
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(every)
 
 
 def _failed(state: ClientsState, error: ListenError) -> None:

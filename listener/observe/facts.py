@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ from listener.delivery.worker import Worker
 from listener.delivery.workers import Workers
 from listener.journal import Journal
 from listener.journal.inspect import Look, look, touch
-from listener.observe import health
+from listener.observe import health, missed
 from listener.observe.clients import ClientsState
 from listener.observe.health import moment
 from listener.observe.measure import Rate, Timings
@@ -91,7 +91,8 @@ class Facts:
     async def snapshot(self) -> health.Snapshot:
         """At most LOOK seconds, whatever the disk does."""
         disk_answers = await self._look()
-        sinks = tuple(self._sink(worker) for worker in self.workers)
+        hanging = (self._hanging(worker, since) for worker, since in self.workers.overdue())
+        sinks = (*(self._sink(worker) for worker in self.workers), *hanging)
         return health.judged(
             health.Snapshot(
                 state="running",
@@ -107,6 +108,7 @@ class Facts:
                 journal=self._journal(disk_answers, sinks),
                 sinks=sinks,
                 clients=self._clients(),
+                **self._missed(),
             )
         )
 
@@ -184,11 +186,23 @@ class Facts:
             last_delivery_at=_at(state.last_delivery_at),
         )
 
+    def _hanging(self, worker: Worker, since: float) -> health.Sink:
+        """A sink whose settings changed while it hangs: its successor may not write beside it."""
+        error = "its settings have changed, and it has not come back yet from a delivery with the old ones"
+        return replace(self._sink(worker), failing_seconds=max(0.0, time.time() - since), last_error=error)
+
     def _clients(self) -> health.Clients | None:
         asked = self.clients
         if asked.online is None:
             return None
         return health.Clients(online=asked.online, expected=asked.expected, asked_at=_at(asked.checked_at))
+
+    def _missed(self) -> dict[str, Any]:
+        """What the journal tells of gaps, backfills and calls."""
+        if (seen := self._seen) is None:
+            return {}
+        limit = self.settings.feishu.max_calls_per_month
+        return {"calls": missed.calls(seen, limit), "gaps": missed.gaps(seen), "backfills": missed.backfills(seen)}
 
     async def _look(self) -> bool:
         """Whether the disk answered in time. One thread at most looks, however many ask."""

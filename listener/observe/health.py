@@ -95,6 +95,37 @@ class Clients(msgspec.Struct, frozen=True, kw_only=True):
     asked_at: datetime | None = None
 
 
+class Calls(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls of the platform's API in this month (UTC), by API; `halted`: why there are no more until the next."""
+
+    by_api: dict[str, int] = {}
+    total: int = 0
+    limit: int | None = None
+    halted: str = ""
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """A time without a connection; `recovered`: how many messages of it were fetched; None: nothing was fetched."""
+
+    since: datetime
+    until: datetime
+    recovered: int | None = None
+
+
+class Backfill(msgspec.Struct, frozen=True, kw_only=True):
+    """A job of fetching what was said between two times; `new` of its messages were not in the journal."""
+
+    since: datetime
+    until: datetime
+    state: str
+    tickets: int = 0
+    tickets_done: int = 0
+    messages: int = 0
+    new: int = 0
+    calls: int = 0
+    note: str = ""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """`state`: the daemon runs and answers, runs and is silent, or does not run."""
 
@@ -113,6 +144,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal | None = None
     sinks: tuple[Sink, ...] = ()
     clients: Clients | None = None
+    calls: Calls | None = None
+    gaps: tuple[Gap, ...] = ()
+    backfills: tuple[Backfill, ...] = ()
 
 
 def judged(snapshot: Snapshot) -> Snapshot:

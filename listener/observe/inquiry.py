@@ -3,10 +3,11 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from listener.base.errors import JournalError, ListenError
 from listener.journal.inspect import Look, holder, look
-from listener.observe import health
+from listener.observe import health, missed
 from listener.observe.control import ask
 from listener.settings.config import Settings
 
@@ -28,6 +29,7 @@ def inquire(settings: Settings) -> health.Snapshot:
 def _without_daemon(settings: Settings, pid: int | None) -> health.Snapshot:
     now = time.time()
     problems = ["not running" if pid is None else "the daemon runs, but does not answer"]
+    told: dict[str, Any] = {}
     journal, sinks = None, {sink.name: health.Sink(name=sink.name, type=sink.type) for sink in settings.sinks}
     try:
         seen = look(settings.journal.path)
@@ -36,6 +38,8 @@ def _without_daemon(settings: Settings, pid: int | None) -> health.Snapshot:
         problems.append(str(e) if is_there else "there is no journal yet: it never ran")
     else:
         journal = _journal(settings.journal.path, settings.journal.max_size, seen)
+        limit = settings.feishu.max_calls_per_month
+        told = {"calls": missed.calls(seen, limit), "gaps": missed.gaps(seen), "backfills": missed.backfills(seen)}
         sinks = {name: _sink(sink, seen, now) for name, sink in sinks.items()}
     return health.Snapshot(
         state="stopped" if pid is None else "silent",
@@ -47,6 +51,7 @@ def _without_daemon(settings: Settings, pid: int | None) -> health.Snapshot:
         domain=settings.feishu.domain,
         journal=journal,
         sinks=tuple(sinks.values()),
+        **told,
     )
 
 

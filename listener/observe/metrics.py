@@ -64,11 +64,26 @@ def _of_snapshot(snapshot: Snapshot) -> Iterator[Metric]:
     if snapshot.journal:
         yield from _of_journal(snapshot.journal)
     yield from _of_sinks(snapshot.sinks)
+    yield from _of_calls(snapshot)
     if snapshot.clients:
         yield _gauge(
             "clients_online", "Clients of the app that the platform counts as online.", snapshot.clients.online
         )
         yield _gauge("clients_expected", "Clients of the app that should be online.", snapshot.clients.expected)
+
+
+def _of_calls(snapshot: Snapshot) -> Iterator[Metric]:
+    if calls := snapshot.calls:
+        yield _counters("api_calls", "Calls of the platform's API in this month.", "api", calls.by_api)
+        yield _gauge("api_calls_halted", "1: no more calls of the API in this month.", bool(calls.halted))
+        if calls.limit is not None:
+            yield _gauge("api_calls_limit", "feishu.max_calls_per_month.", calls.limit)
+    if snapshot.backfills:
+        newest = snapshot.backfills[0]
+        yield _gauge(
+            "backfill_running", "1: missed messages are being fetched.", newest.state not in ("done", "failed")
+        )
+        yield _gauge("backfill_new_messages", "New messages that the newest backfill brought.", newest.new)
 
 
 def _of_connection(connection: Connection) -> Iterator[Metric]:
@@ -79,6 +94,7 @@ def _of_connection(connection: Connection) -> Iterator[Metric]:
         "connection_since_timestamp_seconds", "When the connection came into its state.", connection.since.timestamp()
     )
     yield _counter("connections", "Connections that were opened.", connection.connections)
+    yield _counter("connection_renewals", "Connections replaced by a fresh one in time.", connection.renewals)
     yield _counters("connection_failures", "Connections lost or not opened.", "cause", connection.losses)
     if connection.round_trip_seconds is not None:
         yield _gauge("ping_round_trip_seconds", "From the last ping to its answer.", connection.round_trip_seconds)

@@ -57,6 +57,8 @@ class Feishu(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     helpdesk_token: Annotated[SecretSource | None, Env("FEISHU_HELPDESK_TOKEN")] = None
     expected_clients: Annotated[int, Count(1, 50)] = 1
+    check_clients_every: Annotated[float | None, Duration("10m", "30d", never=True)] = 12 * 3600.0
+    max_calls_per_month: Annotated[int | None, Count(100, 1_000_000_000)] = None
     renew_every: Annotated[float | None, Duration("10s", "7d", never=True)] = 1800.0
     slow_retry: SlowRetry = SlowRetry()
 
@@ -83,10 +85,32 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     max_size: Annotated[int, Size("1MiB", "16TiB")] = 2**30
 
 
+class Enrich(msgspec.Struct, frozen=True, kw_only=True):
+    """What is fetched for an event on its way to the sinks: the ticket as it is then, the images of a message.
+
+    `ticket_cache` and `wait` in seconds, sizes in bytes.
+    """
+
+    ticket: bool = False
+    ticket_cache: Annotated[float, Duration("1s", "1h")] = 10.0
+    wait: Annotated[float, Duration("100ms", "30s")] = 1.0
+    attachments: Annotated[Path | None, Place.LOGS] = None
+    attachment_max_size: Annotated[int, Size("1KiB", "20MiB")] = 10 * 2**20
+    attachments_max_size: Annotated[int, Size("1MiB", "16TiB")] = 2**30
+
+
+class Backfill(msgspec.Struct, frozen=True, kw_only=True):
+    """When what was missed is fetched by itself: after an outage; at the first start, from `since` seconds ago on."""
+
+    after_outage: bool = False
+    since: Annotated[float | None, Duration("1m", "90d")] = None
+
+
 class Http(msgspec.Struct, frozen=True, kw_only=True):
-    """Where /healthz, /readyz and /metrics are served; None: nowhere."""
+    """Where /healthz, /readyz, /metrics and the page are served; None: nowhere. `token` is for the page's buttons."""
 
     listen: Annotated[str | None, Address()] = None
+    token: SecretSource | None = None
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +128,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sinks: tuple[SinkConfig, ...] = DEFAULT_SINKS
     source: Source = Source()
     http: Http = Http()
+    enrich: Enrich = Enrich()
+    backfill: Backfill = Backfill()
     log: Log = Log()
     origin: str = "environment"
     warnings: tuple[str, ...] = ()
@@ -138,10 +164,12 @@ def _exists(file: str | Path) -> bool:
 
 
 def _settings(reader: Reader, root: dict[str, object]) -> Settings:
-    reader.refuse_unknown(root, ("feishu", "source", "journal", "sinks", "http", "log"))
+    reader.refuse_unknown(root, ("feishu", "source", "journal", "enrich", "backfill", "sinks", "http", "log"))
     feishu = reader.table(Feishu, root.get("feishu", {}), "feishu")
     source = reader.table(Source, root.get("source", {}), "source")
     journal = reader.table(Journal, root.get("journal", {}), "journal")
+    enrich = reader.table(Enrich, root.get("enrich", {}), "enrich")
+    backfill = reader.table(Backfill, root.get("backfill", {}), "backfill")
     http = reader.table(Http, root.get("http", {}), "http")
     log = reader.table(Log, root.get("log", {}), "log")
     sinks = _sinks(reader, root.get("sinks", []))
@@ -149,14 +177,18 @@ def _settings(reader: Reader, root: dict[str, object]) -> Settings:
     _refuse_twins(reader, _files(journal, sinks))
     if feishu:
         _refuse_what_never_comes(reader, feishu, sinks)
+    if feishu and enrich and backfill:
+        _refuse_calls_without_helpdesk(reader, feishu, enrich, backfill)
     reader.warn_if_exposed()
-    if not feishu or not source or not journal or not http or not log or reader.problems:
+    if not (feishu and source and journal and enrich and backfill and http and log) or reader.problems:
         raise reader.error()
     return Settings(
         feishu=feishu,
         source=source,
         journal=journal,
         sinks=tuple(sink for _, sink in sinks) or DEFAULT_SINKS,
+        enrich=enrich,
+        backfill=backfill,
         http=http,
         log=log,
         origin=reader.origin,
@@ -206,6 +238,20 @@ def _refuse_what_never_comes(reader: Reader, feishu: Feishu, sinks: list[tuple[s
             reader.warnings.append(
                 f"{reader.origin}: {key}.only.helpdesk_id: most ticket messages name no helpdesk; those are passed over"
             )
+
+
+def _refuse_calls_without_helpdesk(reader: Reader, feishu: Feishu, enrich: Enrich, backfill: Backfill) -> None:
+    """Tells of settings that call the helpdesk's API where its two credentials are not set."""
+    if feishu.helpdesk_id is not None and feishu.helpdesk_token is not None:
+        return
+    wanted = {
+        "enrich.ticket": enrich.ticket,
+        "enrich.attachments": enrich.attachments is not None,
+        "backfill.after_outage": backfill.after_outage,
+        "backfill.since": backfill.since is not None,
+    }
+    for key in (key for key, is_on in wanted.items() if is_on):
+        reader.problem(key, "needs feishu.helpdesk_id and feishu.helpdesk_token (helpdesk admin, API 凭证)")
 
 
 def _refuse_twins(reader: Reader, values: list[tuple[str, str]]) -> None:

@@ -5,9 +5,11 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
-from listener.simulator.faults import Answer, code, reply
+from listener.simulator.desk import Desk
+from listener.simulator.faults import Answer, code, reply, throttled
 from listener.simulator.http1 import Request
 from listener.simulator.messages import MESSAGES_PATH, SEND_SCOPE, Chats
 
@@ -25,6 +27,7 @@ UNAUTHORIZED = code(154001, "Unauthorized, please check you have the correct acc
 NO_ACCESS = code(154003, "Please check you have the correct access", 403)
 SERVER_ERROR = code(155000, "Internal error", 500)
 INVALID_TOKEN = code(99991663, "Invalid access token for authorization. Please make a test attempt", 400)
+QUOTA_USED_UP = code(99991403, "This month's API call quota has been exceeded", 429)
 INVALID_APP_SECRET = code(10014, "app secret invalid")
 NOT_FOUND = Answer(404, b"404 page not found", {"Content-Type": "text/plain"})
 
@@ -34,7 +37,7 @@ _routes: dict[tuple[str, str], Handler] = {}
 
 
 def route(method: str, path: str) -> Callable[[Handler], Handler]:
-    """Registers a handler for one method and path."""
+    """Registers a handler for one method and path; a part that begins with a colon stands for any one."""
 
     def register(handler: Handler) -> Handler:
         _routes[method, path] = handler
@@ -55,6 +58,8 @@ class OpenApi:
 
     helpdesks: helpdesk id to helpdesk token. scopes: what the app was granted.
     subscriptions: helpdesk id to its (type, subtype) pairs. online: how many clients are connected.
+    limits: calls a second that an API bears. quota: calls that are left this month; None: no end.
+    message_time_unit: milliseconds in a unit of a message query's times. repeats_pages: every page is the first.
     """
 
     credentials: dict[str, str]
@@ -64,10 +69,18 @@ class OpenApi:
     subscriptions: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     chats: Chats = field(default_factory=Chats)
     tokens: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
+    desk: Desk = field(default_factory=Desk)
+    limits: dict[str, int] = field(default_factory=lambda: {"tickets": 50, "ticket": 10})
+    quota: int | None = None
+    message_time_unit: int = 1000
+    messages_key: str = "messages"
+    max_rows: int = 10_000
+    repeats_pages: bool = False
+    _called: dict[str, deque[float]] = field(default_factory=dict)
 
     def handle(self, request: Request) -> Answer:
         """The answer of whichever API it asks for."""
-        handler = _routes.get((request.method, request.path))
+        handler = _routes.get((request.method, request.path)) or _with_id(request)
         return handler(self, request) if handler else NOT_FOUND
 
     def authorized(self, request: Request) -> bool:
@@ -83,13 +96,33 @@ class OpenApi:
             return None
         return helpdesk_id if token and self.helpdesks.get(helpdesk_id) == token else None
 
-    def refusal(self, request: Request) -> Answer | None:
-        """Why a helpdesk API does not let it in; None if it does."""
+    def refusal(self, request: Request, name: str = "") -> Answer | None:
+        """Why the helpdesk API of this name does not let it in; None if it does."""
         if not self.authorized(request):
             return INVALID_TOKEN
+        if self.quota == 0:
+            return QUOTA_USED_UP
+        self.quota = None if self.quota is None else self.quota - 1
+        if self._too_often(name):
+            return throttled(1)
         if SCOPE not in self.scopes:
             return NO_ACCESS
         return UNAUTHORIZED if self.helpdesk(request) is None else None
+
+    def _too_often(self, name: str) -> bool:
+        now, calls = monotonic(), self._called.setdefault(name, deque(maxlen=1000))
+        while calls and now - calls[0] > 1:
+            calls.popleft()
+        calls.append(now)
+        return len(calls) > self.limits.get(name, 1000)
+
+
+def _with_id(request: Request) -> Handler | None:
+    """The handler of a path such as `/tickets/:id/messages`."""
+    parts = request.path.split("/")
+    if len(parts) > 5:
+        parts[5] = ":id"
+    return _routes.get((request.method, "/".join(parts)))
 
 
 @route("POST", TOKEN_PATH)
@@ -119,12 +152,6 @@ def _subscribe(api: OpenApi, request: Request) -> Answer:
 @route("POST", UNSUBSCRIBE_PATH)
 def _unsubscribe(api: OpenApi, request: Request) -> Answer:
     return _change_subscriptions(api, request, set.difference_update)
-
-
-@route("GET", TICKETS_PATH)
-def _tickets(api: OpenApi, request: Request) -> Answer:
-    """As of a helpdesk that has none."""
-    return api.refusal(request) or reply({"code": 0, "msg": "success", "data": {"total": 0, "tickets": []}})
 
 
 @route("POST", MESSAGES_PATH)

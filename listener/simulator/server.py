@@ -17,6 +17,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+import listener.simulator.tickets_api  # noqa: F401 it registers its routes
 from listener.simulator import frames
 from listener.simulator.connection import Connection, Ending
 from listener.simulator.control import PUSH_PATH, Control
@@ -121,6 +122,8 @@ class Platform:
         """Pushes an event to one random connection, and again until it is acked; see `Delivery`."""
         delivery = new_delivery(payload, parts=parts, order=order, message_type=message_type, headers=headers)
         self.dispatcher.push(delivery)
+        if isinstance(payload, Mapping):
+            self.api.desk.note(payload)
         return delivery
 
     def repeat(self, delivery: Delivery) -> None:

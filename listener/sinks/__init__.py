@@ -7,8 +7,13 @@ from listener.sinks.chat import ChatConfig, ChatSink
 from listener.sinks.exec import ExecConfig, ExecSink
 from listener.sinks.file import FileConfig, FileSink
 from listener.sinks.http import HttpConfig, HttpSink
+from listener.sinks.kafka import KafkaConfig, KafkaSink
 from listener.sinks.log import LogConfig, LogSink
+from listener.sinks.nats import NatsSink
+from listener.sinks.nats_config import NatsConfig
 from listener.sinks.network import NetworkConfig, NetworkSink, SinkType
+from listener.sinks.postgresql import PostgresqlConfig, PostgresqlSink
+from listener.sinks.redis import RedisConfig, RedisSink
 from listener.sinks.stdout import StdoutConfig, StdoutSink
 
 TYPES: dict[str, SinkType] = {
@@ -18,6 +23,10 @@ TYPES: dict[str, SinkType] = {
     "http": SinkType(HttpConfig, HttpSink),
     "chat": SinkType(ChatConfig, ChatSink),
     "exec": SinkType(ExecConfig, ExecSink),
+    "postgresql": SinkType(PostgresqlConfig, PostgresqlSink, needs="asyncpg"),
+    "nats": SinkType(NatsConfig, NatsSink, needs="nats"),
+    "redis": SinkType(RedisConfig, RedisSink, needs="redis"),
+    "kafka": SinkType(KafkaConfig, KafkaSink, needs="confluent_kafka"),
 }
 """By the name that stands in config.toml. A type is one entry here, its file, and its part of config.example.toml."""
 
@@ -49,3 +58,11 @@ def load_plug_in(name: str) -> bool:
         if isinstance(kind, SinkType):
             TYPES[name] = kind
     return name in TYPES
+
+
+def load_plug_ins() -> None:
+    """Adds the types of every plug-in that is installed to the table."""
+    from importlib.metadata import entry_points
+
+    for name in entry_points(group="helpdesk_listen.sinks").names:
+        load_plug_in(name)

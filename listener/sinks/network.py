@@ -90,6 +90,17 @@ class NetworkSink(Protocol):
 
 
 @runtime_checkable
+class Probing(Protocol):
+    """A network sink that can say whether its other end would take events, without handing it one."""
+
+    async def probe(self) -> str:
+        """In words. Raises Unavailable where it would not, ConfigError where a setting or a secret can't be used."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
 class Paced(Protocol):
     """A network sink whose other end sets a pace; while it pauses, events gather for its next batch."""
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.app.daemon import Bounds, Service
+from listener.app.daemon import run
+from listener.app.running import Bounds
 from listener.base.errors import ConfigError, ListenError, Unavailable
 from listener.feishu.api import Api
 from listener.feishu.network import network_of
@@ -58,7 +59,7 @@ def test_it_asks_again_and_again_whatever_comes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(clients, "EVERY", 0.01)
-    answers: list[int | ListenError] = [1, ConfigError("no permission"), Unavailable("busy"), 3, 1]
+    answers: list[int | ListenError] = [1, Unavailable("no way"), Unavailable("busy"), 3, 1]
     state = ClientsState(expected=1)
     seen: list[tuple[int | None, bool, str | None]] = []
     done = threading.Event()
@@ -80,7 +81,7 @@ def test_it_asks_again_and_again_whatever_comes(
     expected = [
         (None, False, None),
         (1, False, None),
-        (1, False, "no permission"),
+        (1, False, "no way"),
         (1, False, "busy"),
         (3, True, None),
         (1, False, None),
@@ -89,22 +90,36 @@ def test_it_asks_again_and_again_whatever_comes(
     assert 1 == capsys.readouterr().out.count("other clients of this app are online")
 
 
+def test_once_refused_it_is_not_asked_again() -> None:
+    state, asked = ClientsState(), 0
+
+    def ask() -> int:
+        nonlocal asked
+        asked += 1
+        raise ConfigError("no permission")
+
+    async def main() -> None:
+        watch = asyncio.ensure_future(clients._watch(state, ask, lambda: False, 0.001))
+        await asyncio.wait_for(watch, 10)
+
+    asyncio.run(main())
+    assert (1, "no permission") == (asked, state.error)
+
+
 def test_the_daemon_tells_of_a_second_client(
     tmp_path: Path, stand_in: PlatformThread, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stand_in.platform.api.online = lambda: 2
-    service = Service(settings(tmp_path, stand_in.url), Bounds(seconds=0.5))
-    service.run()
-    assert (2, True, None) == (service.clients.online, service.clients.too_many, service.clients.error)
-    assert service.clients.checked_at is not None
+    told = run(settings(tmp_path, stand_in.url), Bounds(seconds=0.5)).clients
+    assert (2, True, None) == (told.online, told.too_many, told.error)
+    assert told.checked_at is not None
     assert "other clients of this app are online" in capsys.readouterr().out
 
 
 def test_as_many_as_expected_is_well(tmp_path: Path, stand_in: PlatformThread) -> None:
     stand_in.platform.api.online = lambda: 2
-    service = Service(settings(tmp_path, stand_in.url, expected_clients=2), Bounds(seconds=0.5))
-    service.run()
-    assert (2, False) == (service.clients.online, service.clients.too_many)
+    told = run(settings(tmp_path, stand_in.url, expected_clients=2), Bounds(seconds=0.5)).clients
+    assert (2, False) == (told.online, told.too_many)
 
 
 def test_a_renewal_is_not_counted_as_another_client(

@@ -1,0 +1,55 @@
+"""The daemon's calls of the platform's API, apart from the connection: one client and one meter for all.
+
+The check for other clients, what fetches missed messages, and what enriches events are made here.
+"""
+
+from collections.abc import Callable
+
+from listener.backfill.budget import restored
+from listener.backfill.command import api_maker
+from listener.backfill.daemon import Backfiller
+from listener.enrich.stage import Stage
+from listener.feishu.api import Api
+from listener.feishu.meter import Meter
+from listener.feishu.network import network_of
+from listener.feishu.tickets import TicketsApi
+from listener.journal import Journal
+from listener.settings.config import Settings
+
+
+class Calls:
+    """Raises JournalError where the journal can't say what was called before."""
+
+    def __init__(self, settings: Settings, journal: Journal, connected: Callable[[], bool]) -> None:
+        self._settings = settings
+        self.meter = restored(Meter(settings.feishu.max_calls_per_month), journal)
+        self._api: Api | None = None
+        self.backfiller = Backfiller(settings, journal, self.meter, self.tickets, connected)
+        self.stage = Stage(settings, journal, lambda: self.tickets(settings.feishu.helpdesk_id or ""))
+
+    def start(self) -> None:
+        """Raises JournalError."""
+        self.stage.start()
+        self.backfiller.start()
+
+    def stop(self) -> None:
+        """What is under way is left to the next start."""
+        self.stage.stop()
+
+    def reload(self, settings: Settings) -> None:
+        """Reads the secrets anew at the next call."""
+        self._settings, self._api = settings, None
+
+    def online_clients(self) -> int:
+        """Asks how many clients are online; blocks."""
+        return self._client().online_clients()
+
+    def tickets(self, helpdesk_id: str, token_file: str = "") -> TicketsApi:
+        """The calls of this helpdesk. Raises ConfigError where its credentials can't be read."""
+        return api_maker(self._settings.feishu, self._client())(helpdesk_id, token_file)
+
+    def _client(self) -> Api:
+        if (api := self._api) is None:
+            feishu = self._settings.feishu
+            api = self._api = Api(feishu, network_of(feishu), meter=self.meter)
+        return api

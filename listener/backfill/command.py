@@ -1,0 +1,104 @@
+"""The command's side: the daemon carries a job out where one runs, else this process does. Its progress can be read."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from listener.backfill import listing
+from listener.backfill.budget import Keeper, restored
+from listener.backfill.jobs import Jobs
+from listener.base.clock import now_ms
+from listener.feishu.api import Api, Helpdesk, helpdesk_of
+from listener.feishu.meter import Meter, month_of
+from listener.feishu.network import network_of
+from listener.feishu.tickets import PAGE_SIZE, TicketsApi
+from listener.journal import Journal, backfills, calls, redelivery
+from listener.journal.backfills import Backfill
+from listener.journal.reading import reading
+from listener.settings.config import Feishu, Settings
+from listener.settings.secrets import SecretKind, SecretSource
+
+ATTEMPTS = 4  # against a platform that is down: a person waits
+LOOK = 0.5  # seconds
+Api_of = Callable[[str, str], TicketsApi]
+
+
+def api_maker(feishu: Feishu, api: Api) -> Api_of:
+    """Makes a helpdesk's calls of its id and token file; "" for the file means the configured helpdesk."""
+
+    def make(helpdesk_id: str, token_file: str) -> TicketsApi:
+        if token_file:
+            token = SecretSource(SecretKind.FILE, token_file).read()
+            return TicketsApi(api, Helpdesk(helpdesk_id, token))
+        return TicketsApi(api, helpdesk_of(feishu))
+
+    return make
+
+
+def count(settings: Settings, api: TicketsApi, since_ms: int) -> tuple[int, int]:
+    """(tickets that changed since then, the calls that fetching their messages takes at least). Changes nothing."""
+    found = listing.changed(api, since_ms, now_ms())
+    pages = 2 * (1 + len(found) // PAGE_SIZE)
+    keep_calls(settings.journal.path, api.api.meter)
+    return len(found), len(found) + pages
+
+
+def keep_calls(journal: Path, meter: Meter) -> None:
+    """Adds this process's calls to what the journal counts; a journal that is not there yet counts none."""
+    month, counts = meter.unkept()
+    if counts and journal.exists():
+        redelivery.beside_daemon(journal, lambda connection: calls.add(connection, month, counts, meter.halted))
+        meter.kept(month, counts)
+
+
+def calls_so_far(journal: Path) -> tuple[dict[str, int], str]:
+    """(this month's calls by API, why there are no more, or "")."""
+    if not journal.exists():
+        return {}, ""
+    with reading(journal) as connection:
+        return calls.load(connection, month_of(time.time()))
+
+
+def place(path: Path, job: Callable[[Any], int]) -> int:
+    """Writes a job beside the daemon, which takes it up within seconds; returns its id. Raises JournalError."""
+    placed: list[int] = []
+    redelivery.beside_daemon(path, lambda connection: placed.append(job(connection)))
+    return placed[0]
+
+
+def progress(path: Path, one: int) -> Iterator[Backfill]:
+    """The job as it is, every LOOK seconds, until it has ended. Raises JournalError."""
+    while True:
+        with reading(path) as connection:
+            job = backfills.job(connection, one)
+        if job is None:
+            return
+        yield job
+        if job.ended_ms is not None:
+            return
+        time.sleep(LOOK)
+
+
+def carry_out(settings: Settings, journal: Journal, told: Callable[[Backfill], None]) -> None:
+    """Does all jobs of the journal in this process. Raises ListenError."""
+    feishu = settings.feishu
+    meter = restored(Meter(feishu.max_calls_per_month), journal)
+    api, keeper = Api(feishu, network_of(feishu), meter=meter), Keeper(meter, journal)
+    next_tell = 0.0
+
+    def pause(seconds: float) -> None:
+        nonlocal next_tell
+        keeper.keep()
+        if time.monotonic() >= next_tell and (job := journal.ask(backfills.next_job)):
+            next_tell = time.monotonic() + LOOK
+            told(job)
+        time.sleep(seconds)
+
+    jobs = Jobs(journal, feishu.app_id, api_maker(feishu, api), meter, pause, ATTEMPTS)
+    try:
+        while job := journal.ask(backfills.next_job):
+            jobs.run(job)
+    finally:
+        keeper.keep()
+        journal.flush()

@@ -1,0 +1,182 @@
+"""Carries out a job: lists tickets, fetches their messages, keeps them, notes how far it is. May be killed anywhere.
+
+Whoever has the journal does it: the daemon in a thread beside everything else, or the command where none runs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from listener.backfill import listing
+from listener.backfill.messages import Row, created_ms, in_order, payload
+from listener.base.clock import now_ms
+from listener.base.errors import ConfigError, JournalError, ListenError
+from listener.base.logs import get_logger
+from listener.event import TICKET_MESSAGE
+from listener.feishu.answers import Gone
+from listener.feishu.meter import CallsHalted, Meter
+from listener.feishu.tickets import PAGE_SIZE, TicketsApi
+from listener.journal import Journal, Pending, backfills, calls, messages
+from listener.journal.backfills import Backfill
+from listener.journal.model import KEPT
+
+PAUSES = (1.0, 5.0, 30.0, 120.0)  # seconds before another attempt, while the platform is down; the last repeats
+MAX_PAGES = 50  # of one ticket's messages: 10,000 of them
+SLICE = 500  # events indexed in one transaction: acks wait for it
+BATCH = 200  # messages kept in one commit
+DAY_MS = 86_400_000
+log = get_logger(__name__)
+
+
+class Stopped(Exception):
+    """The process is to end; what is left is done by the next."""
+
+
+@dataclass
+class Jobs:
+    """`api_of` makes a helpdesk's calls from its id and token file; `pause` waits, or raises Stopped.
+
+    `attempts` bounds the tries against a platform that is down; None: without an end.
+    """
+
+    journal: Journal
+    app_id: str
+    api_of: Callable[[str, str], TicketsApi]
+    meter: Meter
+    pause: Callable[[float], None]
+    attempts: int | None = None
+
+    def run(self, job: Backfill) -> None:
+        """Until the job is done, or can't be. Raises Stopped, JournalError, and what kept it up for too long."""
+        tries = 0
+        while True:
+            before = self.meter.total()
+            try:
+                note = self._once(job)
+            except (CallsHalted, ConfigError) as e:
+                self._count(job, before, str(e))
+                self._end(job, "failed", f"{e}; {e.hint}" if e.hint else str(e))
+                raise
+            except JournalError:
+                raise
+            except ListenError as e:
+                tries += 1
+                self._count(job, before, str(e))
+                if self.attempts is not None and tries >= self.attempts:
+                    raise
+                log.warning("a backfill is held up; it goes on by itself", because=str(e))
+                self.pause(PAUSES[min(tries, len(PAUSES)) - 1])
+            else:
+                self._count(job, before, note)
+                self._end(job, "done", note)
+                return
+
+    def _once(self, job: Backfill) -> str:
+        """All that is left of the job; what was found of the API on the way."""
+        api = self.api_of(job.helpdesk_id, job.token_file)
+        self._index()
+        current = self.journal.ask(lambda connection: backfills.job(connection, job.id)) or job
+        if current.state == "listing":
+            found = listing.changed(api, job.since_ms, now_ms(), lambda: self.pause(0))
+            rows = [(ticket_id, msgspec.json.encode(ticket)) for ticket_id, ticket in found.items()]
+            self.journal.do(lambda connection: backfills.listed(connection, job.id, rows))
+            self.journal.do(lambda connection: calls.unmark(connection, calls.MESSAGE_UNIT))  # found out once a job
+        skipped = 0
+        while ticket := self.journal.ask(lambda connection: backfills.next_ticket(connection, job.id)):
+            self.pause(0)
+            skipped += not self._ticket(api, job, *ticket)
+        gone = f"; {skipped} tickets were deleted meanwhile" if skipped else ""
+        return self._unit_found() + gone
+
+    def _ticket(self, api: TicketsApi, job: Backfill, ticket_id: str, body: bytes) -> bool:
+        """Keeps a ticket's messages of the window; False where the ticket is gone."""
+        try:
+            found = self._messages(api, job, ticket_id)
+        except Gone:
+            self.journal.do(lambda connection: backfills.ticket_done(connection, job.id, ticket_id, 0, 0))
+            return False
+        wanted = [one for one in in_order(found) if job.since_ms <= (created_ms(one) or job.since_ms) < job.until_ms]
+        ticket: Row = msgspec.json.decode(body)
+        fresh = 0
+        for start in range(0, len(wanted), BATCH):
+            fresh += self._keep(wanted[start : start + BATCH], ticket)
+        self.journal.do(lambda c: backfills.ticket_done(c, job.id, ticket_id, len(wanted), fresh))
+        return True
+
+    def _keep(self, wanted: list[Row], ticket: Row) -> int:
+        """How many of these were new. A full journal makes it wait."""
+        left = [payload(message, ticket, self.app_id) for message in wanted]
+        fresh = tries = 0
+        while left:
+            fetched = [Pending(body, event_id, TICKET_MESSAGE) for event_id, body in left]
+            self.journal.keep(fetched)
+            fresh += sum(one.code == KEPT and not one.duplicate for one in fetched)
+            left = [(one.event_id, one.payload) for one in fetched if one.code != KEPT]
+            if left:
+                tries += 1
+                if self.attempts is not None and tries >= self.attempts:
+                    raise JournalError("the journal takes nothing now", hint="helpdesk-listen status says why")
+                self.pause(PAUSES[1])
+        return fresh
+
+    def _messages(self, api: TicketsApi, job: Backfill, ticket_id: str) -> list[Row]:
+        """A ticket's messages of the window, asked for in the unit of time that the platform understands."""
+        for unit in self._units():
+            bounds = ((job.since_ms - 1000) // unit, job.until_ms // unit + 1)
+            if found := self._pages(api, ticket_id, bounds):
+                if self._unit is None:
+                    self.journal.do(lambda connection: calls.mark(connection, calls.MESSAGE_UNIT, unit))  # noqa: B023 done at once
+                return found
+        return []
+
+    def _pages(self, api: TicketsApi, ticket_id: str, bounds: tuple[int, int]) -> list[Row]:
+        total, found = api.messages(ticket_id, bounds, 1)
+        seen = {str(row.get("id")) for row in found}
+        for page in range(2, min(MAX_PAGES, -(-total // PAGE_SIZE)) + 1):
+            self.pause(0)
+            rows = api.messages(ticket_id, bounds, page)[1]
+            fresh = [row for row in rows if str(row.get("id")) not in seen]
+            if not fresh:
+                break  # a page that repeats, or is empty
+            seen |= {str(row.get("id")) for row in fresh}
+            found += fresh
+        return found
+
+    @property
+    def _unit(self) -> int | None:
+        """Milliseconds in a unit of a message query's times, once that was found out."""
+        unit = self.journal.ask(lambda connection: calls.read(connection, calls.MESSAGE_UNIT))
+        return int(unit) if unit is not None else None
+
+    def _units(self) -> tuple[int, ...]:
+        """Seconds and milliseconds, the one that was seen to work alone: with the other, nothing is ever found."""
+        return (1000, 1) if self._unit is None else (self._unit,)
+
+    def _unit_found(self) -> str:
+        unit = {1000: "seconds", 1: "milliseconds"}.get(self._unit or 0)
+        return f"the platform takes the times of messages in {unit}" if unit else "no message was found"
+
+    def _index(self) -> None:
+        """Brings the index of message ids up to what the journal has, without holding up acks."""
+        keep_ms = self.journal.retention.keep_ms
+        self.journal.do(lambda connection: messages.forget(connection, now_ms() - keep_ms - 2 * DAY_MS))
+        while self.journal.do(lambda connection: messages.index(connection, SLICE)):
+            self.pause(0)
+
+    def _count(self, job: Backfill, before: int, note: str) -> None:
+        made = max(0, self.meter.total() - before)
+        self.journal.do(lambda connection: backfills.counted(connection, job.id, made, note))
+
+    def _end(self, job: Backfill, state: str, note: str) -> None:
+        self.journal.do(lambda connection: backfills.end(connection, job.id, state, note))
+        ended = self.journal.ask(lambda connection: backfills.job(connection, job.id)) or job
+        tell = log.info if state == "done" else log.error
+        tell(
+            f"backfill {state}",
+            tickets=ended.tickets_done,
+            messages=ended.messages,
+            new=ended.fresh,
+            calls=ended.calls,
+            note=note,
+        )

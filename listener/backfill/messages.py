@@ -1,0 +1,85 @@
+"""A ticket's message as the API has it, made an event's payload: every field in its documented place. Pure.
+
+The API knows neither event id nor sender type, position, chat or tenant; these are absent.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from listener.event import TICKET_MESSAGE
+from listener.event.fields import TICKET, number
+from listener.journal.messages import PREFIX
+
+Row = dict[str, Any]
+_OWN = {"id", "message_id", "message_type", "created_at", "content", "user_id"}
+
+
+def created_ms(message: Row) -> int | None:
+    """When a message was made, in Unix ms, whether the API says it in seconds or milliseconds; None: it does not."""
+    at = number(message.get("created_at"))
+    if type(at) is not int or at <= 0:
+        return None
+    return at * 1000 if at < 10**11 else at
+
+
+def in_order(messages: Iterable[Row]) -> list[Row]:
+    """The messages by their times, those of one moment by their ids; each once, and none without an id."""
+    by_id = {str(one["id"]): one for one in messages if type(one.get("id")) in (str, int) and one["id"] != ""}
+    return sorted(by_id.values(), key=lambda one: (created_ms(one) or 0, _numeric(one["id"]), str(one["id"])))
+
+
+def payload(message: Row, ticket: Row, app_id: str) -> tuple[str, bytes]:
+    """(event id, payload) of a message that was fetched."""
+    event_id = f"{PREFIX}{message['id']}"
+    header: Row = {"event_id": event_id, "event_type": TICKET_MESSAGE}
+    if (at := created_ms(message)) is not None:
+        header["create_time"] = str(at)
+    envelope = {
+        "schema": "2.0",
+        "header": header | {"app_id": app_id},
+        "event": _event(message, ticket),
+        "source": "backfill",
+    }
+    return event_id, msgspec.json.encode(envelope)
+
+
+def _event(message: Row, ticket: Row) -> Row:
+    content = _content(message.get("content"))
+    event: Row = {"ticket_message_id": str(message["id"])}
+    if "message_id" in message:
+        event["message_id"] = message["message_id"]
+    if "message_type" in message:
+        event["msg_type"] = message["message_type"]
+    if sender := _sender(message.get("user_id")):
+        event["sender_id"] = sender
+    if type(content) is dict and type(content.get("content")) is str and event.get("msg_type", "text") == "text":
+        event["text"] = content["content"]
+    event["ticket"] = {name: value for name, value in ticket.items() if name in TICKET}
+    if content is not None:
+        event["content"] = content
+    return event | {name: value for name, value in message.items() if name not in _OWN}
+
+
+def _content(content: Any) -> Any:
+    """The object that a message's content holds as JSON in a string; what is no JSON stays."""
+    if type(content) is not str or not content.lstrip().startswith("{"):
+        return content
+    try:
+        return msgspec.json.decode(content)
+    except (ValueError, RecursionError):
+        return content
+
+
+def _sender(user_id: Any) -> Row:
+    """An id in its place, as its form says which of the three it is."""
+    if type(user_id) not in (str, int) or user_id in ("", 0, "0"):
+        return {}
+    text = str(user_id)
+    names = {"ou_": "open_id", "on_": "union_id"}
+    return {names.get(text[:3], "user_id"): text}
+
+
+def _numeric(value: Any) -> int:
+    return int(value) if str(value).isdecimal() and len(str(value)) < 30 else 0

@@ -1,0 +1,125 @@
+"""Jobs of fetching what was missed, and the times without a connection. Whoever fetches can stop at any point.
+
+A job first lists the tickets that changed ("listing"), then fetches their messages one ticket after the other
+("fetching"); a ticket leaves `backfill_tickets` once its messages are in the journal. A crash repeats one ticket, whose
+messages the journal knows by then.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from listener.base.clock import now_ms
+
+KEEP = 50  # ended jobs and gaps that are remembered
+_COLUMNS = (
+    "id, helpdesk_id, token_file, since_ms, until_ms, asked_ms, state, tickets, tickets_done, messages, fresh,"
+    " calls, note, ended_ms"
+)
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """A job. `state`: listing, fetching, done, failed. `fresh` of its `messages` were not in the journal before."""
+
+    id: int
+    helpdesk_id: str
+    token_file: str
+    since_ms: int
+    until_ms: int
+    asked_ms: int
+    state: str
+    tickets: int
+    tickets_done: int
+    messages: int
+    fresh: int
+    calls: int
+    note: str
+    ended_ms: int | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A time without a connection, in Unix ms."""
+
+    from_ms: int
+    to_ms: int
+
+
+def ask(connection: sqlite3.Connection, since_ms: int, until_ms: int, helpdesk_id: str, token_file: str = "") -> int:
+    """Places a job; returns its id. `token_file` "": the configured helpdesk."""
+    query = "INSERT INTO backfills (helpdesk_id, token_file, since_ms, until_ms, asked_ms) VALUES (?,?,?,?,?)"
+    row = (helpdesk_id, token_file, since_ms, until_ms, now_ms())
+    return connection.execute(query, row).lastrowid or 0
+
+
+def next_job(connection: sqlite3.Connection) -> Backfill | None:
+    """The oldest one that is not done."""
+    query = f"SELECT {_COLUMNS} FROM backfills WHERE ended_ms IS NULL ORDER BY id LIMIT 1"  # noqa: S608 our own names
+    row = connection.execute(query).fetchone()
+    return Backfill(*row) if row else None
+
+
+def job(connection: sqlite3.Connection, one: int) -> Backfill | None:
+    """The job of this id."""
+    row = connection.execute(f"SELECT {_COLUMNS} FROM backfills WHERE id=?", (one,)).fetchone()  # noqa: S608
+    return Backfill(*row) if row else None
+
+
+def recent(connection: sqlite3.Connection, count: int) -> list[Backfill]:
+    """The newest jobs, newest first."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM backfills ORDER BY id DESC LIMIT ?", (count,))  # noqa: S608
+    return [Backfill(*row) for row in rows]
+
+
+def listed(connection: sqlite3.Connection, one: int, tickets: Iterable[tuple[str, bytes]]) -> None:
+    """Keeps the tickets that a job found, and begins to fetch."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO backfill_tickets VALUES (?,?,?)", [(one, ticket, body) for ticket, body in tickets]
+    )
+    count = "(SELECT count(*) FROM backfill_tickets WHERE job=?)"
+    connection.execute(f"UPDATE backfills SET state='fetching', tickets={count} WHERE id=?", (one, one))  # noqa: S608
+
+
+def next_ticket(connection: sqlite3.Connection, one: int) -> tuple[str, bytes] | None:
+    """(id, the ticket as JSON) of the next one whose messages are to be fetched."""
+    row = connection.execute(
+        "SELECT ticket_id, ticket FROM backfill_tickets WHERE job=? ORDER BY ticket_id LIMIT 1", (one,)
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def ticket_done(connection: sqlite3.Connection, one: int, ticket_id: str, messages: int, fresh: int) -> None:
+    """Counts what a ticket brought, and lets it leave the job."""
+    connection.execute("DELETE FROM backfill_tickets WHERE job=? AND ticket_id=?", (one, ticket_id))
+    connection.execute(
+        "UPDATE backfills SET tickets_done=tickets_done+1, messages=messages+?, fresh=fresh+? WHERE id=?",
+        (messages, fresh, one),
+    )
+
+
+def counted(connection: sqlite3.Connection, one: int, calls: int, note: str) -> None:
+    """Adds the calls that a job has made, and says what holds it up or what it found."""
+    connection.execute("UPDATE backfills SET calls=calls+?, note=? WHERE id=?", (calls, note[:500], one))
+
+
+def end(connection: sqlite3.Connection, one: int, state: str, note: str) -> None:
+    """A job is over, done or failed."""
+    query = "UPDATE backfills SET state=?, note=?, ended_ms=? WHERE id=?"
+    connection.execute(query, (state, note[:500], now_ms(), one))
+    connection.execute("DELETE FROM backfill_tickets WHERE job=?", (one,))
+    old = "SELECT id FROM backfills WHERE ended_ms IS NOT NULL ORDER BY id DESC LIMIT -1 OFFSET ?"
+    connection.execute(f"DELETE FROM backfills WHERE id IN ({old})", (KEEP,))  # noqa: S608 our own names
+
+
+def note_gap(connection: sqlite3.Connection, gap: Gap) -> None:
+    """Remembers a time without a connection."""
+    connection.execute("INSERT INTO gaps (from_ms, to_ms) VALUES (?,?)", (gap.from_ms, gap.to_ms))
+    old = "SELECT id FROM gaps ORDER BY id DESC LIMIT -1 OFFSET ?"
+    connection.execute(f"DELETE FROM gaps WHERE id IN ({old})", (KEEP,))  # noqa: S608 our own names
+
+
+def gaps(connection: sqlite3.Connection, count: int) -> list[Gap]:
+    """The newest gaps, newest first."""
+    rows = connection.execute("SELECT from_ms, to_ms FROM gaps ORDER BY id DESC LIMIT ?", (count,))
+    return [Gap(*row) for row in rows]

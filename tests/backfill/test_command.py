@@ -1,0 +1,140 @@
+"""`backfill` where no daemon runs: it fetches, keeps each message once, and says what it found."""
+
+from pathlib import Path
+
+import pytest
+
+from listener.feishu.api import TICKETS_PATH
+from listener.simulator import PlatformThread, faults
+from tests.backfill.missed import CONFIG, message_ids, records, talk
+from tests.daemon import Daemon
+from tests.inprocess import Commands
+
+
+@pytest.fixture(autouse=True)
+def _config(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(CONFIG)
+    (tmp_path / "config.toml").chmod(0o600)
+    for directory in ("state", "logs"):
+        (tmp_path / directory).mkdir()
+
+
+def test_what_was_said_is_fetched_once_and_delivered_by_the_next_start(
+    tmp_path: Path, stand_in: PlatformThread, commands: Commands
+) -> None:
+    ids = talk(stand_in, tickets=3, messages=10)
+    first = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert (0, True) == (first.rc, first.out.startswith("10 new messages of 10 in 3 tickets")), first.all
+    assert "in seconds" in first.out
+    second = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert second.out.startswith("0 new messages of 10 in 3 tickets")
+    with Daemon(tmp_path, domain=stand_in.url) as daemon:
+        daemon.until(lambda: len(records(tmp_path)) == 10, "all records")
+        assert 0 == daemon.stop()
+    assert dict.fromkeys(ids, 1) == message_ids(tmp_path)
+    record = records(tmp_path)[0]
+    assert ("backfill", f"backfill:{ids[0]}") == (record["source"], record["event_id"])
+    event = record["event"]
+    assert ("text", "message 0", "ou_37019b7c830210acd88fdce886e25c71") == (
+        event["msg_type"],
+        event["text"],
+        event["sender_id"]["open_id"],
+    )
+    assert ("processing", "message 0") == (event["ticket"]["status_name"], record["plain_text"])
+
+
+def test_the_window_cuts_messages(stand_in: PlatformThread, commands: Commands) -> None:
+    talk(stand_in, tickets=1, messages=23, hours=24)
+    result = commands.run("backfill", "--since", "12h", "--until", "6h", domain=stand_in.url)
+    assert result.out.startswith("6 new messages of 6 in 1 tickets"), result.all
+
+
+@pytest.mark.parametrize(("unit", "name"), [(1000, "in seconds"), (1, "in milliseconds")])
+def test_the_unit_of_times_is_found_out(stand_in: PlatformThread, commands: Commands, unit: int, name: str) -> None:
+    stand_in.platform.api.message_time_unit = unit
+    stand_in.platform.api.messages_key = "items"
+    talk(stand_in, tickets=4, messages=8)
+    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert (True, True) == (result.out.startswith("8 new messages of 8"), name in result.out), result.all
+    asked = [call for call in stand_in.platform.api_calls if call.path.endswith("/messages")]
+    assert (4 if unit == 1000 else 5) == len(asked)
+
+
+def test_a_dry_run_counts_and_changes_nothing(tmp_path: Path, stand_in: PlatformThread, commands: Commands) -> None:
+    talk(stand_in, tickets=5, messages=9)
+    result = commands.run("backfill", "--since", "2d", "--dry-run", domain=stand_in.url)
+    assert (0, True) == (result.rc, result.out.startswith("5 tickets changed")), result.all
+    assert not (tmp_path / "state" / "helpdesk.db").exists()
+
+
+def test_more_rows_than_a_query_gives_are_fetched_in_halves(
+    monkeypatch: pytest.MonkeyPatch, stand_in: PlatformThread, commands: Commands
+) -> None:
+    monkeypatch.setattr("listener.backfill.listing.MAX_ROWS", 50)
+    stand_in.platform.api.max_rows = 50
+    talk(stand_in, tickets=120, messages=120)
+    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert result.out.startswith("120 new messages of 120 in 120 tickets"), result.all
+
+
+def test_a_page_that_repeats_ends_it(stand_in: PlatformThread, commands: Commands) -> None:
+    stand_in.platform.api.repeats_pages = True
+    talk(stand_in, tickets=450, messages=450)
+    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert result.out.startswith("200 new messages of 200 in 200 tickets"), result.all
+    lists = [call for call in stand_in.platform.api_calls if call.path == TICKETS_PATH]
+    assert len(lists) <= 14
+
+
+def test_a_ticket_that_was_deleted_meanwhile_is_told(stand_in: PlatformThread, commands: Commands) -> None:
+    talk(stand_in, tickets=3, messages=6)
+    path = f"{TICKETS_PATH}/7000001/messages"
+    stand_in.platform.faults.api[path] = [faults.code(154002, "ticket not found", 404)]
+    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert result.out.startswith("4 new messages of 4 in 3 tickets"), result.all
+    assert "1 tickets were deleted meanwhile" in result.out
+
+
+@pytest.mark.parametrize("fault", [faults.http(500), faults.throttled(1), faults.HTML_PAGE, faults.RESET, faults.BUSY])
+def test_a_platform_in_trouble_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, stand_in: PlatformThread, commands: Commands, fault: faults.Answer
+) -> None:
+    monkeypatch.setattr("listener.backfill.jobs.PAUSES", (0.01,))
+    talk(stand_in, tickets=3, messages=6)
+    stand_in.platform.faults.api |= {TICKETS_PATH: [fault], f"{TICKETS_PATH}/7000001/messages": [fault]}
+    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert result.out.startswith("6 new messages of 6 in 3 tickets"), result.all
+
+
+def test_one_that_stays_down_ends_the_command_and_the_next_goes_on(
+    monkeypatch: pytest.MonkeyPatch, stand_in: PlatformThread, commands: Commands
+) -> None:
+    monkeypatch.setattr("listener.backfill.jobs.PAUSES", (0.01,))
+    talk(stand_in, tickets=3, messages=6)
+    path = f"{TICKETS_PATH}/7000001/messages"
+    stand_in.platform.faults.api[path] = [faults.http(500)] * 4
+    failed = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert 69 == failed.rc, failed.all
+    again = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert (0, True) == (again.rc, again.out.startswith("0 new messages of 6")), again.all
+
+
+def test_the_months_quota_ends_it_and_is_known_afterwards(stand_in: PlatformThread, commands: Commands) -> None:
+    talk(stand_in, tickets=3, messages=6)
+    stand_in.platform.api.quota = 3
+    for _ in range(2):
+        result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+        assert (69, True) == (result.rc, "99991403" in result.err), result.all
+    calls = [call for call in stand_in.platform.api_calls if "/helpdesk/" in call.path]
+    assert 4 == len(calls)
+
+
+def test_without_the_scope_it_says_where_to_open_it(stand_in: PlatformThread, commands: Commands) -> None:
+    stand_in.platform.api.scopes.clear()
+    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert (78, True) == (result.rc, "helpdesk:all:readonly" in result.err), result.all
+
+
+@pytest.mark.parametrize("arguments", [["--since", "1h", "--until", "2h"], ["--since", "2d", "--helpdesk-id", "1"], []])
+def test_a_wrong_call_is_usage(stand_in: PlatformThread, commands: Commands, arguments: list[str]) -> None:
+    assert 2 == commands.run("backfill", *arguments, domain=stand_in.url).rc
