@@ -10,6 +10,7 @@ from listener.cli.options import Config, checked, emit, note
 
 if TYPE_CHECKING:
     from listener.settings.config import Settings
+    from listener.sinks.base import SinkConfig
     from listener.sinks.network import NetworkConfig
 
 
@@ -48,14 +49,24 @@ def _tell(wanted: "Settings") -> None:
     keep, size = format_duration(journal.keep), format_size(journal.max_size)
     emit(f"journal    {journal.path} ({_writable(journal.path)}; keeps {keep}, at most {size})")
     for sink in wanted.sinks:
-        path = getattr(sink, "path", None)
-        url = getattr(sink, "url", None)
-        place = f" → {path} ({_writable(path)})" if path else f" → {url}" if url else ""
-        emit(f"sink       {sink.name}: {sink.type}, {sink.format}{place}")
+        emit(f"sink       {sink.name}: {sink.type}, {sink.format}{_place(sink)}")
     for name in _unknown_cursors(wanted):
         emit(f"sink       {name}: not in the settings, so forgotten in 30 days; a sink under a new name is a new one")
     for warning in wanted.warnings:
         note(f"warning: {warning}")
+
+
+def _place(sink: "SinkConfig") -> str:
+    """Where its events go, as far as that is no secret."""
+    from listener.settings.secrets import SecretSource
+
+    if path := getattr(sink, "path", None):
+        return f" → {path} ({_writable(path)})"
+    place = getattr(sink, "url", None) or getattr(sink, "dsn", None)
+    if isinstance(place, SecretSource):
+        return f" → as in {place.describe()}"
+    servers = getattr(sink, "servers", None) or getattr(sink, "brokers", ())
+    return f" → {place}" if place else f" → {', '.join(map(str, servers))}" if servers else ""
 
 
 def _unknown_cursors(wanted: "Settings") -> list[str]:
