@@ -4,18 +4,22 @@ The platform's part is told on stderr while it happens: connected, cut, back aft
 """
 
 import os
+import secrets
 import signal
+import socket
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from listener.app.daemon import Bounds, Service
+from listener.app.daemon import run
+from listener.app.running import Bounds
 from listener.base.errors import EX_IOERR, ListenError
-from listener.settings.config import load
+from listener.settings.config import Settings, load
 from listener.simulator import Delivery, PlatformThread, conversation
 
 APP_ID, SECRET = "cli_a5ca1ab1e0ddba11", "demo-secret"  # the stand-in's own
@@ -26,6 +30,12 @@ type = "stdout"
 [log]
 level = "error"
 """
+PAGE = """
+[http]
+listen = "127.0.0.1:{port}"
+token_file = "token"
+"""
+SHOWN = 12  # records after which everything has been shown
 WAIT = 15.0  # seconds for the stand-in's events to get through
 
 
@@ -37,14 +47,16 @@ class DemoFailed(ListenError):
 
 @dataclass
 class Demo:
-    """`count` records at `rate` a second; `tell` gets each line of the story."""
+    """`count` records at `rate` a second, or records until it is stopped; `tell` gets each line of the story."""
 
-    count: int
+    count: int | None
     rate: float
     tell: Callable[[str], None]
+    page: bool = False
     repeated: int = 0
     cuts: int = 0
     failure: str = ""
+    _address: str = ""
     _done: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -52,16 +64,17 @@ class Demo:
         os.environ["no_proxy"] = "*"  # everything here is on loopback
         with PlatformThread(scale=0.01) as stand_in, tempfile.TemporaryDirectory() as state:
             stand_in.platform.gateway.client_config |= {"ReconnectNonce": 0}
-            service = _service(stand_in.url, Path(state), self.count)
+            settings = _settings(stand_in.url, Path(state), PAGE if self.page else "")
             storyteller = threading.Thread(target=self._play, args=(stand_in,), daemon=True)
             self.tell(f"the stand-in platform is at {stand_in.url}; the real listener connects / 正在连接…")
+            self._address = _page_of(settings)
             storyteller.start()
-            service.run()
+            running = run(settings, Bounds(max_events=self.count))
             self._done.set()
             storyteller.join(WAIT)
         if self.failure:
             raise DemoFailed(self.failure)
-        story = f"{service.delivered} records, {self.repeated} duplicate dropped, {self.cuts} cut survived"
+        story = f"{running.delivered} records, {self.repeated} duplicate dropped, {self.cuts} cut survived"
         self.tell(f"done: {story} / 完成")
 
     def _play(self, stand_in: PlatformThread) -> None:
@@ -80,12 +93,15 @@ class Demo:
         platform, begun = stand_in.platform, time.monotonic()
         stand_in.call(platform.connected)
         self.tell(f"connected and ready after {_ms(begun)} ms / 已连接")
-        for number, event in zip(range(1, self.count + 1), conversation(), strict=False):
+        if self._address:
+            self.tell(f"the page, with its buttons, is at {self._address} / 页面地址")
+        shown = self.count or SHOWN
+        for number, event in enumerate(islice(conversation(), self.count), 1):
             delivery = stand_in.call(platform.push, event)
             stand_in.call(delivery.acked, WAIT)
-            if number == self.count // 3:
+            if number == shown // 3:
                 self._repeat(stand_in, delivery)
-            if number == self.count * 2 // 3:
+            if number == shown * 2 // 3:
                 self._cut(stand_in)
             if self._done.wait(1 / self.rate):
                 return
@@ -105,11 +121,24 @@ class Demo:
         self.tell(f"back after {_ms(begun)} ms / 已重新连接")
 
 
-def _service(url: str, state: Path, count: int) -> Service:
-    config = state / "config.toml"
-    config.write_text(CONFIG, encoding="utf-8")
+def _settings(url: str, state: Path, more: str) -> Settings:
+    config, token = state / "config.toml", state / "token"
+    token.touch(0o600)
+    token.write_text(secrets.token_urlsafe(16), encoding="utf-8")
+    config.write_text(CONFIG + more.format(port=_free_port()), encoding="utf-8")
     env = {"FEISHU_APP_ID": APP_ID, "FEISHU_APP_SECRET": SECRET, "FEISHU_DOMAIN": url, "STATE_DIRECTORY": str(state)}
-    return Service(load(config, env), Bounds(max_events=count))
+    return load(config, env)
+
+
+def _page_of(settings: Settings) -> str:
+    """The page's address with the token of its buttons, which a browser keeps to itself after the "#"; "" for none."""
+    http = settings.http
+    return f"http://{http.listen}/#token={http.token.read()}" if http.listen and http.token else ""
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def _ms(since: float) -> int:

@@ -10,19 +10,27 @@ from listener.cli.options import Config, checked, emit, note
 
 if TYPE_CHECKING:
     from listener.settings.config import Settings
+    from listener.sinks.base import SinkConfig
+    from listener.sinks.network import NetworkConfig
 
 
 def check(
     context: typer.Context,
     config: Config = None,
     online: Annotated[
-        bool, typer.Option("--online", help="Ask the platform whether app id and secret are right.")
+        bool, typer.Option("--online", help="Ask the platform, and each sink's other end, whether they take us.")
     ] = False,
     secret: Annotated[
         bool, typer.Option("--secret/--no-secret", help="Read the app secret too; a reload of systemd can't.")
     ] = True,
+    explain: Annotated[
+        str, typer.Option("--explain", metavar="SETTING", help="Say what a setting means, such as feishu.renew_every.")
+    ] = "",
 ) -> None:
     """Check the settings, and say what `start` would do with them. 检查配置。"""
+    if explain:
+        _explain(explain)
+        return
     wanted = checked(context, config)
     if secret or online:
         wanted.feishu.app_secret.read()
@@ -31,6 +39,16 @@ def check(
         _ask_platform(wanted)
         _ask_sinks(wanted)
     emit("ok")
+
+
+def _explain(key: str) -> None:
+    """Needs no configuration. Raises BadParameter for a setting that there is not."""
+    from listener.cli.explain import explanation
+
+    try:
+        emit(explanation(key))
+    except LookupError as e:
+        raise typer.BadParameter(str(e.args[0]), param_hint="--explain") from None
 
 
 def _tell(wanted: "Settings") -> None:
@@ -47,14 +65,23 @@ def _tell(wanted: "Settings") -> None:
     keep, size = format_duration(journal.keep), format_size(journal.max_size)
     emit(f"journal    {journal.path} ({_writable(journal.path)}; keeps {keep}, at most {size})")
     for sink in wanted.sinks:
-        path = getattr(sink, "path", None)
-        url = getattr(sink, "url", None)
-        place = f" → {path} ({_writable(path)})" if path else f" → {url}" if url else ""
-        emit(f"sink       {sink.name}: {sink.type}, {sink.format}{place}")
+        emit(f"sink       {sink.name}: {sink.type}, {sink.format}{_place(sink)}")
     for name in _unknown_cursors(wanted):
         emit(f"sink       {name}: not in the settings, so forgotten in 30 days; a sink under a new name is a new one")
     for warning in wanted.warnings:
         note(f"warning: {warning}")
+
+
+def _place(sink: "SinkConfig") -> str:
+    """Where a sink's events go, as far as its settings say so in one of the usual names."""
+    from listener.settings.secrets import SecretSource
+
+    if path := getattr(sink, "path", None):
+        return f" → {path} ({_writable(path)})"
+    if isinstance(url := getattr(sink, "url", None), SecretSource):
+        return f" → {getattr(sink, 'service', 'url')}, its address from {url.describe()}"
+    place = url or getattr(sink, "chat_id", None) or next(iter(getattr(sink, "command", ())), None)
+    return f" → {place}" if place else ""
 
 
 def _unknown_cursors(wanted: "Settings") -> list[str]:
@@ -98,14 +125,51 @@ def _ask_platform(wanted: "Settings") -> None:
 
 
 def _ask_sinks(wanted: "Settings") -> None:
-    """Connects to each http sink's host, TLS included, and sends nothing: a receiver may take any request for an event.
+    """Asks each network sink's other end, TLS included; none is handed an event, and an http sink's hears no request.
 
-    Raises Unavailable, and ConfigError where a secret can't be read.
+    Raises Unavailable where another end can't be reached, ConfigError for what the settings must change.
     """
-    from listener.sinks.http import HttpConfig
-
     for sink in wanted.sinks:
-        if isinstance(sink, HttpConfig):
-            from listener.sinks.http_probe import connect
+        if said := _asked(sink, wanted):
+            emit(f"online     {sink.name}: {said}")
 
-            emit(f"online     {sink.name}: {connect(sink)}")
+
+def _asked(sink: "SinkConfig", wanted: "Settings") -> str:
+    """What a sink's other end says, without an event or a message: a receiver may take any request for one."""
+    from listener.sinks.chat import ChatConfig
+    from listener.sinks.http import HttpConfig
+    from listener.sinks.network import NetworkConfig
+
+    if isinstance(sink, HttpConfig):
+        from listener.sinks.http_probe import connect
+
+        return connect(sink)
+    if isinstance(sink, ChatConfig) and sink.chat_id is None:
+        from listener.sinks.chat_probe import ask
+
+        return ask(sink)
+    if isinstance(sink, ChatConfig):
+        from listener.feishu.api import Api
+        from listener.feishu.network import network_of
+
+        Api(wanted.feishu, network_of(wanted.feishu)).tenant_token()
+        return f"the app gets a token; nothing was sent to {sink.chat_id}"
+    return _probe(sink) if isinstance(sink, NetworkConfig) else ""
+
+
+def _probe(config: "NetworkConfig") -> str:
+    import asyncio
+
+    from listener.sinks import new_network_sink
+    from listener.sinks.network import Probing
+
+    async def ask() -> str:
+        sink = new_network_sink(config)
+        if not isinstance(sink, Probing):
+            return ""
+        try:
+            return await sink.probe()
+        finally:
+            await sink.close()
+
+    return asyncio.run(ask())

@@ -8,8 +8,13 @@ from listener.cli.options import note
 
 
 def demo(
-    count: Annotated[int, typer.Option(min=1, metavar="N", help="Exactly this many records.")] = 12,
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Exactly this many records; 12, or with --page until Ctrl-C."),
+    ] = None,
     rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Records a second.")] = 5.0,
+    *,
+    page: Annotated[bool, typer.Option("--page", help="Show the live page meanwhile; its address is told.")] = False,
 ) -> None:
     """See it work, with no account: a stand-in platform, the real listener, records on stdout. 无需账号的演示。
 
@@ -20,4 +25,4 @@ def demo(
     from listener.base import logs
 
     logs.configure("error")
-    Demo(count, rate, lambda line: note(f"· {line}")).run()
+    Demo(count or (None if page else 12), rate, lambda line: note(f"· {line}"), page=page).run()

@@ -14,6 +14,7 @@ EPILOG = """\b
 Examples / 示例:
   helpdesk-listen replay --sink archive --since 2h
   helpdesk-listen replay --sink archive --since "2026-11-22 09:00" --until "2026-11-22 10:00"
+  helpdesk-listen replay --sink archive --ticket 6626871355780366331
   helpdesk-listen replay --sink archive --event-id 5e3702a84e847582be8db7fb73283c02
 """
 TIME = '"2h" (ago), "09:00" (today), "2026-11-22 09:00".'
@@ -30,21 +31,23 @@ def replay(
     until: Annotated[
         int | None, typer.Option(parser=moment, metavar="TIME", help="What was received before then.")
     ] = None,
+    ticket: Annotated[str | None, typer.Option(metavar="ID", help="Only the messages of this ticket.")] = None,
     event_id: Annotated[list[str] | None, typer.Option(metavar="ID", help="These events; may be repeated.")] = None,
 ) -> None:
     """Hand events of the journal to a sink again, with the same bytes. 重新投递。
 
     The daemon does it within 2 s; where none runs, this command does. What the sink has yet to get is not replayed.
     """
-    if bool(event_id) == (since is not None or until is not None):
-        raise typer.BadParameter("say which events: --since, --until or both, or --event-id")
+    if bool(event_id) == (since is not None or until is not None or ticket is not None):
+        raise typer.BadParameter("say which events: --since, --until, --ticket or several of them, or --event-id")
     from listener.delivery.offline import order, sink_config
-    from listener.journal.redelivery import placing
+    from listener.journal import redelivery
 
     wanted = settings(context, config)
     as_owner_of(*written_by(wanted))
     sink_config(wanted, sink)
-    planned = _planned(wanted.journal.path, sink, event_id or [], since, until)
+    until = redelivery.ALWAYS if until is None else until
+    planned = _planned(wanted.journal.path, sink, event_id or [], ticket, (since or 0, until))
     for one, (_, found) in zip(event_id or [], planned, strict=False):
         if not found:
             note(f"{one}: not in the journal any more, or still to come to {sink}")
@@ -52,19 +55,21 @@ def replay(
     if not places:
         note("nothing to replay")
         raise typer.Exit(1 if event_id else 0)
-    here = order(wanted, placing(places), [sink])
+    here = order(wanted, redelivery.placing(places), [sink])
     count = sum(found for _, found in planned)
     note(f"{count} events {'replayed' if here else 'ordered: the daemon hands them'} to {sink}")
 
 
 def _planned(
-    path: Path, sink: str, event_ids: list[str], since: int | None, until: int | None
+    path: Path, sink: str, event_ids: list[str], ticket: str | None, span: tuple[int, int]
 ) -> "list[tuple[Order, int]]":
-    """An order for each of the events, else one for that time; with each, how many events it is. Only reads."""
+    """Orders for the events, for the ticket or for that time; with each, how many events it is. Only reads."""
     from listener.journal import redelivery
     from listener.journal.reading import reading
 
     with reading(path) as connection:
         if event_ids:
             return [redelivery.replay_of(connection, sink, one) for one in event_ids]
-        return [redelivery.replay(connection, sink, since or 0, redelivery.ALWAYS if until is None else until)]
+        if ticket is not None:
+            return redelivery.replay_of_ticket(connection, sink, ticket, *span)
+        return [redelivery.replay(connection, sink, *span)]

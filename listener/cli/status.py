@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from listener.cli.options import Config, emit, emit_json, settings
+from listener.cli.options import Config, as_owner_of, emit, emit_json, settings
 
 EVERY = 2.0  # seconds between two looks of --watch
 CLEAR = "\x1b[H\x1b[2J"
@@ -31,6 +31,7 @@ def status(
     from listener.observe.inquiry import inquire
 
     wanted = settings(context, config)
+    as_owner_of(wanted.journal.path)
     while True:
         snapshot = inquire(wanted)
         text = encode(snapshot).decode() if json else as_text(snapshot)

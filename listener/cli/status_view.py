@@ -38,7 +38,8 @@ def _headline(snapshot: Snapshot) -> str:
 def _connection(connection: Connection, now: datetime) -> Iterator[str]:
     if connection.phase == "connected":
         pong = "" if connection.round_trip_seconds is None else f", ping {connection.round_trip_seconds * 1000:.0f} ms"
-        yield f"  connection  connected since {_when(connection.connected_since, now)}{pong}"
+        renewed = f", renewed {connection.renewals} times" if connection.renewals else ""
+        yield f"  connection  connected since {_when(connection.connected_since, now)}{pong}{renewed}"
     else:
         since = f", not connected since {_when(connection.lost_at, now)}" if connection.lost_at else ""
         again = f", next attempt {_local(connection.next_attempt_at)}" if connection.next_attempt_at else ""

@@ -5,23 +5,24 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from listener.cli.options import Config, emit, emit_json, moment, note, settings
+from listener.cli.options import Config, as_owner_of, emit, emit_json, moment, note, settings
 
 if TYPE_CHECKING:
-    from listener.delivery.jq import Program
+    from listener.cli.tail_selection import Selection
     from listener.event import Received
 
 EPILOG = """\b
 Examples / 示例:
   helpdesk-listen tail                       the last ten messages
   helpdesk-listen tail -f                    and those that come, until Ctrl-C
+  helpdesk-listen tail --grep refund --sender guest --since 2d
   helpdesk-listen tail -f --filter '.event.sender_type_name == "guest"'
   helpdesk-listen tail --since 2h --format record | jq .event.text
 """
@@ -43,6 +44,13 @@ def tail(
     style: Annotated[
         Literal["people", "record", "raw", "cloudevents"], typer.Option("--format", help="people: columns to look at.")
     ] = "people",
+    ticket: Annotated[str | None, typer.Option(metavar="ID", help="Only messages of this ticket.")] = None,
+    sender: Annotated[
+        Literal["bot", "guest", "agent", "unknown"] | None, typer.Option(help="Only messages from these.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option("--grep", metavar="PATTERN", help="Only texts that this regular expression is in.")
+    ] = None,
     expression: Annotated[
         str | None, typer.Option("--filter", metavar="JQ", help="Only those whose record this is true for.")
     ] = None,
@@ -51,58 +59,47 @@ def tail(
 
     Works beside the daemon and without it, and takes nothing away.
     """
+    from listener.cli.tail_selection import Selection
+
     path = settings(context, config).journal.path
+    as_owner_of(path)
+    count = 10 if count is None and since is None else count
     show = _shower(style)
-    with suppress(KeyboardInterrupt), _selecting(expression) as wanted:
-        for event in _events(path, since, 10 if count is None and since is None else count, follow):
-            if wanted(event):
-                show(event)
+    with suppress(KeyboardInterrupt), Selection(ticket, sender, pattern, expression) as selection:
+        for event in _events(path, since, count, follow, selection):
+            show(event)
 
 
-def _events(path: Path, since_ms: int | None, count: int | None, follow: bool) -> Iterator["Received"]:
-    from listener.journal.query import events_after, first_since
-    from listener.journal.reading import before_newest, reading
+def _events(
+    path: Path, since_ms: int | None, count: int | None, follow: bool, selection: "Selection"
+) -> Iterator["Received"]:
+    """What is there, the newest `count` of it where that is given, then what comes."""
+    from listener.journal.query import events_after, first_since, newest
+    from listener.journal.reading import reading
 
     with reading(path) as connection:
         at = 0 if since_ms is None else first_since(connection, since_ms) - 1
-        at = at if count is None else max(at, before_newest(connection, count))
+        wanted = _Wanted(selection, since_ms)
+        if count is not None:
+            found, at = newest(connection, at, count, wanted)
+            yield from found
         while (events := events_after(connection, at, BATCH)) or follow:
             for event in events:
                 at = event.seq
-                if since_ms is None or event.received_ms >= since_ms:
+                if wanted(event):
                     yield event
             if not events:
                 time.sleep(LOOK)
 
 
-@contextmanager
-def _selecting(expression: str | None) -> Iterator[Callable[["Received"], bool]]:
-    """What says whether an event is wanted. Raises ConfigError for an expression that jq can't compile."""
-    if expression is None:
-        yield lambda event: True
-        return
-    from threading import Event
+class _Wanted:
+    """Says whether an event is one of those that were asked for."""
 
-    from listener.delivery.jq import Program
+    def __init__(self, selection: "Selection", since_ms: int | None) -> None:
+        self._selection, self._since_ms = selection, since_ms
 
-    program = Program({"filter": expression}, Event())
-    program.compile()
-    try:
-        yield partial(_is_wanted, program)
-    finally:
-        program.close()
-
-
-def _is_wanted(program: "Program", event: "Received") -> bool:
-    from listener.event import FORMATS, Unparsable
-
-    try:
-        result = program.run([FORMATS["record"](event)])[0]
-    except Unparsable:
-        return False
-    if isinstance(result, tuple):
-        note(f"event {event.event_id}: {result.reason}")
-    return isinstance(result, bytes)
+    def __call__(self, event: "Received") -> bool:
+        return (self._since_ms is None or event.received_ms >= self._since_ms) and self._selection.wants(event)
 
 
 def _shower(style: str) -> Callable[["Received"], None]:

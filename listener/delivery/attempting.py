@@ -15,6 +15,8 @@ async def attempt(sink: NetworkSink, batch: Batch, seconds: float) -> Sequence[R
     try:
         async with asyncio.timeout(seconds):
             results = await sink.deliver(batch)
+    except TimeoutError:
+        return [TryAgain(f"no answer within {seconds:g} s")] * len(batch)
     except Exception as e:
         return [TryAgain(f"{type(e).__name__}: {e}")] * len(batch)
     sound = len(results) == len(batch) and all(isinstance(one, Delivered | TryAgain | Rejected) for one in results)

@@ -154,7 +154,7 @@ def makes_sense(outcome: object, lines: int | None) -> bool:
             return count >= 0 and (lines is None or count <= lines)
         case Rejected(int(index), str(), str()):
             return lines is not None and 0 <= index < lines
-        case TryAgain(str()):
+        case TryAgain(str(), str()):
             return True
     return False
 

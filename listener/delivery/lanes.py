@@ -72,6 +72,7 @@ class Lanes:
             size = self._move(self._ready[0], sending, limit, size)
             if size < 0:
                 break
+        sending.items.sort(key=lambda item: item.seq)
         return sending
 
     def again(self, now: float) -> Sending | None:

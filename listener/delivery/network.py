@@ -19,15 +19,14 @@ from listener.delivery.attempts import Attempts, SinkState
 from listener.delivery.endpoint import Endpoint, jitter
 from listener.delivery.feeding import Feed
 from listener.delivery.formatting import Formatter
-from listener.delivery.lanes import Item, Lanes, Sending
-from listener.delivery.noting import be_patient, note, tell_paused
+from listener.delivery.lanes import Lanes, Sending
+from listener.delivery.noting import be_patient, note, tell
 from listener.delivery.preparing import Preparer
 from listener.delivery.verdicts import Verdicts
 from listener.journal import Cursor, Journal
 from listener.journal.waiting import settle
 from listener.sinks.base import Line
-from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing
-from listener.sinks.results import Result, TryAgain
+from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing, Paced
 
 NICENESS, IDLE = 5, 0.25  # IDLE: seconds between turns when nothing happens
 JOURNAL_PAUSE = 1.0
@@ -53,6 +52,7 @@ class NetworkWorker:
         on_delivered: Callable[[Sequence[Line]], None] | None = None,
     ) -> None:
         self.config, self.sink, self._sink = config, self, sink
+        self._pause = sink.pause if isinstance(sink, Paced) else lambda: 0.0
         self.state = SinkState(config.name, seq=cursor.seq)
         self._attempts = Attempts(self.state, config.retry, abandon)
         self._journal, self._cursor, self._abandon = journal, cursor, abandon
@@ -91,6 +91,15 @@ class NetworkWorker:
         self._sink.reopen()
         self._endpoint.hurry()
         self._call()
+
+    def retry_waiting(self) -> None:
+        """What waits aside is attempted now. From another thread."""
+        if (loop := self._loop) and not loop.is_closed():
+            loop.call_soon_threadsafe(self._hurry)
+        self._call()
+
+    def _hurry(self) -> None:
+        self._verdicts.aside.hurry()
 
     @property
     def cursor(self) -> Cursor:
@@ -181,10 +190,11 @@ class NetworkWorker:
         """What goes out next, if anything may."""
         free = self.config.in_flight - len(self._tasks) - self._unkept
         most = self._budget()
-        if min(free, self._endpoint.slots(now, len(self._tasks)), most) <= 0:
+        if min(free, self._endpoint.slots(now, len(self._tasks)), most) <= 0 or self._pause() > 0:
             return None
         if not self._endpoint.down:
-            return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most)
+            hurry = self._drain_to is not None
+            return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most, hurry=hurry)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
         again = None if self._fresh_probe else self._lanes.again(NEVER)
         fresh = again or self._lanes.take(now, most, hurry=True)
@@ -198,24 +208,12 @@ class NetworkWorker:
 
     async def _send(self, sending: Sending, began: float) -> None:
         batch = Batch(Outgoing(one.line.event, one.line.data, one.attempts + 1, one.replayed) for one in sending.items)
-        results = await attempt(self._sink, batch, self.config.timeout + 5.0)
-        items, was_paused = list(sending.items), self._endpoint.paused
+        results = await attempt(self._sink, batch, self.config.timeout)
+        aside = sending.items[0].aside
         self._verdicts.settle(sending, results, began)
         if self._verdicts.done or not self._verdicts.is_empty:
             self._unkept += 1
-        self._tell(items, results, was_paused)
-
-    def _tell(self, items: Sequence[Item], results: Sequence[Result], was_paused: str | None) -> None:
-        failure = next((one for one in results if isinstance(one, TryAgain)), None)
-        self.state.paused = self._endpoint.paused
-        if not failure:
-            self._attempts.succeeded()
-        elif items[0].aside and not self._endpoint.down:
-            self.state.retries += 1
-        else:
-            self._attempts.failed(failure.reason)
-        if self.state.paused and not was_paused:
-            tell_paused(self.state)
+        tell(self._attempts, self.state, results, self._endpoint, alone=aside and not self._endpoint.down)
 
     def _over(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
@@ -259,7 +257,9 @@ class NetworkWorker:
 
     async def _rest(self) -> None:
         """Until something happens: an answer, a commit, a new event, a time that was set."""
-        if self._only_orders or self._progress.read_to >= self._journal.last_seq:
+        if self._feed.preparing:
+            self._feed.preparing[0].add_done_callback(lambda _: self._wake.set())
+        elif self._only_orders or self._progress.read_to >= self._journal.last_seq:
             self._watch()
         elif not self._feed.is_full:
             await asyncio.sleep(0)
@@ -286,6 +286,8 @@ class NetworkWorker:
 
     async def _end(self) -> None:
         """Requests under way get a moment to end; what they came to is kept."""
+        if self._feed.preparing:
+            await asyncio.wait([self._feed.preparing[0]], timeout=1.0)
         self._preparer.close()
         await wind_up(self._tasks, lambda: self._drain_to is not None)
         try:

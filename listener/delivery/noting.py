@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 from listener.base.errors import Unavailable
 from listener.base.logs import get_logger
-from listener.delivery.attempts import SinkState
+from listener.delivery.attempts import Attempts, SinkState
+from listener.delivery.endpoint import Endpoint
 from listener.delivery.lanes import Item
 from listener.journal import Cursor
 from listener.journal.waiting import Changes
+from listener.sinks.results import Result, TryAgain
 
 OFFLINE_PATIENCE = 30.0  # seconds that a command waits for an endpoint that is down
 log = get_logger(__name__)
@@ -35,14 +37,23 @@ def note(state: SinkState, cursor: Cursor, changes: Changes, delivered: Sequence
         )
 
 
-def tell_paused(state: SinkState) -> None:
-    """Somebody must do something; the events wait for it."""
-    log.error(
-        "a sink is paused: its endpoint refuses us",
-        sink=state.name,
-        because=state.paused,
-        hint="events wait in the journal; correct the sink's settings, then reload",
-    )
+def tell(attempts: Attempts, state: SinkState, results: Sequence[Result], endpoint: Endpoint, *, alone: bool) -> None:
+    """Tells what has changed with an answer; `alone`: it speaks of an event that waits aside, and of nothing else."""
+    failure = next((one for one in results if isinstance(one, TryAgain)), None)
+    was_paused, state.paused = state.paused, endpoint.paused
+    if not failure:
+        attempts.succeeded()
+    elif alone:
+        state.retries += 1
+    else:
+        attempts.failed(failure.reason)
+    if state.paused and not was_paused:
+        log.error(
+            "a sink is paused: its endpoint refuses us",
+            sink=state.name,
+            because=state.paused,
+            hint="events wait in the journal; correct the sink's settings, then reload",
+        )
 
 
 def be_patient(state: SinkState, down: bool) -> None:

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from listener.base.errors import ConfigError, SinkFailed
@@ -14,7 +15,8 @@ from listener.delivery.jq import refuse_broken
 from listener.delivery.workers import new_worker
 from listener.enrich.view import View, wants
 from listener.event import Unparsable, identify
-from listener.journal import Journal, Pending, redelivery
+from listener.journal import Journal, Pending, erasure, redelivery
+from listener.journal.erasure import Found
 from listener.journal.lock import InUse
 from listener.journal.model import DeadLetter
 from listener.journal.reading import aside, reading
@@ -23,6 +25,7 @@ from listener.settings.config import Settings
 from listener.sinks.base import SinkConfig
 
 PATIENCE = 10.0  # seconds that a command waits for a sink that fails
+HANGS = 30.0  # seconds for one that says nothing at all
 LOOK = 0.1  # seconds
 SLICE = 500  # rows that a command removes in one transaction: the daemon waits for it
 
@@ -53,6 +56,16 @@ def discard(settings: Settings, letters: Sequence[DeadLetter]) -> None:
                 redelivery.beside_daemon(settings.journal.path, change)
             else:
                 journal.do(change)
+
+
+def erase(settings: Settings, found: Found) -> bool:
+    """Erases it for good. True: no file of the journal holds it any more; False: the daemon cleans its log soon."""
+    with without_daemon(settings) as journal:
+        if journal is None:
+            redelivery.beside_daemon(settings.journal.path, lambda connection: erasure.erase(connection, found))
+            return False
+        journal.do(lambda connection: erasure.erase(connection, found))
+    return True
 
 
 def read_again(settings: Settings, ids: Sequence[int]) -> dict[int, str]:
@@ -93,25 +106,38 @@ def _carry_out(settings: Settings, journal: Journal, sink: str) -> None:
     refuse_broken([config])
     cursor = journal.attach((s.name, s.start == "earliest") for s in settings.sinks)[sink]
     seen: Any = View(journal, lambda: journal.last_seq) if wants(config, settings.enrich) else journal
-    worker = new_worker(config, seen, cursor, formatter=Formatter(share=False), abandon=abandon)
-    ended = threading.Event()
-    threading.Thread(target=_watch, args=(worker.state, abandon, ended), name="patience", daemon=True).start()
+    formatter = Formatter(share=False)
+    worker = new_worker(config, seen, cursor, formatter=formatter, abandon=abandon, feishu=lambda: settings.feishu)
+    work: Future[None] = Future()
+    threading.Thread(target=_run, args=(worker.carry_out_orders, work), name="replay", daemon=True).start()
+    if problem := _wait(work, worker.state):
+        abandon.set()
+        with suppress(TimeoutError):  # it ends by itself, or the end of the process ends it
+            work.result(PATIENCE / 10)
+        hint = "see to it, then start the daemon: it carries out what is left"
+        raise SinkFailed(f"the sink {sink} {problem}", hint=hint)
+    work.result()
+
+
+def _run(work: Callable[[], None], future: "Future[None]") -> None:
     try:
-        worker.carry_out_orders()
-    finally:
-        ended.set()
-    if abandon.is_set():
-        raise SinkFailed(
-            f"the sink {sink} has failed for {PATIENCE:g} s: {worker.state.last_error}",
-            hint="see to it, then start the daemon: it carries out what is left",
-        )
+        work()
+        future.set_result(None)
+    except BaseException as e:
+        future.set_exception(e)
 
 
-def _watch(state: SinkState, abandon: threading.Event, ended: threading.Event) -> None:
-    """Abandons a sink that has failed for PATIENCE seconds: whoever waits for a command wants to know."""
-    while not ended.wait(LOOK):
+def _wait(work: "Future[None]", state: SinkState) -> str:
+    """What is wrong with a sink that has failed, or got nothing further, for too long; "" once all is done."""
+    moved, seen = time.monotonic(), (0, 0, 0)
+    while not wait([work], LOOK).done:
+        now = (state.seq, state.delivered, state.retries)
+        moved, seen = (moved, seen) if now == seen else (time.monotonic(), now)
         if state.failing_since is not None and time.time() - state.failing_since > PATIENCE:
-            abandon.set()
+            return f"has failed for {PATIENCE:g} s: {state.last_error}"
+        if time.monotonic() - moved > HANGS:
+            return f"has not come back for {HANGS:g} s"
+    return ""
 
 
 def sink_config(settings: Settings, sink: str) -> SinkConfig:

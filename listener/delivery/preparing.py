@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from listener.delivery.formatting import Formatter
 from listener.delivery.jq import Failure, Program
-from listener.delivery.selection import reshaping, wants
+from listener.delivery.selection import wants
 from listener.event import Received, Unparsable
+from listener.event.reshaping import reshaping
 from listener.sinks.base import Line, SinkConfig
 
 
@@ -41,6 +42,11 @@ class Preparer:
         self._format, self._formatter, self._only = config.format, formatter, config.only
         self._reshaped = reshaping(config.omit, config.mask)
         self._program = Program.of(config, stopping)
+
+    @property
+    def may_take_long(self) -> bool:
+        """Whether there are expressions of users: one that runs away is ended after a second."""
+        return self._program is not None
 
     def prepare(self, events: Sequence[Received]) -> Prepared:
         """Of at least one event: what came of all, or of those before one on which a step fails."""

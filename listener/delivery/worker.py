@@ -180,8 +180,6 @@ class Worker:
         events = self._journal.read(after, limit)
         return events, events[-1].seq if events else self._journal.last_seq
 
-    # Orders
-
     def _carry_out_next(self) -> bool:
         """A step of the next order; whether there was one."""
         order = self._journal.next_order(self.config.name)
@@ -200,8 +198,6 @@ class Worker:
         finally:
             self._order = None
         return True
-
-    # Delivering
 
     def _deliver(self, events: list[Received]) -> None:
         """What is for this sink of them; then, where all of that is delivered, the one on which a step failed."""
@@ -250,6 +246,8 @@ class Worker:
             case TryAgain(reason) if not self._abandon.is_set():
                 for line in lines:
                     self._bury(line.event, f"given up: {reason}", attempts)
+            case TryAgain(_, position) if position:  # for who takes over
+                self._advance([], Delivered(0, position))
 
     def _done(self, lines: Sequence[Line], outcome: Delivered) -> None:
         self._advance(lines, outcome)

@@ -10,8 +10,10 @@ from typing import Any
 from listener.delivery.formatting import Formatter
 from listener.delivery.worker import Worker
 from listener.journal import Cursor, Journal
+from listener.settings.config import Feishu
 from listener.sinks import new_network_sink, new_sink
 from listener.sinks.base import Line, SinkConfig
+from listener.sinks.chat import Bot, ChatConfig, ChatSink
 from listener.sinks.network import NetworkConfig
 
 ABANDONED = 0.2  # seconds that all workers together have to end once they are abandoned
@@ -20,15 +22,35 @@ OnDelivered = Callable[[str, Sequence[Line]], None]
 
 
 def new_worker(
-    config: SinkConfig, journal: Journal, cursor: Cursor, *, abandon: threading.Event, **more: Any
+    config: SinkConfig,
+    journal: Journal,
+    cursor: Cursor,
+    *,
+    abandon: threading.Event,
+    feishu: Callable[[], Feishu] | None = None,
+    **more: Any,
 ) -> Worker:
-    """The worker that the sink's kind wants; a NetworkWorker has the same outer interface."""
+    """The worker that the sink's kind wants; a NetworkWorker has the same outer interface.
+
+    `feishu` gives the app's settings to a sink that writes as the app.
+    """
     if isinstance(config, NetworkConfig):
         from listener.delivery.network import NetworkWorker
 
-        made: Any = NetworkWorker(config, new_network_sink(config), journal, cursor, abandon=abandon, **more)
+        sink = new_network_sink(config)
+        if isinstance(sink, ChatSink) and feishu:
+            sink.app_bot = _app_bot(config, feishu)
+        made: Any = NetworkWorker(config, sink, journal, cursor, abandon=abandon, **more)
         return made  # type: ignore[no-any-return]
     return Worker(config, new_sink(config, abandon), journal, cursor, abandon=abandon, **more)
+
+
+def _app_bot(config: NetworkConfig, feishu: Callable[[], Feishu]) -> Bot | None:
+    if not isinstance(config, ChatConfig) or config.chat_id is None:
+        return None
+    from listener.feishu.messages import AppBot
+
+    return AppBot(feishu, config.chat_id)
 
 
 class Workers:
@@ -41,18 +63,28 @@ class Workers:
         *,
         limit: int | None = None,
         on_delivered: OnDelivered | None = None,
+        feishu: Callable[[], Feishu] | None = None,
         view: Callable[[SinkConfig], Any] | None = None,
     ) -> None:
+        self._feishu = feishu
         self._view = view or (lambda config: journal)  # the journal as a sink is to see it
         self._journal, self._on_end, self._limit, self._on_delivered = journal, on_end, limit, on_delivered
         self._formatter = Formatter(share=False)
         self._wanted: dict[str, SinkConfig] = {}
         self._current: dict[str, Worker] = {}
-        self._leaving: list[Worker] = []
+        self._leaving: dict[Worker, float] = {}  # since when, in Unix seconds
         self._left_at: dict[str, Cursor] = {}  # of sinks whose workers ended in this run: newer than the journal's
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(list(self._current.values()))
+
+    def overdue(self) -> list[tuple[Worker, float]]:
+        """Workers that were dismissed and have not ended, while a successor waits for their sink; and since when.
+
+        Times are Unix seconds.
+        """
+        awaited = self._wanted.keys() - self._current.keys()
+        return [(worker, since) for worker, since in self._leaving.items() if worker.config.name in awaited]
 
     def start(self, sinks: Sequence[SinkConfig]) -> None:
         """Blocks for the journal. Raises JournalError."""
@@ -84,7 +116,7 @@ class Workers:
         """
         if worker not in self._leaving:
             return False
-        self._leaving.remove(worker)
+        del self._leaving[worker]
         name = worker.config.name
         self._left_at[name] = worker.cursor
         if name in self._wanted and name not in self._current and not self._is_leaving(name):
@@ -118,6 +150,7 @@ class Workers:
             cursor,
             formatter=self._formatter,
             abandon=abandon,
+            feishu=self._feishu,
             limit=self._limit,
             on_end=self._on_end,
             on_delivered=partial(self._on_delivered, config.name) if self._on_delivered else None,
@@ -131,7 +164,7 @@ class Workers:
         if worker.ended:  # closed, say: it has told its end already, and will not do so again
             self._left_at[worker.config.name] = worker.cursor
             return
-        self._leaving.append(worker)
+        self._leaving[worker] = time.time()
         worker.abandon()
 
     def _is_leaving(self, name: str) -> bool:

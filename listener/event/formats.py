@@ -101,8 +101,28 @@ def parse(payload: bytes) -> Event:
     )
 
 
+class _Ticket(msgspec.Struct, gc=False):
+    ticket_id: str
+
+
+class _OfTicket(msgspec.Struct, gc=False):
+    ticket: _Ticket
+
+
+class _Message(msgspec.Struct, gc=False):
+    event: _OfTicket
+
+
+_decode_ticket = msgspec.json.Decoder(_Message).decode
+
+
 def ticket_of(payload: bytes) -> str | None:
-    """The ticket that an event is about, for a line of the log; None also where the payload can't be read."""
+    """The ticket that an event is about; None also where the payload can't be read."""
+    try:
+        if ticket_id := _decode_ticket(payload).event.ticket.ticket_id:  # as documented: an eighth of the time
+            return ticket_id
+    except (ValueError, RecursionError):
+        pass
     try:
         return parse(payload).ticket_id
     except Unparsable:

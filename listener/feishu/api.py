@@ -7,7 +7,7 @@ cache, which outlives a changed secret. An answer is judged where it comes in, b
 
 import base64
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +24,7 @@ from listener.settings.config import Feishu
 
 ONLINE_PATH = "/open-apis/event/v1/connection"
 TICKETS_PATH = "/open-apis/helpdesk/v1/tickets"
+MESSAGES_PATH = "/open-apis/im/v1/messages"
 HELPDESK_HEADER = "X-Lark-Helpdesk-Authorization"
 FIELDS_PATH = "/open-apis/helpdesk/v1/ticket_customized_fields"
 IMAGES_PATH = "/open-apis/helpdesk/v1/ticket_images"
@@ -109,6 +110,11 @@ class Api:
         """Ends `subscribe`; again is no error."""
         self._change("unsubscribe", helpdesk, events)
 
+    def send_message(self, body: dict[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
+        """(HTTP status, headers, content) as they came, whatever code is in them: the sender judges it."""
+        with _documented():
+            return self._sdk.post(MESSAGES_PATH, body, receive_id_type="chat_id")
+
     def _change(self, verb: str, helpdesk: Helpdesk, events: Collection[str]) -> None:
         with _documented():
             self._sdk.change_subscription(verb, [_pair(event) for event in events], helpdesk.header)
@@ -161,6 +167,8 @@ class _Requests(BoundedRequests):
             answer = self._bounded(method, url, limit=limit, **kwargs)
             if answers.is_quota(answer.content):
                 self._meter.quota_used_up("the platform answered 99991403: the tenant's monthly quota is used up")
+            if url.endswith(MESSAGES_PATH):
+                return answer
             wait = answers.wait_of(answer.status_code, answer.headers, answer.content)
             if wait is None:
                 if api != "images" or answer.status_code != 200 or answer.content.startswith(b'{"code"'):

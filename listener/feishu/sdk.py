@@ -213,14 +213,22 @@ class OpenApi:
 
     def get(self, path: str, headers: dict[str, str], **query: Any) -> tuple[int, bytes]:
         """(HTTP status, content) of an API whose class in the SDK is not worth loading."""
+        response = self._call("GET", path, headers, query)
+        return response.status_code, response.content
+
+    def post(self, path: str, body: dict[str, Any], **query: Any) -> tuple[int, dict[str, str], bytes]:
+        """(HTTP status, headers, content)."""
+        response = self._call("POST", path, {}, query, body)
+        return response.status_code, response.headers, response.content
+
+    def _call(self, method: str, path: str, headers: dict[str, str], query: dict[str, Any], body: Any = None) -> Any:
         enum, model = self._load("core.enum"), self._load("core.model")
         request, option = model.BaseRequest(), self._option(headers)
-        request.http_method, request.uri = enum.HttpMethod.GET, path
+        request.http_method, request.uri, request.body = enum.HttpMethod[method], path, body
         request.token_types = {enum.AccessTokenType.TENANT}
         request.queries = [(name, str(value)) for name, value in query.items()]
         self._load("core.token").verify(self._config, request, option)
-        response = self._load("core.http.transport").Transport.execute(self._config, request, option)
-        return response.status_code, response.content
+        return self._load("core.http.transport").Transport.execute(self._config, request, option)
 
     def change_subscription(self, verb: str, events: list[tuple[str, str]], headers: dict[str, str]) -> None:
         """`verb`: subscribe or unsubscribe; `events`: (type, subtype) of each."""

@@ -62,11 +62,8 @@ def config_text(layout: Layout, app_id: str, domain: str) -> str:
         ('#app_secret_file = "app_secret"', f"app_secret_file = {_quoted(layout.config / 'app_secret')}"),
         ('#domain = "https://open.feishu.cn"', f"domain = {_quoted(domain)}"),
         ('#path = "helpdesk.db"', f"path = {_quoted(layout.state / 'helpdesk.db')}"),
-        (
-            'name = "stdout"\n# stdout, file, log, http, chat, exec\ntype = "stdout"',
-            'name = "archive"\n# stdout, file, log, http, chat, exec\ntype = "file"\n'
-            f"path = {_quoted(layout.logs / 'tickets.jsonl')}",
-        ),
+        ('name = "stdout"', 'name = "archive"'),
+        ('type = "stdout"', f'type = "file"\npath = {_quoted(layout.logs / "tickets.jsonl")}'),
     ):
         if text.count(before) != 1:
             raise AssertionError(f"the template has changed: {before}")

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from listener.base.logs import get_logger
-from listener.journal.database import connect
+from listener.journal.database import BUSY_SECONDS, connect
 
 LOOK, AT_LEAST_EVERY = 0.5, 10.0  # seconds
 WORTH_IT = 4 * 2**20  # bytes of WAL
@@ -42,6 +43,17 @@ class Progress:
                 self.moved = self.begun
                 self.held_since = None if whole else self.held_since or time.monotonic()
         return due
+
+    def truncate(self, connection: sqlite3.Connection) -> bool:
+        """Moves the whole log and cuts it to nothing; says whether it did. Nobody who reads is waited for."""
+        with self.guard:
+            if self.wrote <= self.moved:
+                return False
+            self.moved = self.begun
+            connection.execute("PRAGMA busy_timeout=0")
+            whole = checkpoint(connection, "TRUNCATE")
+            connection.execute(f"PRAGMA busy_timeout={round(BUSY_SECONDS * 1000)}")
+        return whole
 
     def held_seconds(self) -> float:
         """Returns for how long a reader has kept the WAL from being moved whole; 0.0 where none does."""
@@ -91,10 +103,10 @@ class Checkpointer:
         self._told = held >= HELD
 
 
-def checkpoint(connection: sqlite3.Connection) -> bool:
+def checkpoint(connection: sqlite3.Connection, mode: Literal["PASSIVE", "TRUNCATE"] = "PASSIVE") -> bool:
     """Moves what it can without waiting for anybody; says whether that was all of the WAL."""
     try:
-        busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        busy, frames, moved = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     except sqlite3.Error as e:
         log.warning("the journal's checkpoint failed", because=str(e))
         return True

@@ -29,7 +29,7 @@ def connect(path: Path, mode: Literal["rw", "ro"] = "rw") -> sqlite3.Connection:
         connection.execute(f"PRAGMA synchronous={SYNCHRONOUS}")
         connection.execute("PRAGMA cache_size=-250")  # KiB
         connection.execute("PRAGMA wal_autocheckpoint=0")  # checkpoint.py does it, beside the commits
-        connection.execute("PRAGMA secure_delete=FAST")  # Debian's default writes zeros over all that leaves
+        connection.execute("PRAGMA secure_delete=ON")  # what expires or is erased is overwritten with zeros
     except BaseException:
         connection.close()
         raise

@@ -7,10 +7,13 @@ A row takes some 20 bytes of the file, where the id as text with its index took 
 import sqlite3
 from hashlib import blake2b
 
-DAY_MS = 86_400_000
+from listener.base.logs import get_logger
+
+DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 ROW_BYTES = 21  # of the file, measured for 100,000 ids that came one after the other
 _BYTES = 10
 _AT_ONCE = 500  # values in one query
+log = get_logger(__name__)
 
 
 class Known(Exception):
@@ -57,3 +60,21 @@ def forget(connection: sqlite3.Connection, before_day: int, after: bytes, rows: 
     remove = "DELETE FROM ids WHERE fingerprint > ? AND fingerprint <= ? AND day < ?"
     left = connection.execute(remove, (after, last, before_day)).rowcount
     return left, last if count == rows else None
+
+
+def held(connection: sqlite3.Connection, now: int, stay_ms: int) -> bool:
+    """Whether no id may leave, since days passed by the clock between two looks: it may have been put right.
+
+    What came while it was behind looks older than it is. A daemon that was off for days holds its ids, too: the two
+    look the same. Times are Unix ms; `stay_ms` is how long ids stay.
+    """
+    totals = dict(connection.execute("SELECT name, value FROM totals WHERE name LIKE 'ids_%'").fetchall())
+    checked, before = totals["ids_checked_ms"], totals["ids_held_until_ms"]
+    until = min(before, now + stay_ms)
+    if checked and now - checked > DAY_MS:
+        log.info("by the clock, days have passed at once: ids stay as long as if they had come now")
+        until = now + stay_ms
+    if abs(now - checked) >= HOUR_MS or until != before:
+        update = "UPDATE totals SET value = ? WHERE name = ?"
+        connection.executemany(update, [(now, "ids_checked_ms"), (until, "ids_held_until_ms")])
+    return bool(now < until)

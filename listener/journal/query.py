@@ -1,6 +1,7 @@
 """Reading events: in bounded batches, and by time."""
 
 import sqlite3
+from collections.abc import Callable
 from itertools import islice
 
 from listener.event import Received
@@ -8,6 +9,7 @@ from listener.event import Received
 COLUMNS = "seq, event_id, event_type, received_ms, payload"
 MAX_BYTES = 8 * 2**20  # of payloads read together
 AT_MOST_BACK_MS = 86_400_000  # how far the clock may ever have been put back
+BACK = 256  # events read together on the way back
 _CHUNK = 64  # rows
 
 
@@ -24,8 +26,31 @@ def bounded(rows: sqlite3.Cursor, limit: int) -> tuple[list[Received], bool]:
 
 def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
     """The next events whose bodies are still there, oldest first."""
-    query = f"SELECT {COLUMNS} FROM kept WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+    # Not from the view `kept`: by its seq SQLite would sort all that is left of the journal for each batch.
+    query = (
+        "SELECT b.seq, event_id, event_type, received_ms, payload"
+        " FROM bodies b CROSS JOIN events e ON e.seq = b.seq WHERE b.seq > ? ORDER BY b.seq LIMIT ?"
+    )
     return bounded(connection.execute(query, (seq, limit)), limit)[0]
+
+
+def events_before(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
+    """The events just before this seq whose bodies are still there, newest first."""
+    query = f"SELECT {COLUMNS} FROM kept WHERE seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
+    return bounded(connection.execute(query, (seq, limit)), limit)[0]
+
+
+def newest(
+    connection: sqlite3.Connection, after: int, count: int, wanted: Callable[[Received], bool]
+) -> tuple[list[Received], int]:
+    """Returns the newest `count` wanted events that come after that seq, oldest first, and the newest seq of all."""
+    found: list[Received] = []
+    events = events_before(connection, 1 << 62, BACK)
+    last = events[0].seq if events else after
+    while events and len(found) < count:
+        found += [event for event in events if event.seq > after and wanted(event)]
+        events = events_before(connection, events[-1].seq, BACK) if events[-1].seq > after else []
+    return found[:count][::-1], last
 
 
 def seq_at(connection: sqlite3.Connection, ms: int) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from listener.base.clock import now_ms
 from listener.base.errors import JournalError
 from listener.event import Received
+from listener.journal import erasure
 from listener.journal.database import connect, transaction
 from listener.journal.identity import knows
 from listener.journal.model import ASIDE, Cursor, DeadLetter, Order
@@ -39,6 +40,21 @@ def replay_of(connection: sqlite3.Connection, sink: str, event_id: str) -> tuple
     row = connection.execute("SELECT seq FROM events WHERE event_id=?", (event_id,)).fetchone()
     seq = row[0] if row else 0
     return _replay(connection, Order(0, sink, "replay", 0, ALWAYS, seq - 1, seq, started=False))
+
+
+def replay_of_ticket(
+    connection: sqlite3.Connection, sink: str, ticket: str, since_ms: int, until_ms: int
+) -> list[tuple[Order, int]]:
+    """The same for the messages of a ticket that came in that time: an order for each run of them."""
+    seqs = [event.seq for event in erasure.of_ticket(connection, ticket) if since_ms <= event.received_ms < until_ms]
+    runs: list[list[int]] = []
+    for seq in seqs:
+        if runs and seq == runs[-1][1] + 1:
+            runs[-1][1] = seq
+        else:
+            runs.append([seq, seq])
+    orders = [Order(0, sink, "replay", 0, ALWAYS, first - 1, last, started=False) for first, last in runs]
+    return [_replay(connection, order) for order in orders]
 
 
 def _replay(connection: sqlite3.Connection, order: Order) -> tuple[Order, int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from listener.base.clock import now_ms
 from listener.base.logs import get_logger
-from listener.journal import identity
+from listener.journal import identity, quarantine
 from listener.journal.checkpoint import wal_cap
 from listener.journal.database import BODY_OVERHEAD, transaction
 from listener.journal.identity import DAY_MS, ROW_BYTES
@@ -18,7 +18,7 @@ LONGEST = 0.05  # seconds that a slice should take at most: an ack may be waitin
 SLICE_MIN, SLICE_MAX = 16, 1024  # rows
 ALMOST = 0.9  # of max_size: from here on delivered bodies leave early
 SINK_GONE_MS = 30 * DAY_MS
-HOUR_MS = 3_600_000
+
 QUARANTINE_SHARE = 8  # quarantined payloads take at most this part of max_size
 TELL_AGAIN = 60.0  # seconds between warnings that some had to leave
 NEVER = 1 << 62
@@ -40,6 +40,7 @@ class Marks:
     ids_day: int = 0
     ids_from: bytes | None = None
     quarantine_left: int = 0
+    traces: bool = False  # whether the write-ahead log may still hold bodies that have left
 
 
 class Retention:
@@ -59,7 +60,7 @@ class Retention:
         self._configured: set[str] = set()
         self._released: set[str] = set()
         self._rows = SLICE_MIN * 4
-        self._next_look = self._next_forget = 0.0
+        self._next_look = self._next_forget = self._next_cleaning = 0.0
         self._look_soon = False
 
     def watch(self, sinks: Iterable[str]) -> None:
@@ -125,17 +126,20 @@ class Retention:
 
     def quarantine(self, connection: sqlite3.Connection, received_ms: int, reason: str, payload: bytes) -> None:
         """Keeps a payload that can't be read, and lets the oldest of these leave where their share is full."""
-        row = (received_ms, reason, payload)
-        connection.execute("INSERT INTO aside (received_ms, reason, payload) VALUES (?,?,?)", row)
-        ((size,),) = connection.execute("SELECT value FROM totals WHERE name='aside'")
-        left = 0
-        while size > self.max_size // QUARANTINE_SHARE and left < SLICE_MAX:
-            query = "DELETE FROM aside WHERE id = (SELECT min(id) FROM aside) RETURNING length(payload)"
-            ((gone,),) = connection.execute(query).fetchall()
-            size, left = size - gone - BODY_OVERHEAD, left + 1
-        if left:
-            connection.execute("UPDATE totals SET value = value + ? WHERE name='aside_left'", (left,))
-            self._next = replace(self._next, quarantine_left=self._next.quarantine_left + left)
+        left = quarantine.add(connection, (received_ms, reason, payload), self.max_size // QUARANTINE_SHARE)
+        self._next = replace(self._next, quarantine_left=self._next.quarantine_left + left)
+
+    @property
+    def wants_clean_log(self) -> bool:
+        """Whether bodies that have left are to be removed from the write-ahead log, too."""
+        return self._marks.traces and time.monotonic() >= self._next_cleaning
+
+    def log_cleaned(self, connection: sqlite3.Connection, whole: bool) -> None:
+        """The log was cut to nothing, or could not be because somebody reads; then it is tried again soon."""
+        self._next_cleaning = time.monotonic() + (EVERY if whole else WHILE_FULL)
+        if whole:
+            self._marks = replace(self._marks, traces=False)
+            connection.execute("UPDATE totals SET value = 0 WHERE name='erased' AND value < 0")
 
     def turn(self, connection: sqlite3.Connection, wanted: Callable[[], bool]) -> bool:
         """Removes what is old enough until `wanted` elsewhere; says whether it removed anything."""
@@ -161,10 +165,11 @@ class Retention:
         with transaction(connection):
             self.begin()
             self._learn(connection)
+            self._take_erased(connection)
             if forget := started >= self._next_forget:
                 self._forget_sinks(connection, now)
             more = self._drop_bodies(connection, NEVER if self._is_crowded() else now - self.keep_ms)
-            if not self._holds_ids(connection, now):
+            if not identity.held(connection, now, self._ids_stay_ms):
                 more |= self._drop_ids(connection, (now - self._ids_stay_ms) // DAY_MS)
             self._next = replace(self._next, is_full=self._next.is_full and self._next.used >= self.max_size)
         self.committed()
@@ -189,6 +194,7 @@ class Retention:
         if old:
             connection.executemany("DELETE FROM bodies WHERE seq = ?", old)
             connection.executemany("DELETE FROM events WHERE seq = ?", old)
+            self._next = replace(self._next, traces=True)
             self._resize(connection, -sum(size + BODY_OVERHEAD for _, _, size in rows[: len(old)]))
         if young is not None:
             self._next = replace(self._next, bodies_from=young - 1)
@@ -214,22 +220,15 @@ class Retention:
         self._next = replace(self._next, ids_from=ids_from)
         return ids_from is not None
 
-    def _holds_ids(self, connection: sqlite3.Connection, now: int) -> bool:
-        """Whether no id may leave, since days passed by the clock between two looks: it may have been put right.
-
-        What came while it was behind looks older than it is. A daemon that was off for days holds its ids, too: the
-        two look the same.
-        """
-        totals = dict(connection.execute("SELECT name, value FROM totals WHERE name LIKE 'ids_%'").fetchall())
-        checked, held_until = totals["ids_checked_ms"], totals["ids_held_until_ms"]
-        if checked and now - checked > DAY_MS:
-            log.info("by the clock, days have passed at once: ids stay as long as if they had come now")
-            held_until = now + self._ids_stay_ms
-        held_until = min(held_until, now + self._ids_stay_ms)
-        if abs(now - checked) >= HOUR_MS or held_until != totals["ids_held_until_ms"]:
-            update = "UPDATE totals SET value = ? WHERE name = ?"
-            connection.executemany(update, [(now, "ids_checked_ms"), (held_until, "ids_held_until_ms")])
-        return bool(now < held_until)
+    def _take_erased(self, connection: sqlite3.Connection) -> None:
+        """Takes what a command has erased off the totals. The row is -1 from then on until the log is clean."""
+        ((size,),) = connection.execute("SELECT value FROM totals WHERE name='erased'")
+        if size > 0:
+            self._resize(connection, -size)
+            connection.execute("UPDATE totals SET value = -1 WHERE name='erased'")
+        if size:
+            self._next = replace(self._next, traces=True)
+            self._next_cleaning = 0.0
 
     def _forget_sinks(self, connection: sqlite3.Connection, now: int) -> None:
         """Cursors of sinks that were taken out of the configuration long ago, and what was ordered for them."""

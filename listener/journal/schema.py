@@ -86,6 +86,7 @@ INSERT INTO totals VALUES
   ('ids', (SELECT count(*) FROM ids)),
   ('ids_checked_ms', 0),
   ('ids_held_until_ms', 0),
+  ('erased', 0),
   ('aside', (SELECT ifnull(sum(length(payload) + 64), 0) FROM aside));
 CREATE TRIGGER aside_came AFTER INSERT ON aside BEGIN
   UPDATE totals SET value = value + length(new.payload) + 64 WHERE name='aside';

@@ -16,6 +16,7 @@ from listener.journal.appending import Appender, Commit, Outcome
 from listener.journal.checkpoint import Progress, wal_size
 from listener.journal.database import connect, is_damage, transaction
 from listener.journal.identity import Known
+from listener.journal.inspect import touch
 from listener.journal.lock import Place
 from listener.journal.model import REFUSED, Cursor, Pending
 from listener.journal.recent import Tail
@@ -57,6 +58,7 @@ class Writer:
         self._guard = threading.Lock()
         self._stopping = False
         self._next_wal_look, self._wal_grown = 0.0, 0
+        self._data_version = 0
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self.on_settled: Callable[[list[Pending]], None] = lambda batch: None
         self.on_broken: Callable[[BaseException], None] = lambda error: None
@@ -114,8 +116,32 @@ class Writer:
             self._note_failure(lost, 0)
         self._watch_wal()
         self.progress.begun += 1
-        if not self.failing and self._retention.turn(self._connection, self._wanted):
+        self._keep_house()
+
+    def _keep_house(self) -> None:
+        """Lets go what may leave, also when another process has changed something, and cleans the log of it."""
+        ((version,),) = self._connection.execute("PRAGMA data_version")
+        if version != self._data_version:
+            self._data_version = version
+            self._retention.look_soon()
+        if self.failing:
+            return
+        if self._retention.turn(self._connection, self._wanted):
             self.progress.wrote = self.progress.begun
+        if self._retention.wants_clean_log and not self._wanted():
+            self._clean_log()
+
+    def _clean_log(self) -> None:
+        """Cuts the log to nothing: what has left the database lies in its old frames until they are written over."""
+        self.progress.begun += 1
+        try:
+            with transaction(self._connection):  # a checkpoint must have something to move, see checkpoint.py
+                touch(self._connection)
+            self.progress.wrote = self.progress.begun
+            self._retention.log_cleaned(self._connection, self.progress.truncate(self._connection))
+        except sqlite3.Error as e:
+            log.warning("the write-ahead log can't be cleaned of what has left the journal", because=str(e))
+            self._retention.log_cleaned(self._connection, False)
 
     def _watch_wal(self) -> None:
         """Lends the checkpoints a hand where the WAL outgrows its cap."""

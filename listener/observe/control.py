@@ -15,6 +15,7 @@ from listener.base.logs import get_logger
 
 MODE = 0o660  # the owner and the group
 SEND = 2.0  # seconds
+AT_ONCE = 64  # who ask: descriptors are for the connection and the sinks
 LIMIT = 1 << 20  # bytes of an answer
 log = get_logger(__name__)
 
@@ -30,6 +31,7 @@ class Control:
         self._path = socket_path(journal)
         self._answer = answer
         self._server: asyncio.Server | None = None
+        self._asking = 0
 
     async def start(self) -> None:
         """A daemon that can't be asked still listens: it warns and goes on."""
@@ -45,6 +47,10 @@ class Control:
             self._path.unlink(missing_ok=True)
 
     async def _serve(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._asking >= AT_ONCE:
+            writer.transport.abort()
+            return
+        self._asking += 1
         try:
             async with asyncio.timeout(SEND):
                 writer.write(await self._answer())
@@ -52,6 +58,7 @@ class Control:
         except (OSError, TimeoutError):
             writer.transport.abort()
         finally:
+            self._asking -= 1
             writer.close()
 
 

@@ -91,7 +91,8 @@ class Facts:
     async def snapshot(self) -> health.Snapshot:
         """At most LOOK seconds, whatever the disk does."""
         disk_answers = await self._look()
-        sinks = tuple(self._sink(worker) for worker in self.workers)
+        hanging = (self._hanging(worker, since) for worker, since in self.workers.overdue())
+        sinks = (*(self._sink(worker) for worker in self.workers), *hanging)
         return health.judged(
             health.Snapshot(
                 state="running",
@@ -184,6 +185,11 @@ class Facts:
             last_error=state.last_error,
             last_delivery_at=_at(state.last_delivery_at),
         )
+
+    def _hanging(self, worker: Worker, since: float) -> health.Sink:
+        """A sink whose settings changed while it hangs: its successor may not write beside it."""
+        error = "its settings have changed, and it has not come back yet from a delivery with the old ones"
+        return replace(self._sink(worker), failing_seconds=max(0.0, time.time() - since), last_error=error)
 
     def _clients(self) -> health.Clients | None:
         asked = self.clients

@@ -1,127 +1,201 @@
-"""A very small HTTP server for probes and scrapes: GET and HEAD of a few paths, one request a connection.
+"""The HTTP server for probes, scrapes and the page; the only file of this package that imports aiohttp.
 
-It answers from the loop that receives events, so a frozen daemon does not answer. Everything is bounded.
+It answers from the loop that receives events, so a frozen daemon does not answer. Everything is bounded: connections,
+the bytes of a request, the seconds that a peer may take to ask or to read. A route gets a Request of ours and returns a
+Page of ours; a Page whose body is an iterator is a stream, sent piece by piece.
 """
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from typing import Any
 
-from listener.base.logs import get_logger
+from aiohttp import web
 
-SECONDS = 5.0  # from the connection to the last byte of the answer
-HEAD = 8192  # bytes of a request
-CONNECTIONS = 32  # at once
+from listener.base.logs import RateLimit, get_logger
+from listener.base.web import Complaints, capped
+from listener.observe.hosts import is_ours
+
+SECONDS = 5.0  # for the head of a request, for its body, and for the peer to take each piece of the answer
+BODY = 64 * 1024  # bytes of a POST
+STOP = 0.5  # seconds that requests under way have at the end
 TEXT = "text/plain; charset=utf-8"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Server": "helpdesk-listen",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
+class Request:
+    """What a route may know of a request. `peer` is the other end's address; `host` is as it came, with its port."""
+
+    method: str
+    path: str
+    host: str = ""
+    peer: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
 class Page:
-    body: bytes
+    """An answer."""
+
+    body: bytes | AsyncIterator[bytes]
     code: int = 200
     content_type: str = TEXT
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Route = Callable[[], Awaitable[Page]]
+Route = Callable[[Request], Awaitable[Page]]
 
 
 class HttpServer:
-    """`routes` by path; `address` is "host:port"."""
+    """`routes` by (method, path); `address` is "host:port"."""
 
-    def __init__(self, address: str, routes: Mapping[str, Route]) -> None:
+    def __init__(self, address: str, routes: Mapping[tuple[str, str], Route]) -> None:
         self.address = address
         self._routes = routes
+        self._paths = {path for _, path in routes}
+        self._limit = RateLimit()
+        self._answering: set[object] = set()  # connections with a whole request: they are not closed to make room
         self._server: asyncio.Server | None = None
-        self._waiting: dict[asyncio.StreamWriter, None] = {}  # connections without a whole request, the oldest first
+        self._runner: web.ServerRunner | None = None
 
     async def start(self) -> None:
         """A daemon whose port is taken still listens for events: it says so, loudly, and goes on."""
         host, _, port = self.address.rpartition(":")
+        server = web.Server(
+            self._serve,
+            handler_cancellation=True,
+            access_log=None,
+            logger=Complaints(self._complain).logger,
+            keepalive_timeout=SECONDS,
+            lingering_time=1.0,
+            auto_decompress=False,
+        )
+        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=STOP)
+        await runner.setup()
         try:
-            self._server = await asyncio.start_server(self._serve, host.strip("[]"), int(port), limit=HEAD)
+            make = capped(server, self._answering)
+            self._server = await asyncio.get_running_loop().create_server(make, host.strip("[]"), int(port))
         except OSError as e:
-            what = "http.listen can't be used: no health checks, no metrics"
+            what = "http.listen can't be used: no page, no health checks, no metrics"
             log.error(what, address=self.address, because=str(e))  # noqa: TRY400 the reason says it all
+            await runner.cleanup()
         else:
-            log.info("health checks and metrics are served", address=self.address)
+            self._runner = runner
+            log.info("the page, health checks and metrics are served", page=f"http://{self.address}/")
 
-    def close(self) -> None:
-        if self._server is not None:
+    async def close(self) -> None:
+        """Ends what is under way within a second."""
+        if self._server is not None and self._runner is not None:
             self._server.close()
+            await self._runner.cleanup()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while len(self._waiting) >= CONNECTIONS:  # idle strangers make room for a probe
-            oldest = next(iter(self._waiting))
-            del self._waiting[oldest]
-            oldest.transport.abort()
-        self._waiting[writer] = None
+    def _complain(self, because: str, _status: int) -> None:
+        if (more := self._limit.take()) is not None:
+            log.info("an HTTP request makes no sense", because=because, more_since_last=more or None)
+
+    async def _serve(self, came: web.BaseRequest) -> web.StreamResponse:
+        self._answering.add(came.protocol)
         try:
-            async with asyncio.timeout(SECONDS):
-                page, method = await self._answer(reader)
-                self._waiting.pop(writer, None)
-                writer.write(_encoded(page, with_body=method != "HEAD"))
-                await writer.drain()
-        except (OSError, TimeoutError, EOFError):
-            writer.transport.abort()
+            page = await self._page(came)
+            if isinstance(page.body, bytes):
+                return await _send(came, page, page.body)
+            return await _stream(came, page, page.body)
+        except TimeoutError:  # the peer does not read
+            if came.transport is not None:
+                came.transport.abort()
+            raise ConnectionResetError from None
         finally:
-            self._waiting.pop(writer, None)
-            writer.close()
+            self._answering.discard(came.protocol)
 
-    async def _answer(self, reader: asyncio.StreamReader) -> tuple[Page, str]:
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.LimitOverrunError:
-            return _plain(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), ""
-        if not _is_ours(_host(head), self.address):
-            return _plain(HTTPStatus.MISDIRECTED_REQUEST), ""
-        method, target, *_ = [*head.split(b"\r\n", 1)[0].decode("latin-1").split(" "), "", ""]
-        return await self._page(method, target.partition("?")[0]), method
+    async def _page(self, came: web.BaseRequest) -> Page:
+        host = came.headers.get("Host", "")
+        if len(came.headers.getall("Host", ())) > 1 or not is_ours(host, self.address):
+            return plain(HTTPStatus.MISDIRECTED_REQUEST)
+        method = "GET" if came.method == "HEAD" else came.method
+        route = self._routes.get((method, came.path))
+        if route is None:
+            known = came.path in self._paths
+            return plain(HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND)
+        return await self._answer(route, came, method)
 
-    async def _page(self, method: str, path: str) -> Page:
-        if path not in self._routes:
-            return _plain(HTTPStatus.NOT_FOUND)
-        if method not in ("GET", "HEAD"):
-            return _plain(HTTPStatus.METHOD_NOT_ALLOWED)
+    async def _answer(self, route: Route, came: web.BaseRequest, method: str) -> Page:
         try:
-            return await self._routes[path]()
+            body = await _body(came) if method == "POST" else b""
+            if body is None:
+                return plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return await route(_request(came, method, body))
+        except (ConnectionError, web.RequestPayloadError, asyncio.CancelledError):
+            raise
+        except TimeoutError:
+            return plain(HTTPStatus.REQUEST_TIMEOUT)
         except Exception:
-            log.exception("an HTTP request failed", path=path)
-            return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+            log.exception("an HTTP request failed", path=came.path)
+            return plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _host(head: bytes) -> str:
-    """The Host header without its port; "" where there is none."""
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"host":
-            try:
-                return (urlsplit("//" + value.strip().decode("latin-1")).hostname or "?").rstrip(".")
-            except ValueError:  # half an IPv6 address
-                return "?"
-    return ""
+def plain(status: HTTPStatus, text: str = "") -> Page:
+    """Returns an answer that says its status, or this text, in a line."""
+    return Page(f"{text or status.phrase}\n".encode(), status.value)
 
 
-def _is_ours(host: str, address: str) -> bool:
-    """An address, or a name of this machine. A foreign name is DNS rebinding: a page of a stranger's asks."""
-    known = {"", "localhost", socket.gethostname().lower(), address.rpartition(":")[0].strip("[]").lower()}
-    try:
-        return host in known or bool(ip_address(host))
-    except ValueError:
-        return False
-
-
-def _plain(status: HTTPStatus) -> Page:
-    return Page(f"{status.phrase}\n".encode(), status.value)
-
-
-def _encoded(page: Page, *, with_body: bool) -> bytes:
-    head = (
-        f"HTTP/1.1 {page.code} {HTTPStatus(page.code).phrase}\r\nContent-Type: {page.content_type}\r\n"
-        f"Content-Length: {len(page.body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+def _request(came: web.BaseRequest, method: str, body: bytes) -> Request:
+    transport = came.transport
+    peer: Any = transport.get_extra_info("peername") if transport else None
+    return Request(
+        method=method,
+        path=came.path,
+        host=came.headers.get("Host", ""),
+        peer=str(peer[0]) if peer else "",
+        query=came.query,
+        headers=came.headers,
+        cookies=came.cookies,
+        body=body,
     )
-    return head.encode() + (page.body if with_body else b"")
+
+
+async def _body(came: web.BaseRequest) -> bytes | None:
+    """Returns the body of a request, None where it is longer than BODY bytes."""
+    body = bytearray()
+    async with asyncio.timeout(SECONDS):
+        async for chunk in came.content.iter_any():
+            body += chunk
+            if len(body) > BODY:
+                return None
+    return bytes(body)
+
+
+async def _send(came: web.BaseRequest, page: Page, body: bytes) -> web.Response:
+    headers = HEADERS | {"Content-Type": page.content_type} | dict(page.headers)
+    response = web.Response(body=body, status=page.code, headers=headers)
+    async with asyncio.timeout(SECONDS):
+        await response.prepare(came)
+        await response.write_eof()
+    return response
+
+
+async def _stream(came: web.BaseRequest, page: Page, pieces: AsyncIterator[bytes]) -> web.StreamResponse:
+    """Sends what comes until it ends or the peer goes."""
+    headers = HEADERS | {"Content-Type": page.content_type} | dict(page.headers)
+    response = web.StreamResponse(status=page.code, headers=headers)
+    response.force_close()
+    await response.prepare(came)
+    async with aclosing(pieces) as all_pieces:  # type: ignore[type-var]  # an async generator, which has aclose()
+        async for piece in all_pieces:
+            async with asyncio.timeout(SECONDS):
+                await response.write(piece)
+    with suppress(ConnectionError):
+        await response.write_eof()
+    return response

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from listener.journal import Pending
+from listener.observe.deliveries import Deliveries
 from listener.sinks.base import Line
 
 RING = 4096  # acks that the percentile looks at
@@ -77,6 +78,7 @@ class Timings:
         self.recent_acks = Recent()
         self.acks = Histogram(ACK_BOUNDS) if histograms else None
         self.delays: dict[str, Histogram] = {}
+        self.deliveries = Deliveries() if histograms else None  # for the page
 
     def on_settled(self, batch: Sequence[Pending]) -> None:
         """From receipt to ack, of one commit; in the loop."""
@@ -91,5 +93,7 @@ class Timings:
         if self.acks is None:
             return
         now_ms = time.time() * 1000
+        if self.deliveries is not None:
+            self.deliveries.note(sink, lines)
         delays = self.delays.setdefault(sink, Histogram(DELAY_BOUNDS))
         delays.observe([max(0.0, now_ms - line.event.received_ms) / 1000 for line in lines])

@@ -94,6 +94,7 @@ def _of_connection(connection: Connection) -> Iterator[Metric]:
         "connection_since_timestamp_seconds", "When the connection came into its state.", connection.since.timestamp()
     )
     yield _counter("connections", "Connections that were opened.", connection.connections)
+    yield _counter("connection_renewals", "Connections replaced by a fresh one in time.", connection.renewals)
     yield _counters("connection_failures", "Connections lost or not opened.", "cause", connection.losses)
     if connection.round_trip_seconds is not None:
         yield _gauge("ping_round_trip_seconds", "From the last ping to its answer.", connection.round_trip_seconds)

@@ -1,14 +1,16 @@
 """What looks at the daemon and lets others look: watchdog, status socket, HTTP. Nothing of it is needed to listen."""
 
 import asyncio
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from listener.base.systemd import Notifier
 from listener.observe import health
 from listener.observe.control import Control
 from listener.observe.facts import Facts
-from listener.observe.http import HttpServer, Page, Route
 from listener.observe.pulse import Pulse
+
+if TYPE_CHECKING:
+    from listener.observe.serving import Served
 
 
 class Observer:
@@ -19,42 +21,29 @@ class Observer:
         self.notifier = Notifier()
         self.pulse = Pulse(facts, self.notifier)
         self._control = Control(facts.journal.path, self._document)
-        address = facts.settings.http.listen
-        self._http = HttpServer(address, self._routes()) if address else None
+        self._served = _served(facts)
 
     async def __aenter__(self) -> Self:
         await self._control.start()
-        if self._http:
-            await self._http.start()
+        if self._served:
+            await self._served.start()
         self._beating = asyncio.ensure_future(self.pulse.run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._beating.cancel()
         self._control.close()
-        if self._http:
-            self._http.close()
+        if self._served:
+            await self._served.close()
 
     async def _document(self) -> bytes:
         return health.encode(await self._facts.snapshot())
 
-    async def _readiness(self) -> Page:
-        snapshot = await self._facts.snapshot()
-        if snapshot.ready:
-            return Page(b"ready\n")
-        return Page("".join(f"{why}\n" for why in health.not_ready(snapshot)).encode(), 503)
 
-    def _routes(self) -> dict[str, Route]:
-        from listener.observe import metrics  # prometheus-client, which only a scrape needs: 0.1 s
+def _served(facts: Facts) -> "Served | None":
+    """What is served over HTTP; its libraries are loaded only where the settings ask for it."""
+    if facts.settings.http.listen is None:
+        return None
+    from listener.observe.serving import Served
 
-        async def scrape() -> Page:
-            snapshot = await self._facts.snapshot()
-            text = await asyncio.to_thread(metrics.page, snapshot, self._facts.timings)
-            return Page(text, content_type=metrics.CONTENT_TYPE)
-
-        return {"/healthz": _alive, "/readyz": self._readiness, "/metrics": scrape}
-
-
-async def _alive() -> Page:
-    """That it is answered at all says that the loop turns."""
-    return Page(b"alive\n")
+    return Served(facts, facts.settings.http.listen)

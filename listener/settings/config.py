@@ -107,9 +107,10 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True):
-    """Where /healthz, /readyz and /metrics are served; None: nowhere."""
+    """Where /healthz, /readyz, /metrics and the page are served; None: nowhere. `token` is for the page's buttons."""
 
     listen: Annotated[str | None, Address()] = None
+    token: SecretSource | None = None
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,9 +4,11 @@ import re
 
 # In this order in a text, and the largest first when one is written; milliseconds keep the sums exact.
 _UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
-_DURATION = re.compile("".join(rf"(?:([0-9]{{1,12}}(?:\.[0-9]{{1,6}})?){unit})?" for unit in _UNITS_MS))
+DURATION_PATTERN = "".join(rf"(?:([0-9]{{1,12}}(?:\.[0-9]{{1,6}})?){unit})?" for unit in _UNITS_MS)
+_DURATION = re.compile(DURATION_PATTERN)
 
-_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?)(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)?")
+SIZE_PATTERN = r"([0-9]{1,18}(?:\.[0-9]{1,6})?)(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)?"
+_SIZE = re.compile(SIZE_PATTERN)
 _DECIMAL = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BINARY = {"TiB": 2**40, "GiB": 2**30, "MiB": 2**20, "KiB": 2**10}
 _SIZES = _DECIMAL | _BINARY

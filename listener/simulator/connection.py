@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self.write(http1.head(101, fields))
         self._frames = FrameReader()
         self.open = True
+        self.zombie = self._owner.faults.take_zombie()
 
     # The websocket half
 

@@ -97,6 +97,7 @@ class Faults:
         "serve" behaves; "no_pong" ignores application pings but keeps the websocket's keepalive;
         "deaf" pushes events and hears nothing (acks, pings, close frames go unnoticed);
         "silent" is half-open: nothing is read or sent any more, no FIN; a silenced connection stays so.
+    zombies: so many of the next connections answer pings, and no event is sent through them.
     clock_skew: seconds added to the Date of HTTP answers.
     """
 
@@ -104,7 +105,13 @@ class Faults:
     handshake: list[Answer] = field(default_factory=list)
     api: dict[str, list[Answer]] = field(default_factory=dict)
     connected: Mood = "serve"
+    zombies: int = 0
     clock_skew: float = 0.0
+
+    def take_zombie(self) -> bool:
+        """Whether the connection that opens now is one."""
+        self.zombies, is_one = max(0, self.zombies - 1), self.zombies > 0
+        return is_one
 
     def scripted(self, path: str) -> Answer | None:
         """Takes the next scripted answer for that path, if there is one."""

@@ -42,10 +42,12 @@ HANDSHAKE: Final = MappingProxyType(
 """Answers of the handshake, likewise."""
 MOODS: Final = MappingProxyType[str, Mood]({"no-pong": "no_pong", "deaf": "deaf", "silent": "silent"})
 """What open connections do, for good."""
+ZOMBIE: Final = "zombie"
+"""The first connection answers pings, and no event comes through it, until the client opens another one."""
 STREAM: Final = ("duplicates", "split", "cuts")
 """What happens to events: each is pushed twice; comes in three parts; the connection is cut after every tenth."""
 
-NAMES: Final = (*ENDPOINT, *HANDSHAKE, *MOODS, *STREAM)
+NAMES: Final = (*ENDPOINT, *HANDSHAKE, *MOODS, ZOMBIE, *STREAM)
 
 
 def apply(names: tuple[str, ...], faults: Faults) -> None:
@@ -53,7 +55,9 @@ def apply(names: tuple[str, ...], faults: Faults) -> None:
     for name in names:
         if name in STREAM:
             continue
-        if name in MOODS:
+        if name == ZOMBIE:
+            faults.zombies = 1
+        elif name in MOODS:
             faults.connected = MOODS[name]
         elif name in HANDSHAKE:
             faults.handshake.append(HANDSHAKE[name])

@@ -11,6 +11,7 @@ from typing import Any
 from listener.simulator.desk import Desk
 from listener.simulator.faults import Answer, code, reply, throttled
 from listener.simulator.http1 import Request
+from listener.simulator.messages import MESSAGES_PATH, SEND_SCOPE, Chats
 
 TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105 -- a path
 ONLINE_PATH = "/open-apis/event/v1/connection"
@@ -64,8 +65,9 @@ class OpenApi:
     credentials: dict[str, str]
     online: Callable[[], int]
     helpdesks: dict[str, str] = field(default_factory=lambda: dict(DEMO_HELPDESK))
-    scopes: set[str] = field(default_factory=lambda: {SCOPE})
+    scopes: set[str] = field(default_factory=lambda: {SCOPE, SEND_SCOPE})
     subscriptions: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    chats: Chats = field(default_factory=Chats)
     tokens: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
     desk: Desk = field(default_factory=Desk)
     limits: dict[str, int] = field(default_factory=lambda: {"tickets": 50, "ticket": 10})
@@ -150,6 +152,15 @@ def _subscribe(api: OpenApi, request: Request) -> Answer:
 @route("POST", UNSUBSCRIBE_PATH)
 def _unsubscribe(api: OpenApi, request: Request) -> Answer:
     return _change_subscriptions(api, request, set.difference_update)
+
+
+@route("POST", MESSAGES_PATH)
+def _message(api: OpenApi, request: Request) -> Answer:
+    if not api.authorized(request):
+        return INVALID_TOKEN
+    if SEND_SCOPE not in api.scopes:
+        return code(99991672, f"Access denied. One of the following scopes is required: [{SEND_SCOPE}]", 400)
+    return api.chats.take(request)
 
 
 def _change_subscriptions(api: OpenApi, request: Request, change: Callable[[set[Any], set[Any]], None]) -> Answer:

@@ -3,13 +3,17 @@
 from importlib.util import find_spec
 
 from listener.sinks.base import Sink, SinkConfig, Stopping
-from listener.sinks.blocking import Blocking
 from listener.sinks.chat import ChatConfig, ChatSink
 from listener.sinks.exec import ExecConfig, ExecSink
 from listener.sinks.file import FileConfig, FileSink
 from listener.sinks.http import HttpConfig, HttpSink
+from listener.sinks.kafka import KafkaConfig, KafkaSink
 from listener.sinks.log import LogConfig, LogSink
+from listener.sinks.nats import NatsSink
+from listener.sinks.nats_config import NatsConfig
 from listener.sinks.network import NetworkConfig, NetworkSink, SinkType
+from listener.sinks.postgresql import PostgresqlConfig, PostgresqlSink
+from listener.sinks.redis import RedisConfig, RedisSink
 from listener.sinks.stdout import StdoutConfig, StdoutSink
 
 TYPES: dict[str, SinkType] = {
@@ -17,8 +21,12 @@ TYPES: dict[str, SinkType] = {
     "file": SinkType(FileConfig, FileSink),
     "log": SinkType(LogConfig, LogSink),
     "http": SinkType(HttpConfig, HttpSink),
-    "chat": SinkType(ChatConfig, lambda config, stopping: Blocking(ChatSink(config), stopping)),
-    "exec": SinkType(ExecConfig, lambda config, stopping: Blocking(ExecSink(config), stopping)),
+    "chat": SinkType(ChatConfig, ChatSink),
+    "exec": SinkType(ExecConfig, ExecSink),
+    "postgresql": SinkType(PostgresqlConfig, PostgresqlSink, needs="asyncpg"),
+    "nats": SinkType(NatsConfig, NatsSink, needs="nats"),
+    "redis": SinkType(RedisConfig, RedisSink, needs="redis"),
+    "kafka": SinkType(KafkaConfig, KafkaSink, needs="confluent_kafka"),
 }
 """By the name that stands in config.toml. A type is one entry here, its file, and its part of config.example.toml."""
 
@@ -50,3 +58,11 @@ def load_plug_in(name: str) -> bool:
         if isinstance(kind, SinkType):
             TYPES[name] = kind
     return name in TYPES
+
+
+def load_plug_ins() -> None:
+    """Adds the types of every plug-in that is installed to the table."""
+    from importlib.metadata import entry_points
+
+    for name in entry_points(group="helpdesk_listen.sinks").names:
+        load_plug_in(name)

@@ -92,9 +92,13 @@ class Delivered:
 
 @dataclass(frozen=True)
 class TryAgain:
-    """None of the lines is delivered, and a later attempt may mend that."""
+    """None of the lines is delivered, and a later attempt may help.
+
+    `position`: where the sink stands all the same, such as after half a line that went out; "" says nothing of it.
+    """
 
     reason: str
+    position: str = ""
 
 
 @dataclass(frozen=True)

@@ -47,20 +47,22 @@ class Service:
     code: str
     codes: Mapping[int, Answer]
     sign: Sign | None = None
+    avoids_rush: bool = False  # whether it asks not to be posted to on full and half hours
 
     def read(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         """What an answer means. A code that nobody knows is one to try again: nothing is lost by it."""
-        if status != 200:
-            return _by_status(status, headers, body)
-        if not self.code:
-            return Answer("delivered")
-        code, message = _code(body, self.code)
+        code, message = _code(body, self.code) if self.code and status in (200, 400) else (None, "")
         if code is None:
-            return Answer("again", "the answer has no code")
+            return self._without_code(status, headers, body)
         if code == 0:
             return Answer("delivered")
         known = self.codes.get(code, Answer("again", "a code that is not documented"))
         return Answer(known.meaning, f"{code}: {known.reason}{message}", known.after)
+
+    def _without_code(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+        if status != 200:
+            return _by_status(status, headers, body)
+        return Answer("again", "the answer has no code") if self.code else Answer("delivered")
 
 
 def _code(body: bytes, name: str) -> tuple[int | None, str]:
@@ -80,7 +82,7 @@ def _by_status(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         return Answer("rejected", reason)
     if status in (401, 403, 404, 410) or 300 <= status < 400:
         return Answer("paused", reason)
-    return Answer("again", reason, _seconds(headers.get("Retry-After")))
+    return Answer("again", reason, _seconds(headers.get("Retry-After") or headers.get("x-ogw-ratelimit-reset")))
 
 
 def _seconds(value: str | None) -> float | None:
@@ -139,7 +141,35 @@ _FEISHU: Final = Service(
         }
     ),
     sign=_feishu_sign,
+    avoids_rush=True,
 )
+APP_BOT: Final = Service(
+    body=lambda text: {"msg_type": "text", "content": json.dumps({"text": text}, ensure_ascii=False)},
+    neutral=_no_tags,
+    fits=100_000,  # of a body of 150 KB, in which the content is JSON in JSON
+    size=lambda text: json_size(json.dumps(text, ensure_ascii=False)),
+    per_minute=200,  # of 1,000 that the app has for everything
+    spacing=0.25,  # all bots of a group together have 5 a second
+    code="code",
+    codes=MappingProxyType(
+        {
+            230001: Answer("paused", "a parameter is wrong: check `chat_id`"),
+            230002: Answer("paused", "the app's bot is not in the chat: add it to the group"),
+            230006: Answer("paused", "the app has no bot: enable it in the console, then publish a version"),
+            230018: Answer("paused", "the group does not let the bot write"),
+            230020: Answer("again", "too often for this group", 5.0),
+            230022: Answer("rejected", "the platform's review refuses the text"),
+            230025: Answer("rejected", "the message is too long"),
+            230027: Answer("paused", "a scope is missing: im:message:send_as_bot"),
+            230028: Answer("rejected", "the platform's review refuses the text"),
+            99991400: Answer("again", "too many requests of the app", 10.0),
+            99991403: Answer("again", "the tenant's monthly quota of API calls is used up", 3600.0),
+            99991672: Answer("paused", "a scope is missing: im:message:send_as_bot"),
+        }
+    ),
+    avoids_rush=True,
+)
+"""The app's own bot, by `chat_id`: https://open.feishu.cn/document/server-docs/im-v1/message/create."""
 SERVICES: Final[Mapping[str, Service]] = MappingProxyType(
     {
         "feishu": _FEISHU,

@@ -2,7 +2,8 @@
 
 Exit codes as in sysexits.h: 0 delivered, 75 try again, 65 rejected; any other is one to try again. There is no shell.
 "stay" counts an event as delivered once it is written to the command's standard input: what such a command has not
-read when it dies is lost. "batch" counts it when the command has ended with 0.
+read when it dies is lost. "batch" runs the command for up to `batch.max_events` lines, and counts them when it has
+ended with 0.
 """
 
 import asyncio
@@ -13,12 +14,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Literal
 
-import msgspec
-
-from listener.base.errors import EX_TEMPFAIL
 from listener.settings.rules import Count, Duration, Texts
-from listener.sinks.base import Line, SinkConfig
 from listener.sinks.chat_text import clean
+from listener.sinks.network import Batch, BatchLimits, NetworkConfig
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 
 EX_DATAERR = 65
@@ -27,21 +25,22 @@ AFTERWARDS = 0.2  # seconds for the rest of standard error once the command has 
 GOODBYE = 1.0  # seconds for a command that stays to end by itself
 
 
-class ExecBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """How many events one run of the command gets."""
-
-    max_events: Annotated[int, Count(1, 1000)] = 1
-
-
-class ExecConfig(SinkConfig, frozen=True, kw_only=True):
+class ExecConfig(NetworkConfig, frozen=True, kw_only=True):
     """`env`: "NAME" as it is here, "NAME=value" as given; PATH and nothing else otherwise."""
 
     type: Literal["exec"] = "exec"
     command: Annotated[tuple[str, ...], Texts(r"(?s).{1,4000}", 'a command and its arguments, such as ["./notify"]')]
     mode: Literal["stay", "batch"] = "stay"
-    batch: ExecBatch = ExecBatch()
+    batch: BatchLimits = BatchLimits(max_events=100, linger=0.0)
+    in_flight: Annotated[int, Count(1, 1024)] = 1
     env: Annotated[tuple[str, ...], Texts(r"[A-Za-z_][A-Za-z0-9_]*(=.*)?", 'variables: "NAME" or "NAME=value"')] = ()
     timeout: Annotated[float, Duration("100ms", "1h")] = 30.0
+
+    def __post_init__(self) -> None:
+        if self.mode == "stay" and self.in_flight > 1:
+            raise ValueError('mode = "stay" has one command, which reads batch after batch: leave in_flight out')
+        if self.proxy or self.ca_file:
+            raise ValueError("proxy and ca_file say nothing to a command: give it what it needs by env")
 
 
 class ExecSink:
@@ -53,16 +52,10 @@ class ExecSink:
     async def open(self) -> None:
         """Nothing is started before there is an event."""
 
-    async def deliver(self, batch: Sequence[Line]) -> list[Result]:
-        if self._config.mode == "stay":
-            return [await self._hand_over(batch)] * len(batch)
-        results: list[Result] = []
-        size = self._config.batch.max_events
-        for start in range(0, len(batch), size):
-            results += await self._once(batch[start : start + size])
-            if isinstance(results[-1], TryAgain):
-                return results + [results[-1]] * (len(batch) - len(results))
-        return results
+    async def deliver(self, batch: Batch) -> Sequence[Result]:
+        """One result for all; where they are rejected, the worker halves the batch to find the event at fault."""
+        step = self._hand_over if self._config.mode == "stay" else self._run
+        return [await step(batch)] * len(batch)
 
     def reopen(self) -> None:
         """The command is the settings' affair: other settings make another sink."""
@@ -75,39 +68,26 @@ class ExecSink:
                 await asyncio.wait_for(process.wait(), GOODBYE)
             await _end(process)
 
-    async def _once(self, batch: Sequence[Line]) -> list[Result]:
-        """One run; a batch that is rejected is halved until the event at fault is alone."""
-        result = await self._run(batch)
-        if not isinstance(result, Rejected) or len(batch) == 1:
-            return [result] * len(batch)
-        half = len(batch) // 2
-        first = await self._once(batch[:half])
-        if isinstance(first[-1], TryAgain):
-            return first + [first[-1]] * (len(batch) - half)
-        return first + await self._once(batch[half:])
-
-    async def _run(self, batch: Sequence[Line]) -> Result:
+    async def _run(self, batch: Batch) -> Result:
         try:
             process = await self._start()
         except OSError as e:
             return TryAgain(f"{self._config.command[0]}: {e.strerror}", scope="endpoint")
         tail = asyncio.ensure_future(_last_words(process))
         try:
-            await asyncio.wait_for(self._talk(process, batch), self._config.timeout)
-        except TimeoutError:
-            return TryAgain(f"no end after {self._config.timeout:g} s", scope="event")
-        finally:
+            await self._talk(process, batch)
+        finally:  # also where the worker ends a run that takes longer than `timeout`
             await _end(process)
         return _judged(process.returncode or 0, await _within(tail))
 
-    async def _talk(self, process: Process, batch: Sequence[Line]) -> None:
+    async def _talk(self, process: Process, batch: Batch) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # it need not read all, or anything
             await _write(process, batch)
         if process.stdin:
             process.stdin.close()
         await process.wait()
 
-    async def _hand_over(self, batch: Sequence[Line]) -> Result:
+    async def _hand_over(self, batch: Batch) -> Result:
         """To the command that stays, started if there is none."""
         if self._process and self._process.returncode is not None:
             ended, self._process = self._process, None
@@ -115,10 +95,10 @@ class ExecSink:
                 return await self._told(ended)
         try:
             self._process = self._process or await self._start_to_stay()
-            await asyncio.wait_for(_write(self._process, batch), self._config.timeout)
-        except TimeoutError:
+            await _write(self._process, batch)
+        except asyncio.CancelledError:  # it has not read for `timeout`, or the sink stops: it may have half of a line
             await self._drop()
-            return TryAgain(f"it has not read for {self._config.timeout:g} s", scope="endpoint")
+            raise
         except (BrokenPipeError, ConnectionResetError):
             return await self._told(await self._drop())
         except OSError as e:
@@ -142,8 +122,7 @@ class ExecSink:
         """Why the command that should stay did not."""
         words = await _within(self._tail) if self._tail else b""
         code = ended.returncode if ended and ended.returncode is not None else 0
-        result = _judged(code, words)
-        return result if isinstance(result, TryAgain) else TryAgain(f"the command ended with {code}", scope="endpoint")
+        return TryAgain(_reason(code, words), scope="endpoint")
 
     async def _start(self) -> Process:
         return await asyncio.create_subprocess_exec(
@@ -156,7 +135,7 @@ class ExecSink:
         )
 
 
-async def _write(process: Process, batch: Sequence[Line]) -> None:
+async def _write(process: Process, batch: Batch) -> None:
     """Returns when the pipe has taken all of it."""
     if process.stdin:
         process.stdin.transport.set_write_buffer_limits(0)
@@ -186,16 +165,17 @@ async def _within(tail: "asyncio.Task[bytes]") -> bytes:
 
 
 def _judged(code: int, words: bytes) -> Result:
+    """What a run came to. One that fails may do so because of its events: the worker finds out."""
     if code == 0:
         return Delivered()
+    reason = _reason(code, words)
+    return Rejected(reason) if code == EX_DATAERR else TryAgain(reason)
+
+
+def _reason(code: int, words: bytes) -> str:
     lines = clean(words.decode("utf-8", "replace")).split("\n")
-    how = f"the command ended with {code}" if code > 0 else f"the command was ended by signal {-code}"
-    reason = f"{how}: {lines[-1][:200]}" if lines[-1] else how
-    return (
-        Rejected(reason)
-        if code == EX_DATAERR
-        else TryAgain(reason, scope="event" if code == EX_TEMPFAIL else "endpoint")
-    )
+    how = f"the command ended with {code}" if code >= 0 else f"the command was ended by signal {-code}"
+    return f"{how}: {lines[-1][:200]}" if lines[-1] else how
 
 
 def _environment(names: Sequence[str]) -> dict[str, str]:

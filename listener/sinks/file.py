@@ -53,12 +53,9 @@ class FileConfig(SinkConfig, frozen=True, kw_only=True):
 
 class FileSink:
     def __init__(self, config: FileConfig, stopping: Stopping) -> None:
-        self._path = Path(os.path.realpath(config.path))  # a link stays, and what it leads to is rotated
+        self._config = config
+        self._follow()
         self._sync = os.fdatasync if config.fsync == "batch" else _no_sync
-        rotate = config.rotate
-        self._rotation = (
-            Rotation(self._path, rotate.size, rotate.every, rotate.keep, rotate.compress) if rotate else None
-        )
         self._fd = -1
         self._inode = 0
         self._offset = 0
@@ -111,8 +108,18 @@ class FileSink:
             os.close(self._fd)
             self._fd = -1
 
+    def _follow(self) -> None:
+        """A link stays, and what it leads to now is written and rotated."""
+        self._path = Path(os.path.realpath(self._config.path))
+        rotate = self._config.rotate
+        self._rotation = (
+            Rotation(self._path, rotate.size, rotate.every, rotate.keep, rotate.compress) if rotate else None
+        )
+
     def _begin_anew(self) -> Delivered:
         """A new file at `path`, or the old one as it is now; the place there must be kept before its first line."""
+        if self._reopen and self._path != Path(os.path.realpath(self._config.path)):
+            self._follow()
         if not self._changed() and self._rotation:
             self._rotation.move_away()
         self._open()

@@ -102,14 +102,14 @@ class HttpSink:
         self._read_secrets()
         await self.close()
         config = self._config
-        self._client = Client(config, config.method, config.url.reveal(), config.client_cert, config.client_key)
+        self._client = Client(config, config.url.reveal(), config.client_cert, config.client_key)
 
     async def deliver(self, batch: Batch) -> Sequence[Result]:
         if not self._fresh:
             self._read_secrets()
         assert self._client is not None, "opened first"  # noqa: S101 the worker's promise
         body, headers = self._request(batch)
-        answer = await self._client.send(body, headers)
+        answer = await self._client.send(self._config.method, self._config.url.reveal(), body, headers)
         result = answer if isinstance(answer, TryAgain) else meaning(*answer)
         if isinstance(result, TryAgain) and result.paused:
             self._fresh = False  # a token that was changed in its file works with the next attempt

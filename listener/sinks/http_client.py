@@ -19,36 +19,38 @@ Answer = tuple[int, Mapping[str, str], bytes]
 class Client:
     """Keeps connections open; follows no redirect, keeps no cookie, reads no .netrc."""
 
-    def __init__(self, config: NetworkConfig, method: str, url: str, cert: Path | None, key: Path | None) -> None:
-        self._config, self._method, self._url = config, method, url
-        self._host = urlsplit(self._url).netloc.rpartition("@")[2]
-        self._proxy = proxy_for(self._url, config)
-        connect = min(CONNECT, config.timeout)
+    def __init__(self, config: NetworkConfig, url: str, cert: Path | None = None, key: Path | None = None) -> None:
+        """Raises OSError where a certificate can't be read. The worker bounds a whole request by `timeout`."""
+        self._config = config
+        self._proxy = url, proxy_for(url, config)  # a URL and its proxy
+        secure = any(one and one.startswith("https:") for one in self._proxy)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls(config, cert, key)),
-            timeout=aiohttp.ClientTimeout(total=config.timeout, sock_connect=connect),
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls(config, cert, key) if secure else True),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT, 0.9 * config.timeout)),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"helpdesk-listen/{__version__}"},
+            headers={"User-Agent": f"helpdesk-listen/{__version__}", "Accept-Encoding": "identity"},
         )
 
-    async def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | TryAgain:
+    async def send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | TryAgain:
         """The answer, or why there is none."""
+        host = urlsplit(url).netloc.rpartition("@")[2]
         try:
-            return await self._send(body, headers)
-        except TimeoutError as e:
-            scope = "endpoint" if isinstance(e, aiohttp.ConnectionTimeoutError) else "event"
-            return TryAgain(f"{self._host}: no answer within {self._config.timeout:g} s", None, scope)  # type: ignore[arg-type]
+            return await self._send(method, url, body, headers)
+        except TimeoutError:
+            return TryAgain(f"{host}: no connection within {min(CONNECT, self._config.timeout):g} s", None, "endpoint")
         except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL) as e:
-            return TryAgain(f"{self._host}: {_why(e)}", None, "endpoint")
+            return TryAgain(f"{host}: {_why(e)}", None, "endpoint")
         except (aiohttp.ClientError, OSError) as e:
-            return TryAgain(f"{self._host}: {_why(e)}")
+            return TryAgain(f"{host}: {_why(e)}")
 
     async def close(self) -> None:
         await self._session.close()
 
-    async def _send(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        if self._proxy[0] != url:
+            self._proxy = url, proxy_for(url, self._config)
         async with self._session.request(
-            self._method, self._url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False
+            method, url, data=body, headers=headers, proxy=self._proxy[1], allow_redirects=False
         ) as response:
             return response.status, response.headers, await _read(response)
 

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
@@ -86,6 +86,26 @@ class NetworkSink(Protocol):
 
     async def close(self) -> None:
         """Ends all connections."""
+        ...
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """A network sink that can say whether its other end would take events, without handing it one."""
+
+    async def probe(self) -> str:
+        """In words. Raises Unavailable where it would not, ConfigError where a setting or a secret can't be used."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A network sink whose other end sets a pace; while it pauses, events gather for its next batch."""
+
+    def pause(self) -> float:
+        """Seconds before the sink may be given the next batch; 0 if it may now."""
         ...
 
 

@@ -48,7 +48,8 @@ class StdoutSink:
             except BrokenPipeError:
                 return Closed(count)
             except OSError as e:  # such as a full disk that standard output was sent to
-                return Delivered(count, self._position()) if count else TryAgain(f"standard output: {e.strerror}")
+                failure = TryAgain(f"standard output: {e.strerror}", self._position())
+                return Delivered(count, self._position()) if count else failure
             count += size
         return Delivered(count, self._position())
 

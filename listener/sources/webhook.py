@@ -5,11 +5,9 @@ Receipt is the same as over the long connection: the Receiver journals, dedupes,
 """
 
 import asyncio
-import logging
-import resource
 import socket
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, cast
 
@@ -21,13 +19,13 @@ from listener.sources.webhook_verifier import Challenge, Rejected, Verifier
 
 try:
     from aiohttp import web
-    from aiohttp.http import HttpProcessingError
+
+    from listener.base.web import Complaints, capped
 except ModuleNotFoundError as e:
     raise ConfigError(
         f'source.type = "webhook" needs {e.name}', hint='pip install "helpdesk-listen[webhook]"'
     ) from None
 
-CONNECTIONS = 512  # at once
 BACKLOG = 128  # connections that asyncio accepts in one turn of its loop, before any of them can make room
 MAX_BODY = 2**20  # bytes; events have a few thousand
 MAX_HELD = 64 * 2**20  # bytes of all bodies in memory; counted as they come, so that a slow peer takes no room
@@ -110,7 +108,7 @@ class Webhook:
             app,
             handle_signals=False,
             access_log=None,
-            logger=_Complaints(self._count).logger,
+            logger=Complaints(self._count).logger,
             keepalive_timeout=HEAD_SECONDS,
             lingering_time=LINGER_SECONDS,
             shutdown_timeout=STOP_SECONDS,
@@ -120,8 +118,8 @@ class Webhook:
         try:
             listening = _bound(self._config.listen)
             self.address = listening.getsockname()[:2]
-            loop = asyncio.get_running_loop()
-            async with await loop.create_server(_capped(runner, self._answering), sock=listening, backlog=BACKLOG):
+            loop, server = asyncio.get_running_loop(), cast("web.Server", runner.server)  # it is there once set up
+            async with await loop.create_server(capped(server, self._answering), sock=listening, backlog=BACKLOG):
                 self._listening()
                 never: asyncio.Future[NoReturn] = loop.create_future()
                 await never
@@ -187,43 +185,6 @@ class Webhook:
         self.rejected[status] = self.rejected.get(status, 0) + 1
         if (more := self._limit.take()) is not None:
             log.warning("request rejected", because=because, more_since_last=more or None)
-
-
-def _capped(runner: web.AppRunner, answering: Collection[object]) -> Callable[[], asyncio.BaseProtocol]:
-    """Makes each connection's handler; over the cap, the oldest whose request is not whole make room.
-
-    The cap leaves half of the process's descriptors to everything else. aiohttp's own close() ends the task of a
-    connection that waits for a request and leaves its socket open, so the transport is ended here.
-    """
-    server = cast("web.Server", runner.server)  # it is there once the runner is set up
-    cap = max(16, min(CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
-
-    def new() -> asyncio.BaseProtocol:
-        held = server.connections
-        if len(held) >= cap:
-            for oldest in [one for one in held if one not in answering][: max(1, cap // 8)]:
-                if oldest.transport is not None:
-                    oldest.transport.abort()
-        return server()
-
-    return new
-
-
-class _Complaints(logging.Handler):
-    """What aiohttp logs of requests that are no HTTP, each with a stack trace: counted like the others instead."""
-
-    def __init__(self, count: Callable[[str, int], None]) -> None:
-        super().__init__()
-        self._count = count
-        self.logger = logging.Logger("aiohttp.server")  # this server's own, in no tree
-        self.logger.addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
-            self._count(f"{record.getMessage()}: {error.message[:100]!r}", 400)
-        else:
-            log.error("a request failed in a way that it should not", exc_info=record.exc_info)
 
 
 def _bound(address: str) -> socket.socket:

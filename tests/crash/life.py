@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,8 +20,9 @@ import pytest
 
 from listener.delivery.formatting import Formatter
 from listener.delivery.worker import Worker
-from listener.journal import Journal, Pending, redelivery
+from listener.journal import Cursor, Journal, Pending, redelivery
 from listener.journal.database import transaction
+from listener.journal.identity import fingerprint
 from listener.journal.reading import reading
 from listener.sinks.file import FileConfig, FileSink, Rotate
 from tests.journal.keeping import pending
@@ -40,6 +41,7 @@ class Bomb:
 
     def __init__(self) -> None:
         self.left: int | None = None
+        self.refuses = False  # whether every COMMIT fails, as on a disk with errors
         self.synced: dict[int, int] = {}  # inode → bytes that a power loss leaves
 
     def tick(self) -> None:
@@ -54,6 +56,8 @@ class Bomb:
         with transaction(connection):
             yield
             self.tick()
+            if self.refuses:
+                raise sqlite3.OperationalError("disk I/O error")
         self.tick()
 
     def fused(self, name: str) -> Callable[..., Any]:
@@ -76,16 +80,27 @@ class Bomb:
 class Life:
     """From opening to the crash. `life` counts them in the same home."""
 
-    def __init__(self, home: Path, life: int, bomb: Bomb, rotate: Rotate | None = None) -> None:
+    def __init__(
+        self, home: Path, life: int, bomb: Bomb, rotate: Rotate | None = None, max_size: int = 1 << 30
+    ) -> None:
         self.home, self.number, self.bomb = home, life, bomb
-        config = FileConfig(name="archive", path=home / "logs" / "out.jsonl", start="earliest", rotate=rotate)
-        self.journal = Journal(self._state / "j.db", keep_s=KEEP_S, inspect_after=KEEP_S)
+        self.config = FileConfig(name="archive", path=home / "logs" / "out.jsonl", start="earliest", rotate=rotate)
+        self.journal = Journal(self._state / "j.db", keep_s=KEEP_S, max_size=max_size, inspect_after=KEEP_S)
         self._submit = self.journal.writer.submit
         self.journal.writer.submit = self._submit_and_turn  # type: ignore[method-assign]
         cursor = self.journal.attach([("archive", True)])["archive"]
-        self.worker = Worker(
-            config,
-            FileSink(config, threading.Event()),
+        self.worker = self._new_worker(cursor)
+
+    def reload(self) -> None:
+        """Another worker takes the sink over, from where the one before knows that it stands."""
+        self.worker.sink.close()
+        self.worker = self._new_worker(self.worker.cursor)
+        self.worker.open()
+
+    def _new_worker(self, cursor: Cursor) -> Worker:
+        return Worker(
+            self.config,
+            FileSink(self.config, threading.Event()),
             self.journal,
             cursor,
             formatter=Formatter(share=False),
@@ -97,7 +112,8 @@ class Life:
         batch = [pending(one) for one in payloads]
         for one in batch:
             self.journal.append(one)
-        self.journal.writer.turn()
+        while self.journal.writer.backlog():  # a small journal takes few bytes a commit
+            self.journal.writer.turn()
         return [(one.code, one.duplicate) for one in batch]
 
     def order_replay(self) -> Counter[str]:
@@ -111,7 +127,7 @@ class Life:
         return Counter(event.event_id for event in events)
 
     def prune(self) -> None:
-        self.journal.retention._next_look = 0.0
+        self.journal.retention.look_soon()
         self.journal.writer.turn()
 
     def drain(self) -> None:
@@ -200,7 +216,15 @@ def all_lines(home: Path) -> list[bytes]:
 
 
 def journalled(home: Path) -> dict[str, int]:
-    """event_id → seq of what the newest life's journal knows."""
+    """event_id → seq of the events that the newest life's journal holds."""
     newest = max(home.glob("state-*"), key=lambda path: int(path.name.split("-")[1]))
     with closing(sqlite3.connect(newest / "j.db")) as connection:
         return dict(connection.execute("SELECT event_id, seq FROM events").fetchall())
+
+
+def known(home: Path, event_ids: Iterable[str]) -> set[str]:
+    """Those of these ids that the newest life's journal knows, whether it still holds their events or not."""
+    newest = max(home.glob("state-*"), key=lambda path: int(path.name.split("-")[1]))
+    with closing(sqlite3.connect(newest / "j.db")) as connection:
+        prints = {one for (one,) in connection.execute("SELECT fingerprint FROM ids")}
+    return {one for one in event_ids if fingerprint(one) in prints}

@@ -91,7 +91,7 @@ class Rounds:
 
     def round(self) -> None:
         """A flood, a kill in the middle of it, and another life that finishes it."""
-        flood = _Flood(self.stand_in, self.figures.acked, self.random.randint(*FLOOD))
+        flood = Flood(self.stand_in, self.figures.acked, self.random.randint(*FLOOD))
         if self.random.random() < IN_THE_START:
             flood.start()
             with self._daemon() as daemon:
@@ -145,7 +145,7 @@ class Rounds:
                     self.figures.torn += 1
 
 
-class _Flood:
+class Flood:
     """Events `first` and following, pushed in the background until all are acked."""
 
     def __init__(self, stand_in: PlatformThread, first: int, count: int) -> None:

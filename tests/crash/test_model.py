@@ -1,7 +1,8 @@
 """The whole way of an event against a model of plain Python, with crashes at every step (hypothesis state machine).
 
 The model: what was acked is in the file once, whole, in order, and once more for each replay; what was not acked by the
-time of a crash may be there once, or not.
+time of a crash may be there once, or not. What a full journal or a failing disk refuses is not there, and is taken once
+the sink has got the rest.
 """
 
 import json
@@ -18,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from listener.journal import Pending
 from listener.sinks.file import Rotate
-from tests.crash.life import Bomb, Crash, Life, all_lines, journalled, patched, quick_disk
+from tests.crash.life import Bomb, Crash, Life, all_lines, journalled, known, patched, quick_disk
 from tests.journal.keeping import payload, unformattable
 
 FUSE = st.integers(0, 12)
@@ -41,6 +42,7 @@ def content(number: int) -> bytes | Pending:
 
 class Machine(RuleBasedStateMachine):
     rotate: Rotate | None = None
+    max_size = 1 << 30
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,9 +54,10 @@ class Machine(RuleBasedStateMachine):
         self.ahead, real = 0, time.time_ns
         self.patch.setattr(time, "time_ns", lambda: real() + self.ahead)
         self.acked: set[str] = set()
+        self.seqs: dict[str, int] = {}  # of all that was ever journalled
         self.replays: Counter[str] = Counter()
         self.lost_power = False
-        self.life = Life(self.home, 1, self.bomb, self.rotate)
+        self.life = Life(self.home, 1, self.bomb, self.rotate, self.max_size)
         self.life.worker.open()
 
     # What happens
@@ -62,11 +65,28 @@ class Machine(RuleBasedStateMachine):
     @rule(numbers=IDS)
     def receive(self, numbers: list[int]) -> None:
         codes = self.life.receive([content(n) for n in numbers])
+        if 500 in {code for code, _ in codes}:
+            assert self.life.journal.retention.is_full
+            self.acked |= {f"e{n}" for n, (code, _) in zip(numbers, codes, strict=True) if code == 200 and n != 12}
+            self.life.drain()
+            codes = self.life.receive([content(n) for n in numbers])
         assert {200} == {code for code, _ in codes}
         fresh = [not duplicate for n, (_, duplicate) in zip(numbers, codes, strict=True) if n != 12]
         known = [f"e{n}" for n in numbers if n != 12]
         assert not [one for one, new in zip(known, fresh, strict=True) if new and one in self.acked]
         self.acked |= set(known)
+
+    @rule(numbers=IDS)
+    def receive_while_no_commit_works(self, numbers: list[int]) -> None:
+        """Everything is refused, and forgotten."""
+        self.bomb.refuses = True
+        codes = self.life.receive([content(n) for n in numbers])
+        self.bomb.refuses = False
+        assert {500} == {code for code, _ in codes}
+
+    @rule()
+    def reload(self) -> None:
+        self.life.reload()
 
     @rule()
     def deliver(self) -> None:
@@ -115,7 +135,7 @@ class Machine(RuleBasedStateMachine):
     @rule(fuse=FUSE, power=PART)
     def crash_while_starting(self, fuse: int, power: float | None) -> None:
         self.life.crash()
-        self.life = Life(self.home, self.life.number + 1, self.bomb, self.rotate)
+        self.life = Life(self.home, self.life.number + 1, self.bomb, self.rotate, self.max_size)
         self.crash_in(fuse, self.life.worker.open, None, power)
 
     @rule(numbers=IDS, fuse=st.integers(0, 40), power=PART)
@@ -142,13 +162,14 @@ class Machine(RuleBasedStateMachine):
 
     def live(self) -> None:
         number = self.life.number + (0 if (self.home / f"state-{self.life.number}").exists() else 1)
-        self.life = Life(self.home, number, self.bomb, self.rotate)
+        self.life = Life(self.home, number, self.bomb, self.rotate, self.max_size)
         self.life.worker.open()
 
     # What must hold
 
     @invariant()
     def nothing_is_there_twice(self) -> None:
+        self.seqs |= journalled(self.home)
         found = Counter(json.loads(line)["event_id"] for line in all_lines(self.home))
         assert not found - (Counter(dict.fromkeys(found, 1)) + self.replays)
 
@@ -165,8 +186,8 @@ class Machine(RuleBasedStateMachine):
     def check(self) -> None:
         records = [json.loads(line) for line in all_lines(self.home)]  # a torn line is no JSON
         found = Counter(record["event_id"] for record in records)
-        seqs = journalled(self.home)
-        assert self.acked <= seqs.keys()
+        seqs = self.seqs
+        assert self.acked == known(self.home, self.acked) <= seqs.keys()
         assert self.lost_power or not list(self.home.rglob("*.torn"))  # every line was known as the sink's own
         wanted = Counter(one for one in seqs if one != "e11")
         assert wanted + self.replays == found
@@ -183,10 +204,14 @@ class RotatingMachine(Machine):
     rotate = Rotate(size=2048)
 
 
+class SmallMachine(Machine):
+    max_size = 12_000  # bytes: a few events
+
+
 CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 
 
-@pytest.mark.parametrize("machine", [Machine, RotatingMachine])
+@pytest.mark.parametrize("machine", [Machine, RotatingMachine, SmallMachine])
 @pytest.mark.parametrize("examples", [8, pytest.param(150, marks=pytest.mark.slow)])
 def test_model(machine: type[Machine], examples: int) -> None:
     from hypothesis.stateful import run_state_machine_as_test

@@ -65,6 +65,16 @@ def test_tail_of_some(home: Path, commands: Commands, arguments: tuple[str, ...]
     assert [*expected] == [json.loads(line)["event_id"] for line in shown]
 
 
+def tickets(home: Path) -> None:
+    """Twenty messages more, of two tickets by turns and of three senders."""
+    with opened(home / "state" / "helpdesk.db") as journal:
+        for n in range(20):
+            text = f"Refund {n}" if n % 5 == 0 else f"other {n}"
+            one = payload(f"t{n}", text=text, sender_type=n % 3 + 1, ticket={"ticket_id": str(n % 2)})
+            keep(journal, one)
+        journal.advance("archive", Cursor(journal.last_seq))
+
+
 @pytest.mark.parametrize("style", ["raw", "cloudevents"])
 def test_tail_in_other_formats(home: Path, commands: Commands, style: str) -> None:
     line = json.loads(commands.run("tail", "-n", "1", "--format", style).out)

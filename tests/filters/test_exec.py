@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from listener.sinks.exec import ExecBatch, ExecConfig, ExecSink
+from listener.delivery.attempting import attempt
+from listener.sinks.exec import ExecConfig, ExecSink
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
-from tests.filters.test_chat import lines
+from tests.filters.test_chat import batch
 from tests.journal.keeping import until
 
 BATCH: dict[str, Any] = {"mode": "batch"}
@@ -33,18 +34,19 @@ def told(command: tuple[str, ...], step: Callable[[ExecSink], Awaitable[Any]], *
 
 
 def delivered(command: tuple[str, ...], count: int = 1, **settings: Any) -> list[Result]:
-    results: list[Result] = told(command, lambda sink: sink.deliver(lines(count)), **settings)
+    seconds = settings.get("timeout", 30.0)
+    results: list[Result] = told(command, lambda sink: attempt(sink, batch(count), seconds), **settings)
     return results
 
 
 def test_exit_codes_mean_what_sysexits_says() -> None:
     assert [Delivered()] == delivered(("true",), **BATCH)
     words = "import sys; print('busy\\x1b[31m', file=sys.stderr); sys.exit(75)"
-    assert [TryAgain("the command ended with 75: busy[31m", scope="event")] == delivered(python(words), **BATCH)
+    assert [TryAgain("the command ended with 75: busy[31m")] == delivered(python(words), **BATCH)
     assert [Rejected("the command ended with 65")] == delivered(python("raise SystemExit(65)"), **BATCH)
-    assert [TryAgain("the command ended with 1", scope="endpoint")] == delivered(("false",), **BATCH)
+    assert [TryAgain("the command ended with 1")] == delivered(("false",), **BATCH)
     assert [TryAgain("/no/such: No such file or directory", scope="endpoint")] == delivered(("/no/such",), **BATCH)
-    assert [TryAgain("the command was ended by signal 9", scope="endpoint")] == delivered(
+    assert [TryAgain("the command was ended by signal 9")] == delivered(
         python("import os; os.kill(os.getpid(), 9)"), **BATCH
     )
 
@@ -52,15 +54,8 @@ def test_exit_codes_mean_what_sysexits_says() -> None:
 def test_a_batch_gets_its_lines_and_no_shell(tmp_path: Path) -> None:
     out = tmp_path / "$(out) ;"
     code = f"import sys; open({str(out)!r}, 'ab').write(sys.stdin.buffer.read() + b'--')"
-    assert [Delivered()] * 5 == delivered(python(code), 5, mode="batch", batch=ExecBatch(max_events=3))
-    first, second, _ = out.read_bytes().split(b"--")
-    assert (b"".join(line.data + b"\n" for line in lines(5)), 3) == (first + second, first.count(b"\n"))
-
-
-def test_the_event_that_is_rejected_in_a_batch_is_found() -> None:
-    code = "import sys; sys.exit(65 if 'text 2' in sys.stdin.read() else 0)"
-    results = delivered(python(code), 4, mode="batch", batch=ExecBatch(max_events=4))
-    assert [Delivered, Delivered, Rejected, Delivered] == [type(result) for result in results]
+    assert [Delivered()] * 5 == delivered(python(code), 5, mode="batch")
+    assert b"".join(line.data + b"\n" for line in batch(5)) + b"--" == out.read_bytes()
 
 
 def test_a_time_out_ends_the_process_group(tmp_path: Path) -> None:
@@ -71,7 +66,7 @@ def test_a_time_out_ends_the_process_group(tmp_path: Path) -> None:
     )
 
     (result,) = delivered(python(code), mode="batch", timeout=2.0)
-    assert TryAgain("no end after 2 s") == result
+    assert TryAgain("no answer within 2 s") == result
     until(lambda: not _lives(int(pid.read_text())), "the grandchild ended")
 
 
@@ -99,11 +94,11 @@ def test_one_that_stays_gets_every_line_and_is_started_once(tmp_path: Path) -> N
     code += "; [out.write(line) for line in sys.stdin.buffer]"
 
     async def twice(sink: ExecSink) -> None:
-        assert [Delivered()] * 2 == await sink.deliver(lines(2))
-        assert [Delivered()] * 2 == await sink.deliver(lines(2))
+        assert [Delivered()] * 2 == await sink.deliver(batch(2))
+        assert [Delivered()] * 2 == await sink.deliver(batch(2))
 
     told(python(code), twice)
-    assert b"started\n" + b"".join(line.data + b"\n" for line in lines(2)) * 2 == out.read_bytes()
+    assert b"started\n" + b"".join(line.data + b"\n" for line in batch(2)) * 2 == out.read_bytes()
 
 
 def test_one_that_should_stay_and_ends_is_told_and_started_anew() -> None:
@@ -111,7 +106,7 @@ def test_one_that_should_stay_and_ends_is_told_and_started_anew() -> None:
 
     async def until_told(sink: ExecSink) -> Result:
         for _ in range(1000):
-            if not isinstance(result := (await sink.deliver(lines(1)))[0], Delivered):
+            if not isinstance(result := (await sink.deliver(batch(1)))[0], Delivered):
                 return result
             await asyncio.sleep(0.01)
         raise AssertionError("it is never told")
@@ -121,4 +116,4 @@ def test_one_that_should_stay_and_ends_is_told_and_started_anew() -> None:
 
 def test_one_that_does_not_read_is_ended_and_tried_again() -> None:
     results = delivered(("sleep", "600"), 200, timeout=0.5)
-    assert {TryAgain("it has not read for 0.5 s", scope="endpoint")} == set(results)
+    assert {TryAgain("no answer within 0.5 s")} == set(results)

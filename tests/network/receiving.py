@@ -30,7 +30,7 @@ class Post:
 
     @property
     def ids(self) -> list[str]:
-        return [one.get("event_id") or one["id"] for one in self.events]
+        return [one.get("event_id") or one.get("id", "") for one in self.events]
 
 
 @dataclass

@@ -9,9 +9,10 @@ from listener.delivery.formatting import Formatter
 from listener.delivery.network import NetworkWorker
 from listener.journal import Journal
 from listener.settings.secrets import Secret
+from listener.sinks import new_network_sink
 from listener.sinks.base import Retry
-from listener.sinks.http import HttpConfig, HttpSink
-from listener.sinks.network import BatchLimits
+from listener.sinks.http import HttpConfig
+from listener.sinks.network import BatchLimits, NetworkConfig
 from tests.journal.keeping import keep, payload, until
 from tests.samples import ticket
 
@@ -24,14 +25,14 @@ def config(url: str, **settings: Any) -> HttpConfig:
     return HttpConfig(**given)
 
 
-def worker_of(journal: Journal, wanted: HttpConfig, **settings: Any) -> NetworkWorker:
+def worker_of(journal: Journal, wanted: NetworkConfig, **settings: Any) -> NetworkWorker:
     cursor = journal.attach([(wanted.name, True)])[wanted.name]
     given: dict[str, Any] = {"formatter": Formatter(share=False), "abandon": threading.Event()} | settings
-    return NetworkWorker(wanted, HttpSink(wanted), journal, cursor, **given)
+    return NetworkWorker(wanted, new_network_sink(wanted), journal, cursor, **given)
 
 
 @contextmanager
-def sending(journal: Journal, wanted: HttpConfig, **settings: Any) -> Iterator[NetworkWorker]:
+def sending(journal: Journal, wanted: NetworkConfig, **settings: Any) -> Iterator[NetworkWorker]:
     worker = worker_of(journal, wanted, **settings)
     worker.start()
     try:

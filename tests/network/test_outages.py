@@ -1,5 +1,6 @@
 """The other end down, refusing us, or refusing one event: what waits, what goes on, what becomes a dead letter."""
 
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -62,28 +63,28 @@ def test_an_answer_about_the_endpoint_pauses_the_sink_and_a_reload_goes_on(
 
 def test_one_that_fails_for_ever_and_one_that_is_refused_hold_up_nobody_else(tmp_path: Path) -> None:
     poisoned, refused = "e100", "e201"
-    at: dict[str, float] = {}
+    at: dict[str, float] = {}  # the first attempt of each
 
     def answer(post: Post) -> Any:
         (one,) = post.ids
         at.setdefault(one, post.at)
         return 500 if one == poisoned else 422 if one == refused else 200
 
-    retry = Retry(max_delay=0.2, give_up_after=2.0)
+    retry = Retry(max_delay=60.0, give_up_after=3.0)
     with opened(tmp_path / "j.db") as journal, Receiver(answer) as end:
         fill(journal, 1000, 50)
-        began = monotonic()
         with sending(journal, config(end.url, in_flight=16, retry=retry)) as worker:
             until(lambda: worker.state.waiting > 0, "it waits aside")
-            until(lambda: len(end.got) >= 980, "the others have passed")
-            assert [202] == [seq for seq, _ in dead(journal.path)]
-            drained(worker, 20)
+            until(lambda: len(end.got) >= 980, "the others have passed", 30)
+            until(lambda: 202 in [seq for seq, _ in dead(journal.path)], "the refused one is a dead letter")
+            drained(worker, 30)
         assert [101, 202] == [seq for seq, _ in dead(journal.path)]
         assert 998 == len(end.got) == len(set(end.got))
         assert in_order(end.got, 50)
         first, later = at[poisoned], [f"e{n}" for n in range(150, 1000, 50)]
-        assert all(at[one] - first >= 2.0 for one in later)
-        assert max(when for one, when in at.items() if one not in later) - began < 10
+        assert all(at[one] - first >= 3.0 for one in later)
+        others = sorted(when for one, when in at.items() if one not in later)
+        assert max(after - before for before, after in pairwise(others)) < 1.0  # seconds that one held up the others
 
 
 def test_what_waits_aside_is_kept_through_a_restart(tmp_path: Path) -> None:

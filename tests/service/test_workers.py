@@ -115,9 +115,11 @@ def test_a_sink_that_hangs_is_exchanged_once_it_lets_go(bench: Bench) -> None:
         await _until(bench.made[0].busy.is_set)
         await running.change([_config("a", level="error")])
         assert 1 == len(bench.made), "two workers on one file"
+        assert ["a"] == [worker.config.name for worker, _ in running.overdue()]
         bench.append("2")
         bench.may.set()
         await _until(lambda: len(bench.made) == 2 and bench.made[1].got == [2])
+        assert [] == running.overdue()
 
     _running(bench, scenario)
     assert [1] == bench.made[0].got
@@ -142,6 +144,7 @@ def test_one_that_is_removed_while_it_hangs_does_not_come_back(bench: Bench) -> 
         bench.append("1")
         await _until(bench.made[0].busy.is_set)
         await running.change([_config("b")])
+        assert [] == running.overdue()  # nobody waits for it
         bench.may.set()
         await _until(lambda: over)
         assert ["b"] == [worker.config.name for worker in running]

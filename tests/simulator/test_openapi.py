@@ -123,6 +123,6 @@ def test_the_clients_online_are_counted() -> None:
 def test_other_paths_are_not_found() -> None:
     async def main() -> int:
         async with Platform() as platform:
-            return (await post(f"{platform.url}/open-apis/im/v1/messages")).status_code
+            return (await post(f"{platform.url}/open-apis/im/v1/images")).status_code
 
     assert 404 == asyncio.run(main())

@@ -72,6 +72,24 @@ def test_a_link_stays_and_what_it_leads_to_is_rotated(tmp_path: Path) -> None:
     assert all(name.startswith("real.jsonl") for name in names)
 
 
+@pytest.mark.parametrize("rotate", [None, Rotate(size=1024)])
+def test_a_link_that_leads_elsewhere_is_followed_at_the_next_reload(tmp_path: Path, rotate: Rotate | None) -> None:
+    link = tmp_path / "out.jsonl"
+    for disk in ("disk2", "disk3"):
+        (tmp_path / disk).mkdir()
+    link.symlink_to(tmp_path / "disk2" / "real.jsonl")
+    sink = _sink(link, rotate)
+    _give(sink, 1)
+    link.unlink()
+    link.symlink_to(tmp_path / "disk3" / "real.jsonl")
+    _give(sink, 2)
+    sink.reopen()
+    _give(sink, 3)
+    sink.close()
+    assert 2 == len((tmp_path / "disk2" / "real.jsonl").read_bytes().splitlines())
+    assert 1 == len((tmp_path / "disk3" / "real.jsonl").read_bytes().splitlines())
+
+
 def test_names_grow_although_the_clock_was_ahead(tmp_path: Path) -> None:
     ahead = tmp_path / "out.jsonl.20990101T000000.000000Z"
     ahead.write_text('{"old":1}\n')

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from listener.sinks import stdout
-from listener.sinks.base import Closed, Delivered
+from listener.sinks.base import Closed, Delivered, TryAgain
 from listener.sinks.stdout import StdoutConfig, StdoutSink
 from tests.journal.keeping import until
 from tests.sinks.lines import again, data, line, lines
@@ -128,5 +128,9 @@ def test_half_a_line_ends_before_another_begins(pipe: Pipe, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", half)
         assert "No space left" in again(one.deliver([first]))
+        failed = one.deliver([first])
+    assert isinstance(failed, TryAgain)
+    successor = sink()
+    assert Delivered(0, failed.position) == successor.open(failed.position, iter([first.data]))
     assert Delivered(1) == one.deliver([line(2)])  # an order came between
     assert b"x" * 10 + b"\n" + data(line(2)) == pipe.read()

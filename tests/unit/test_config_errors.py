@@ -6,6 +6,8 @@ import pytest
 
 from listener.base.errors import ConfigError
 from listener.settings.config import load
+from listener.settings.convert import one_of
+from listener.sinks import TYPES
 
 HEAD = '[feishu]\napp_id = "cli_a"\napp_secret = "s3cr3t-value"\n'
 FILE_SINK = '[[sinks]]\nname = "{name}"\ntype = "file"\npath = "{path}"\n'
@@ -93,11 +95,11 @@ ARCHIVE = "[[sinks]]\ntype = 'file'\nname = 'a'\npath = 'x'\n"
         ("[[sinks]]\nname = 'x'", 'sinks[0].type: missing; expected one of "stdout", "file", "log"'),
         (
             "[[sinks]]\ntype = 'fil'",
-            'sinks[0].type: expected one of "stdout", "file", "log", "http", "chat", "exec"',
+            f"sinks[0].type: expected {one_of(TYPES)}",
         ),
         (
             "[[sinks]]\ntype = ['file']",
-            'sinks[0].type: expected one of "stdout", "file", "log", "http", "chat", "exec"',
+            f"sinks[0].type: expected {one_of(TYPES)}",
         ),
         ("[[sinks]]\ntype = 'stdout'", "sinks[0].name: missing; expected a unique name"),
         ("[[sinks]]\ntype = 'log'\nname = '-'", "sinks[0].name: expected a unique name of 1 to 64 letters"),

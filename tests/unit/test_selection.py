@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.base.errors import ConfigError
-from listener.delivery.selection import masked, reshaping, wants
+from listener.delivery.selection import wants
 from listener.event import FORMATS, Received
+from listener.event.reshaping import masked, reshaping
 from listener.settings.config import load
 from listener.sinks.base import Only
 from tests.samples import encode, example, message, received, seen, ticket

@@ -1,0 +1,88 @@
+"""Erasing what the law asks for: the events of a ticket or of a person, with all that hangs on them.
+
+Their fingerprints stay in `ids`, which tell nothing of them, so that a late repetition does not bring them back. Freed
+pages are overwritten with zeros. The daemon takes what was removed off its totals and truncates the write-ahead log
+(retention.py); without a daemon, the close of the journal removes the log.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from listener.event import Received, Unparsable, parse
+from listener.journal.database import BODY_OVERHEAD
+from listener.journal.query import COLUMNS
+
+WITH_SEQ = ("bodies", "events", "dead_letters", "waiting")  # tables with rows of an event
+ERASED = "UPDATE totals SET value = max(value, 0) + ? WHERE name='erased'"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is to be erased: the seqs of events, and the ids of quarantined payloads."""
+
+    seqs: Sequence[int]
+    quarantined: Sequence[int]
+
+    def __bool__(self) -> bool:
+        return bool(self.seqs or self.quarantined)
+
+
+def of_ticket(connection: sqlite3.Connection, ticket_id: str) -> Iterator[Received]:
+    """Yields the events of a ticket, oldest first."""
+    return _matching(connection, ticket_id, lambda event: parse(event.payload).ticket_id == ticket_id)
+
+
+def of_person(connection: sqlite3.Connection, open_id: str) -> Iterator[Received]:
+    """Yields the events that name this person anywhere, oldest first."""
+    return _matching(connection, open_id, lambda event: _names(parse(event.payload).envelope, open_id))
+
+
+def found(connection: sqlite3.Connection, text: str, events: Iterator[Received]) -> Found:
+    """Collects those events, and the quarantined payloads that the text occurs in."""
+    query = "SELECT id FROM aside WHERE instr(payload, ?) ORDER BY id"
+    quarantined = [one for (one,) in connection.execute(query, (text.encode(),))]
+    return Found([event.seq for event in events], quarantined)
+
+
+def undelivered(connection: sqlite3.Connection, seqs: Sequence[int]) -> int:
+    """Counts those that some sink has yet to get."""
+    lowest = connection.execute("SELECT ifnull(min(seq), 0) FROM cursors").fetchone()[0]
+    return sum(seq > lowest for seq in seqs)
+
+
+def erase(connection: sqlite3.Connection, what: Found) -> None:
+    """Removes all of it, inside the caller's transaction. `secure_delete` must be ON for the connection."""
+    size = 0
+    for seq in what.seqs:
+        row = connection.execute("DELETE FROM bodies WHERE seq=? RETURNING length(payload)", (seq,)).fetchall()
+        size += sum(length + BODY_OVERHEAD for (length,) in row)
+        for table in WITH_SEQ:
+            connection.execute(f"DELETE FROM {table} WHERE seq=?", (seq,))  # noqa: S608 our own names
+    connection.executemany("DELETE FROM aside WHERE id=?", [(one,) for one in what.quarantined])
+    connection.execute(ERASED, (max(1, size),))  # never 0: a log is to be cleaned
+
+
+def is_taken(connection: sqlite3.Connection) -> bool:
+    """Whether a running daemon has taken note of the last erasure, and no file holds the bytes any more."""
+    return bool(connection.execute("SELECT value = 0 FROM totals WHERE name='erased'").fetchone()[0])
+
+
+def _matching(connection: sqlite3.Connection, text: str, holds: Callable[[Received], bool]) -> Iterator[Received]:
+    """The quick search over the bytes first: a JSON text of an id is its own bytes, or has an escape."""
+    query = f"SELECT {COLUMNS} FROM kept WHERE instr(payload, ?) OR instr(payload, ?) ORDER BY seq"  # noqa: S608
+    for row in connection.execute(query, (text.encode(), b"\\u")):
+        event = Received(*row)
+        try:
+            if holds(event):
+                yield event
+        except Unparsable:
+            continue
+
+
+def _names(value: Any, text: str) -> bool:
+    """Whether that text stands anywhere in the document, also in JSON inside a text."""
+    return text.encode() in msgspec.json.encode(value)

@@ -1,0 +1,123 @@
+"""Who may see the page, and who may press its buttons.
+
+On this machine whoever asks may read. Beyond it nothing is shown without the token of `http.token_file`, and nobody
+acts without it anywhere. Who gives the token gets a cookie that proves it without holding it, for a week; a new token
+ends it. A browser sends a cookie of 127.0.0.1 to every port, and counts ports as the same site: so each action also
+has to come from a page of this very address (Origin).
+"""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from listener.base.errors import ConfigError
+from listener.base.logs import get_logger
+from listener.observe.hosts import is_local
+from listener.observe.http import Page, Request, plain
+from listener.settings.secrets import SecretSource
+
+WEEK = 7 * 86_400  # seconds
+REREAD = 5.0  # seconds for which the token that was read counts
+WRONG = 0.5  # seconds that a wrong token takes; with TRIES at once, 8 guesses a second
+TRIES = 4
+log = get_logger(__name__)
+
+
+class Access:
+    """Lives in the loop; the token's file is read in a thread."""
+
+    def __init__(self, source: SecretSource | None, port: str) -> None:
+        self._source = source
+        self._cookie = f"helpdesk_listen_{port}"
+        self._token: bytes | None = None
+        self._read_at = float("-inf")
+        self._trying = asyncio.Semaphore(TRIES)
+
+    @property
+    def has_token(self) -> bool:
+        """Whether the settings name a token at all."""
+        return self._source is not None
+
+    async def refusal(self, request: Request) -> Page | None:
+        """Returns why this request may not read, None where it may."""
+        if not _is_same_origin(request, needs_origin=False):
+            return plain(HTTPStatus.FORBIDDEN, "this may be read by its own page only")
+        if is_local(request.host, request.peer, request.headers) or await self.may_act(request):
+            return None
+        if not self.has_token:
+            return plain(HTTPStatus.FORBIDDEN, "beyond this machine the page needs http.token_file")
+        return plain(HTTPStatus.UNAUTHORIZED, "the token is missing")
+
+    async def refusal_to_act(self, request: Request) -> Page | None:
+        """Returns why this request may not change anything, None where it may."""
+        if not _is_same_origin(request, needs_origin=True):
+            return plain(HTTPStatus.FORBIDDEN, "actions are taken from the page itself only")
+        if not self.has_token:
+            return plain(HTTPStatus.FORBIDDEN, "the page's buttons need http.token_file")
+        return None if await self.may_act(request) else plain(HTTPStatus.UNAUTHORIZED, "the token is missing")
+
+    async def may_act(self, request: Request) -> bool:
+        """Returns whether the request holds a cookie that the token gave."""
+        cookie = request.cookies.get(self._cookie, "")
+        token = await self._current() if cookie else None
+        until, _, _ = cookie.partition(".")
+        if token is None or not until.isdigit() or int(until[:12]) < time.time():
+            return False
+        return hmac.compare_digest(cookie.encode(errors="replace"), _signed(token, until))
+
+    async def log_in(self, request: Request, given: str) -> Page:
+        """Answers whoever gives the token with the cookie."""
+        if not _is_same_origin(request, needs_origin=True):
+            return plain(HTTPStatus.FORBIDDEN, "log in on the page itself")
+        async with self._trying:
+            self._read_at = float("-inf")
+            token = await self._current()
+            if token is None or not hmac.compare_digest(given.strip().encode(errors="replace"), token):
+                await asyncio.sleep(WRONG)
+                return plain(HTTPStatus.FORBIDDEN, "that is not the token")
+        value = _signed(token, str(int(time.time()) + WEEK)).decode()
+        return Page(b"{}", content_type="application/json", headers={"Set-Cookie": self._set(value, WEEK, request)})
+
+    def log_out(self, request: Request) -> Page:
+        """Takes the cookie away."""
+        return Page(b"{}", content_type="application/json", headers={"Set-Cookie": self._set("", 0, request)})
+
+    def _set(self, value: str, seconds: int, request: Request) -> str:
+        secure = "; Secure" if request.headers.get("X-Forwarded-Proto") == "https" else ""
+        return f"{self._cookie}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict{secure}"
+
+    async def _current(self) -> bytes | None:
+        """The token, read again now and then: it may be exchanged while the daemon runs."""
+        if self._source is not None and time.monotonic() - self._read_at > REREAD:
+            self._read_at = time.monotonic()
+            try:
+                self._token = (await asyncio.to_thread(self._source.read)).encode()
+            except ConfigError as e:
+                self._token = None
+                log.warning("the page's token can't be read: nobody can act", because=str(e), hint=e.hint)
+        return self._token
+
+
+def _signed(token: bytes, until: str) -> bytes:
+    """A cookie's value: until when it counts, and the proof that the token was known."""
+    proof = hmac.new(token, f"helpdesk-listen page {until}".encode(), hashlib.sha256).hexdigest()
+    return f"{until}.{proof}".encode()
+
+
+def _is_same_origin(request: Request, *, needs_origin: bool) -> bool:
+    """Whether a page of this very address asks. Browsers tell it; what is no browser tells nothing, and may read.
+
+    A reverse proxy says in X-Forwarded-Host under which name it was asked. A page of another origin can't add that
+    header: its browser would ask first whether it may, and we never say yes.
+    """
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return not needs_origin
+    parts = urlsplit(origin)
+    own = {request.host.lower(), request.headers.get("X-Forwarded-Host", "").lower()} - {""}
+    return parts.scheme in ("http", "https") and parts.netloc.lower() in own

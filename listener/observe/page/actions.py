@@ -1,0 +1,104 @@
+"""The page's buttons: what `dead-letters retry`, `dead-letters discard` and `replay` do, inside the daemon."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Annotated, Protocol, runtime_checkable
+
+import msgspec
+
+from listener.base.errors import ListenError
+from listener.base.logs import get_logger
+from listener.delivery.attempts import SinkState
+from listener.journal import decisions
+from listener.observe.facts import Facts
+
+WAIT = 4.0  # seconds for the commit
+MOST = 50_000  # letters of one action
+Name = Annotated[str, msgspec.Meta(max_length=64)]
+Number = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]  # what SQLite holds: an error in a job costs a commit
+log = get_logger(__name__)
+
+
+class Letters(msgspec.Struct, forbid_unknown_fields=True):
+    """Dead letters of a sink: these, or without `ids` every one; the sink "-" means payloads that can't be read."""
+
+    sink: Name
+    ids: Annotated[list[Number], msgspec.Meta(max_length=1000)] | None = None
+
+
+class Again(msgspec.Struct, forbid_unknown_fields=True):
+    """An event for a sink."""
+
+    sink: Name
+    seq: Number
+
+
+@runtime_checkable
+class Hurried(Protocol):
+    """A sink's worker that has events waiting beside its position."""
+
+    state: SinkState
+
+    def retry_waiting(self) -> None: ...
+
+
+class Refused(ListenError):
+    """What was asked for can't be done."""
+
+
+class Actions:
+    """Lives in the loop. Each returns how many events it concerns; raises Refused, JournalError and ValueError."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts, self._journal = facts, facts.journal
+
+    async def retry(self, body: bytes) -> int:
+        """Hands dead letters to their sink again: its worker does it within 2 s."""
+        asked = msgspec.json.decode(body, type=Letters)
+        self._check_sink(asked.sink)
+        done = await self._in_slices(asked, decisions.retry)
+        log.info("dead letters are retried: somebody asked for it on the page", sink=asked.sink, count=done)
+        return done
+
+    async def discard(self, body: bytes) -> int:
+        """Gives dead letters up for good, but those that are being retried."""
+        asked = msgspec.json.decode(body, type=Letters)
+        done = await self._in_slices(asked, decisions.discard)
+        log.info("dead letters are discarded: somebody asked for it on the page", sink=asked.sink, count=done)
+        return done
+
+    async def replay(self, body: bytes) -> int:
+        """Hands an event of the journal to a sink again."""
+        asked = msgspec.json.decode(body, type=Again)
+        self._check_sink(asked.sink)
+        await self._do(lambda connection: 0)  # the sink's position may wait for a commit to ride with
+        if not await self._do(decisions.replay(asked.sink, asked.seq)):
+            raise Refused(f"{asked.sink} has yet to get that event, or it is not kept any more")
+        log.info("an event is replayed: somebody asked for it on the page", sink=asked.sink, seq=asked.seq)
+        return 1
+
+    async def hurry(self, body: bytes) -> int:
+        """Has a sink attempt what waits for another attempt now; only sinks on the network have such events."""
+        asked = msgspec.json.decode(body, type=Letters)
+        self._check_sink(asked.sink)
+        (worker,) = [worker for worker in self._facts.workers if worker.config.name == asked.sink]
+        if not isinstance(worker, Hurried):
+            raise Refused(f"nothing waits for {asked.sink}")
+        worker.retry_waiting()
+        return worker.state.waiting
+
+    def _check_sink(self, name: str) -> None:
+        if name not in [worker.config.name for worker in self._facts.workers]:
+            raise Refused("no sink of that name is in the settings")
+
+    async def _in_slices(self, asked: Letters, decide: Callable[[str, Sequence[int] | None], decisions.Job]) -> int:
+        if asked.ids is not None:
+            slices = [asked.ids[at : at + decisions.SLICE] for at in range(0, len(asked.ids), decisions.SLICE)]
+            return sum([await self._do(decide(asked.sink, ids)) for ids in slices])
+        done = 0
+        while done < MOST and (more := await self._do(decide(asked.sink, None))):
+            done += more
+        return done
+
+    async def _do(self, job: decisions.Job) -> int:
+        return await asyncio.to_thread(self._journal.do, job, WAIT)

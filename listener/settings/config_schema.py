@@ -1,0 +1,57 @@
+"""JSON Schema 2020-12 of config.toml, made from the reference of the settings, so that editors complete and check it.
+
+It knows names, types and choices; what depends on several settings, or on this machine, is for `check` to say.
+"""
+
+import tomllib
+from typing import Any
+
+from listener.settings.reference import Setting, settings
+
+Schema = dict[str, Any]
+
+
+def config_schema() -> Schema:
+    """The schema of a whole config.toml, with the sink types that `listener.sinks.TYPES` holds now."""
+    root: Schema = _table("Every setting of helpdesk-listen.")
+    for setting in settings():
+        _put(root, setting)
+    sinks = root["properties"].pop("sinks")
+    types = [_of_type(name, schema) for name, schema in sinks["properties"].items()]
+    array = {"type": "array", "maxItems": 64, "items": {"type": "object", "required": ["name", "type"], "anyOf": types}}
+    root["properties"]["sinks"] = {"description": sinks["description"]} | array
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "config.toml of helpdesk-listen"} | root
+
+
+def _put(root: Schema, setting: Setting) -> None:
+    """At the setting's place: the tables above it are there already."""
+    *above, name = setting.key.split(".")
+    for each in above:
+        root = root["properties"][each]
+    root["properties"][name] = _schema(setting)
+    if setting.required and _is_needed_in_the_file(setting):
+        root.setdefault("required", []).append(name)
+
+
+def _is_needed_in_the_file(setting: Setting) -> bool:
+    """What the environment or a file of its own may give need not stand in config.toml."""
+    return not setting.variable and not setting.is_secret
+
+
+def _schema(setting: Setting) -> Schema:
+    about = f"{setting.meaning.en}\n{setting.meaning.zh}".strip()
+    if setting.is_table:
+        return _table(about)
+    default = {"default": tomllib.loads(f"x = {setting.default}")["x"]} if setting.default else {}
+    return {"description": about} | setting.kind.schema | default
+
+
+def _table(about: str) -> Schema:
+    return {"description": about, "type": "object", "properties": {}, "additionalProperties": False}
+
+
+def _of_type(name: str, schema: Schema) -> Schema:
+    """Tells a type from the others by its name, so that an editor completes what belongs to it."""
+    this = schema["properties"]["type"] | {"const": name}
+    this.pop("enum")
+    return {"title": name} | schema | {"properties": schema["properties"] | {"type": this}}

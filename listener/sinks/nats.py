@@ -1,0 +1,101 @@
+"""Events published to a NATS JetStream stream, deduplicated by the server through `Nats-Msg-Id`, the event id.
+
+Events of one ticket go out one after the other, tickets side by side; where the stream's configuration allows atomic
+batches, a batch is one of them. nats_client.py has the connection and what the server's answers mean.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from listener.base.errors import Unavailable
+from listener.base.redact import remember
+from listener.event import ticket_of
+from listener.sinks.nats_config import NatsConfig
+from listener.sinks.network import Batch, Outgoing
+from listener.sinks.results import Result, TryAgain
+
+if TYPE_CHECKING:
+    from listener.sinks.nats_client import Client
+
+
+class NatsSink:
+    def __init__(self, config: NatsConfig) -> None:
+        self._config = config
+        self._client: Client | None = None
+        self._fresh = False  # whether the credentials are as they are now
+        self._opening = asyncio.Lock()
+        for server in config.servers:
+            parts = urlsplit(server.reveal())
+            for secret in filter(None, (parts.username, parts.password)):
+                remember(secret)
+
+    async def open(self) -> None:
+        """The connection is made when there is something to deliver."""
+
+    async def deliver(self, batch: Batch) -> Sequence[Result]:
+        async with self._opening:
+            client = await self._ready()
+        if isinstance(client, TryAgain):
+            return [client] * len(batch)
+        if client.is_atomic and len(batch) > 1:
+            result = await client.publish_together([self._message(one) for one in batch])
+            if result is not None:
+                return [result] * len(batch)
+        return await self._one_by_one(client, batch)
+
+    def reopen(self) -> None:
+        self._fresh = False
+
+    async def close(self) -> None:
+        if self._client:
+            await self._client.close()
+            self._client = None
+
+    async def probe(self) -> str:
+        """Connects and looks at the stream. Raises Unavailable with what is wrong."""
+        client = await self._ready(make=False)
+        if isinstance(client, TryAgain):
+            raise Unavailable(f"sink {self._config.name}: {client.reason}")
+        if client.will_make:
+            return f"can be reached; the stream {self._config.stream} will be made or changed"
+        how = "in atomic batches" if client.is_atomic else "one by one"
+        return f"the stream {self._config.stream} takes events, {how}; none was published"
+
+    async def _ready(self, *, make: bool = True) -> "Client | TryAgain":
+        """A client whose stream was looked at, or why there is none."""
+        from listener.sinks.nats_client import Client
+
+        if self._client and self._fresh and not self._client.is_lost:
+            return self._client
+        await self.close()
+        client = Client(self._config)
+        problem = await client.connect(make=make)
+        if problem:
+            await client.close()
+            return problem
+        self._client, self._fresh = client, True
+        return client
+
+    def _message(self, one: Outgoing) -> tuple[str, str, bytes]:
+        return self._config.subject_for(ticket_of(one.event.payload)), one.event.event_id, one.data
+
+    async def _one_by_one(self, client: "Client", batch: Batch) -> Sequence[Result]:
+        """Each ticket's events one after the other; what comes after one that failed is not sent."""
+        chains: dict[str, list[int]] = {}
+        messages = [self._message(one) for one in batch]
+        for n, (subject, _, _) in enumerate(messages):
+            chains.setdefault("" if self._config.order == "strict" else subject, []).append(n)
+        results: list[Result] = [TryAgain("it waits for an earlier event of its ticket")] * len(batch)
+
+        async def send(chain: list[int]) -> None:
+            for n in chain:
+                results[n] = await client.publish(*messages[n])
+                if isinstance(results[n], TryAgain):
+                    return
+
+        await asyncio.gather(*map(send, chains.values()))
+        if any(isinstance(one, TryAgain) and one.paused for one in results):
+            self._fresh = False
+        return results

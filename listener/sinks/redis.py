@@ -1,0 +1,129 @@
+"""Events appended to a Redis stream, each id once within 8 h.
+
+Redis has no such memory of its own before 8.6, so a script looks for the id, appends the event and notes the id, all in
+one step of the server. redis_client.py has the connections and what the server's errors mean.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+from urllib.parse import unquote, urlsplit
+
+from listener.base.errors import ConfigError, Unavailable
+from listener.base.redact import remember
+from listener.event import ticket_of
+from listener.settings.rules import Count, Text, is_loopback
+from listener.settings.secrets import SecretSource
+from listener.sinks.network import Batch, BatchLimits, NetworkConfig
+from listener.sinks.results import Result, TryAgain
+
+if TYPE_CHECKING:
+    from listener.sinks.redis_client import Client
+
+WINDOW: Final = 8 * 3600  # seconds that an id is known; the platform pushes an event again for 7.1 hours
+FIELDS: Final = ("event_id", "event_type", "ticket_id", "data")
+SCRIPT: Final = """
+local window, most, added = ARGV[1], tonumber(ARGV[2]), 0
+for n = 2, #KEYS do
+  if redis.call('EXISTS', KEYS[n]) == 0 then
+    local at, entry = 3 + (n - 2) * 4, {'*'}
+    for i, name in ipairs({'event_id', 'event_type', 'ticket_id', 'data'}) do
+      entry[2 * i], entry[2 * i + 1] = name, ARGV[at + i - 1]
+    end
+    if most > 0 then
+      redis.call('XADD', KEYS[1], 'MAXLEN', '~', most, unpack(entry))
+    else
+      redis.call('XADD', KEYS[1], unpack(entry))
+    end
+    redis.call('SET', KEYS[n], '1', 'EX', window)
+    added = added + 1
+  end
+end
+return added
+"""
+"""KEYS: the stream, then one for each event. ARGV: seconds, the most entries to keep (0: all), each event's fields."""
+
+
+class RedisConfig(NetworkConfig, frozen=True, kw_only=True):
+    """`max_len`: about so many entries are kept, the oldest leave; None: all, as long as there is memory."""
+
+    type: Literal["redis"] = "redis"
+    url: SecretSource
+    stream: Annotated[str, Text(r"[!-~]{1,200}", 'a key such as "helpdesk"')] = "helpdesk"
+    max_len: Annotated[int | None, Count(1, 10**12)] = None
+    allow_plaintext: bool = False
+    batch: BatchLimits = BatchLimits(max_events=256)
+    in_flight: Annotated[int, Count(1, 1024)] = 4
+
+    def __post_init__(self) -> None:
+        if self.proxy:
+            raise ValueError("proxy is for HTTP: Redis is reached without one")
+
+
+class RedisSink:
+    def __init__(self, config: RedisConfig) -> None:
+        self._config = config
+        self._client: Client | None = None
+        self._fresh = False  # whether the address is as it is now
+        # In a cluster, keys with the same words in braces are on one server.
+        self._prefix = f"{config.stream}:" if "{" in config.stream else f"{{{config.stream}}}:"
+
+    async def open(self) -> None:
+        """Raises ConfigError where the address can't be used."""
+        await self._connect_anew()
+
+    async def deliver(self, batch: Batch) -> Sequence[Result]:
+        if not self._fresh:
+            await self._connect_anew()
+        assert self._client is not None, "opened first"  # noqa: S101 the worker's promise
+        keys, values = [self._config.stream], [str(WINDOW), str(self._config.max_len or 0)]
+        arguments: list[str | bytes] = list(values)
+        for one in batch:
+            event = one.event
+            keys.append(self._prefix + event.event_id)
+            arguments += [event.event_id, event.event_type, ticket_of(event.payload) or "", one.data]
+        result = await self._client.run(keys, arguments)
+        if isinstance(result, TryAgain) and result.paused:
+            self._fresh = False  # an address that was changed in its file works with the next attempt
+        return [result] * len(batch)
+
+    def reopen(self) -> None:
+        self._fresh = False
+
+    async def close(self) -> None:
+        if self._client:
+            await self._client.close()
+            self._client = None
+
+    async def probe(self) -> str:
+        """Looks at the stream and appends nothing. Raises Unavailable with what is wrong."""
+        await self._connect_anew()
+        assert self._client is not None, "just made"  # noqa: S101
+        kept = await self._client.look(self._config.stream)
+        if isinstance(kept, TryAgain):
+            raise Unavailable(f"sink {self._config.name}: {kept.reason}")
+        return f"the stream {self._config.stream} takes events; none was appended ({kept})"
+
+    async def _connect_anew(self) -> None:
+        from listener.sinks.redis_client import Client
+
+        url = checked(self._config.url.read(), allow_plaintext=self._config.allow_plaintext)
+        await self.close()
+        self._client, self._fresh = Client(self._config, url, SCRIPT), True
+
+
+def checked(url: str, *, allow_plaintext: bool) -> str:
+    """The address of a Redis server. Raises ConfigError without a word of it where it can't be used."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if parts.scheme not in ("redis", "rediss") or not host:
+        raise ConfigError("url is not an address such as rediss://user:password@redis.example:6379/0")
+    if parts.password:
+        remember(parts.password)
+        remember(unquote(parts.password))
+    if parts.scheme == "redis" and not is_loopback(host) and not allow_plaintext:
+        hint = "use rediss://, or set allow_plaintext = true"
+        raise ConfigError("redis:// is readable by anyone on the way", hint=hint)
+    return url

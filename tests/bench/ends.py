@@ -1,0 +1,140 @@
+"""What the sinks to databases and brokers take: events a second, and how long one is on its way.
+
+    python -m tests.bench.ends postgresql --events 100000
+
+Three figures: the sink alone, given lines that are ready, in batches that share no ticket; its worker, which reads and
+formats events that lie in the journal; and one event at a time, from its append to the journal to the answer of the
+other end. This process is pinned to one core and the server to another, or with --shared both to one.
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from listener.event import FORMATS
+from listener.journal import Journal
+from listener.sinks import new_network_sink
+from listener.sinks.network import Batch, NetworkConfig, Outgoing
+from listener.sinks.results import Delivered
+from tests.engines.ends import ENDS, End
+from tests.engines.working import drained, worker_of
+from tests.journal.keeping import opened, until
+from tests.network.sending import fill
+from tests.samples import encode, example, received, ticket
+
+SINGLES = 200  # events whose delay is measured one by one
+A_TICKET = 20  # events
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Events a second, and the share of a core that this process used for them."""
+
+    rate: float
+    used: float
+
+
+@contextmanager
+def figure(events: int, found: list[Figure]) -> Iterator[None]:
+    began, cpu = time.monotonic(), time.process_time()
+    yield
+    seconds, used = time.monotonic() - began, time.process_time() - cpu
+    found.append(Figure(events / seconds, used / seconds))
+
+
+def batches_of(config: NetworkConfig, events: int) -> list[list[Batch]]:
+    """For each of the requests under way the batches that it sends one after the other; a ticket is in one of them."""
+    lanes: list[list[Outgoing]] = [[] for _ in range(config.in_flight)]
+    for n in range(events):
+        about = ticket(ticket_id=f"t{n // A_TICKET}")
+        event = received(encode(example(f"a{n}", ticket=about)), seq=n + 1)
+        lanes[n // A_TICKET % len(lanes)].append(Outgoing(event, FORMATS["record"](event)))
+    most = config.batch.max_events
+    return [[Batch(lane[at : at + most]) for at in range(0, len(lane), most)] for lane in lanes]
+
+
+async def alone(config: NetworkConfig, lanes: Sequence[Sequence[Batch]]) -> None:
+    sink = new_network_sink(config)
+    await sink.open()
+
+    async def send(lane: Sequence[Batch]) -> None:
+        for batch in lane:
+            assert all(isinstance(one, Delivered) for one in await sink.deliver(batch))
+
+    await asyncio.gather(*map(send, lanes))
+    await sink.close()
+
+
+def with_its_worker(end: End, journal: Journal) -> None:
+    worker = worker_of(journal, end.sink(name="all"))
+    worker.start()
+    drained(worker, 600)
+    worker.abandon()
+    assert worker.join(20)
+
+
+def delays(end: End, journal: Journal) -> list[float]:
+    """Milliseconds for each of some events that come one by one."""
+    worker = worker_of(journal, end.sink(name="single", max_events=1))
+    worker.start()
+    found = []
+    for n in range(SINGLES):
+        (event_id,) = fill(journal, 1, 1, first=10**7 + n)
+        began = time.monotonic()
+        until(lambda: worker.state.seq >= journal.last_seq, event_id)
+        found.append((time.monotonic() - began) * 1000)
+    worker.abandon()
+    assert worker.join(20)
+    return sorted(found)
+
+
+def measure(kind: str, events: int, shared: bool) -> None:
+    found: list[Figure] = []
+    cores = sorted(os.sched_getaffinity(0))
+    with (
+        tempfile.TemporaryDirectory() as home,
+        ENDS[kind]() as end,
+        opened(Path(home) / "j.db", max_size=2**33) as journal,
+    ):
+        fill(journal, events, max(1, events // A_TICKET))
+        lanes = batches_of(end.sink(), events)
+        os.sched_setaffinity(0, {cores[0]})
+        end.server.pin(cores[0] if shared else cores[-1])
+        with figure(events, found):
+            asyncio.run(alone(end.sink(), lanes))
+        assert end.count() == events
+        with figure(events, found):
+            with_its_worker(end, journal)
+        assert end.count() == 2 * events
+        with opened(Path(home) / "k.db") as other:
+            each = delays(end, other)
+        os.sched_setaffinity(0, set(cores))
+    sink, worker = found
+    sys.stdout.write(
+        f"{kind}, {'one core for both' if shared else 'a core each'}, {events} events:"
+        f" sink alone {sink.rate:,.0f}/s ({sink.used:.0%} of its core),"
+        f" with its worker {worker.rate:,.0f}/s ({worker.used:.0%}),"
+        f" one by one p50 {statistics.median(each):.1f} ms, p99 {each[len(each) * 99 // 100]:.1f} ms\n"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kinds", nargs="*", default=list(ENDS))
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--shared", action="store_true", help="the server on this process's core")
+    given = parser.parse_args()
+    for kind in given.kinds:
+        measure(kind, given.events, given.shared)
+
+
+if __name__ == "__main__":
+    main()
