@@ -87,6 +87,7 @@ class Running:
             on_delivered=timings.on_delivered,
             feishu=lambda: self.settings.feishu,
             view=self._calls.stage.view,
+            meter=self._calls.meter,
         )
         self._source = self._new_source()
         self.clients = ClientsState(settings.feishu.expected_clients)
