@@ -92,6 +92,15 @@ class NetworkWorker:
         self._endpoint.hurry()
         self._call()
 
+    def retry_waiting(self) -> None:
+        """What waits aside is attempted now. From another thread."""
+        if (loop := self._loop) and not loop.is_closed():
+            loop.call_soon_threadsafe(self._hurry)
+        self._call()
+
+    def _hurry(self) -> None:
+        self._verdicts.aside.hurry()
+
     @property
     def cursor(self) -> Cursor:
         """Where it is; where it was left once it has ended."""
@@ -248,7 +257,9 @@ class NetworkWorker:
 
     async def _rest(self) -> None:
         """Until something happens: an answer, a commit, a new event, a time that was set."""
-        if self._only_orders or self._progress.read_to >= self._journal.last_seq:
+        if self._feed.preparing:
+            self._feed.preparing[0].add_done_callback(lambda _: self._wake.set())
+        elif self._only_orders or self._progress.read_to >= self._journal.last_seq:
             self._watch()
         elif not self._feed.is_full:
             await asyncio.sleep(0)
@@ -275,6 +286,8 @@ class NetworkWorker:
 
     async def _end(self) -> None:
         """Requests under way get a moment to end; what they came to is kept."""
+        if self._feed.preparing:
+            await asyncio.wait([self._feed.preparing[0]], timeout=1.0)
         self._preparer.close()
         await wind_up(self._tasks, lambda: self._drain_to is not None)
         try:

@@ -64,8 +64,10 @@ class Workers:
         limit: int | None = None,
         on_delivered: OnDelivered | None = None,
         feishu: Callable[[], Feishu] | None = None,
+        view: Callable[[SinkConfig], Any] | None = None,
     ) -> None:
         self._feishu = feishu
+        self._view = view or (lambda config: journal)  # the journal as a sink is to see it
         self._journal, self._on_end, self._limit, self._on_delivered = journal, on_end, limit, on_delivered
         self._formatter = Formatter(share=False)
         self._wanted: dict[str, SinkConfig] = {}
@@ -144,7 +146,7 @@ class Workers:
         self._journal.retention.hold(config.name)
         worker = new_worker(
             config,
-            self._journal,
+            self._view(config),
             cursor,
             formatter=self._formatter,
             abandon=abandon,

@@ -49,7 +49,10 @@ class Discreet:
 
 
 class Received(Discreet, msgspec.Struct, frozen=True, gc=False):
-    """One event as the journal keeps it: `payload` is the platform's exact bytes, `received_ms` Unix ms."""
+    """One event as the journal keeps it: `payload` is the platform's exact bytes, `received_ms` Unix ms.
+
+    `added` is a JSON object of what was fetched for it (`_Added`), or b"".
+    """
 
     SHOWN = ("seq", "event_id", "event_type")
 
@@ -58,6 +61,7 @@ class Received(Discreet, msgspec.Struct, frozen=True, gc=False):
     event_type: str
     received_ms: int
     payload: bytes
+    added: bytes = b""
 
 
 class Event(Discreet, msgspec.Struct, frozen=True):
@@ -187,8 +191,20 @@ class _Record(msgspec.Struct, gc=False):
     seq: int
     event: Any
     plain_text: Any
+    ticket_detail: Any = UNSET
+    ticket_detail_error: Any = UNSET
+    attachments: Any = UNSET
 
 
+class _Added(msgspec.Struct, gc=False):
+    """What was fetched for an event; its JSON goes into the record as it is."""
+
+    ticket_detail: msgspec.Raw | msgspec.UnsetType = UNSET
+    ticket_detail_error: msgspec.Raw | msgspec.UnsetType = UNSET
+    attachments: msgspec.Raw | msgspec.UnsetType = UNSET
+
+
+_added = msgspec.json.Decoder(_Added).decode
 _OWN: Final = {*_Record.__struct_fields__, "extra"}
 
 
@@ -211,6 +227,10 @@ def _record(received: Received) -> bytes:
         event=event,
         plain_text=UNSET if words is None else words,
     )
+    if received.added:
+        added = _added(received.added)
+        record.ticket_detail, record.attachments = added.ticket_detail, added.attachments
+        record.ticket_detail_error = added.ticket_detail_error
     _remove_tokens(header, envelope, event)
     return _encode(_with_unknown(record, header, envelope) if header or envelope else record)
 

@@ -36,9 +36,10 @@ _numbers = count(1)
 
 @dataclass
 class Hook:
-    """The other end of the http sink; it refuses the events whose body holds one of `refused`."""
+    """The other end of the http sink; it refuses the events whose body holds one of `refused`, fails at `failing`."""
 
     refused: list[bytes] = field(default_factory=list)
+    failing: list[bytes] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
     port: int = 0
 
@@ -50,12 +51,13 @@ class Hook:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                wrong = any(part in body for part in hook.refused)
-                if not wrong:
+                status = 422 if any(part in body for part in hook.refused) else 200
+                status = 500 if any(part in body for part in hook.failing) else status
+                if status == 200:
                     hook.taken.append(body)
-                self.send_response(422 if wrong else 200)
+                self.send_response(status)
                 self.end_headers()
-                self.wfile.write(b"no customer of that name" if wrong else b"")
+                self.wfile.write(b"no customer of that name" if status == 422 else b"")
 
             def log_message(self, *_: Any) -> None:
                 """Says nothing."""
@@ -91,6 +93,10 @@ class Served:
     def unlocked(self) -> str:
         """The page's address, with the token for its buttons."""
         return f"{self.url}/#token={TOKEN}"
+
+    def conversation(self, ticket_id: str = "7000000000000000001") -> str:
+        """The address of a ticket's conversation."""
+        return f"{self.url}/#/tickets/{ticket_id}"
 
     def push(
         self, text: str, ticket_id: str = "7000000000000000001", *, sender: int = 2, status: int = 2, wait: bool = True

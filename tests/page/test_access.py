@@ -117,6 +117,18 @@ def test_an_action_needs_the_page_itself_the_token_and_json(page: Served) -> Non
     )
 
 
+def test_behind_a_proxy_with_tls_one_logs_in_and_acts(page: Served) -> None:
+    proxied = {"X_Forwarded_Host": "desk.example", "X_Forwarded_For": "203.0.113.9", "X_Forwarded_Proto": "https"}
+    answer, _ = _ask(
+        page.port, "POST", "/api/login", {"token": TOKEN}, Origin="https://desk.example", **JSON, **proxied
+    )
+    cookie = str(answer.getheader("Set-Cookie"))
+    assert "; Secure" in cookie
+    own = {"Cookie": cookie.partition(";")[0]} | JSON | proxied
+    assert 200 == _status(page.port, "POST", "/api/retry", {"sink": "crm"}, Origin="https://desk.example", **own)
+    assert 403 == _status(page.port, "POST", "/api/retry", {"sink": "crm"}, Origin="https://evil.test", **own)
+
+
 @pytest.mark.parametrize(
     "body",
     [

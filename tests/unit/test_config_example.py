@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from listener.settings.config import Backfill, Enrich, Feishu, Journal, Log, Settings, Source, load, template
+from listener.settings.config import Backfill, Enrich, Feishu, Http, Journal, Log, Settings, Source, load, template
 from listener.settings.convert import unwrap
 from listener.settings.reader import settings_of
 from listener.sinks import TYPES
@@ -22,6 +22,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "journal": Journal,
     "enrich": Enrich,
     "backfill": Backfill,
+    "http": Http,
     "log": Log,
 }
 # Of a sink, what all types share is described once; these are examples, not defaults.
@@ -50,6 +51,10 @@ EXAMPLES = (
     "env",
     "dsn",
     "servers",
+    "brokers",
+    "topic",
+    "username",
+    "password",
     "max_len",
     "credentials_file",
 )

@@ -79,14 +79,15 @@ class Access:
                 await asyncio.sleep(WRONG)
                 return plain(HTTPStatus.FORBIDDEN, "that is not the token")
         value = _signed(token, str(int(time.time()) + WEEK)).decode()
-        return Page(b"{}", content_type="application/json", headers={"Set-Cookie": self._set(value, WEEK)})
+        return Page(b"{}", content_type="application/json", headers={"Set-Cookie": self._set(value, WEEK, request)})
 
-    def log_out(self) -> Page:
+    def log_out(self, request: Request) -> Page:
         """Takes the cookie away."""
-        return Page(b"{}", content_type="application/json", headers={"Set-Cookie": self._set("", 0)})
+        return Page(b"{}", content_type="application/json", headers={"Set-Cookie": self._set("", 0, request)})
 
-    def _set(self, value: str, seconds: int) -> str:
-        return f"{self._cookie}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict"
+    def _set(self, value: str, seconds: int, request: Request) -> str:
+        secure = "; Secure" if request.headers.get("X-Forwarded-Proto") == "https" else ""
+        return f"{self._cookie}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
     async def _current(self) -> bytes | None:
         """The token, read again now and then: it may be exchanged while the daemon runs."""
@@ -107,11 +108,16 @@ def _signed(token: bytes, until: str) -> bytes:
 
 
 def _is_same_origin(request: Request, *, needs_origin: bool) -> bool:
-    """Whether a page of this very address asks. Browsers tell it; what is no browser tells nothing, and may read."""
+    """Whether a page of this very address asks. Browsers tell it; what is no browser tells nothing, and may read.
+
+    A reverse proxy says in X-Forwarded-Host under which name it was asked. A page of another origin can't add that
+    header: its browser would ask first whether it may, and we never say yes.
+    """
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = request.headers.get("Origin")
     if origin is None:
         return not needs_origin
     parts = urlsplit(origin)
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and parts.netloc.lower() == request.host.lower()
+    own = {request.host.lower(), request.headers.get("X-Forwarded-Host", "").lower()} - {""}
+    return parts.scheme in ("http", "https") and parts.netloc.lower() in own

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Protocol, runtime_checkable
 
 import msgspec
 
 from listener.base.errors import ListenError
 from listener.base.logs import get_logger
+from listener.delivery.attempts import SinkState
 from listener.journal import decisions
 from listener.observe.facts import Facts
 
@@ -30,6 +31,15 @@ class Again(msgspec.Struct, forbid_unknown_fields=True):
 
     sink: Name
     seq: Number
+
+
+@runtime_checkable
+class Hurried(Protocol):
+    """A sink's worker that has events waiting beside its position."""
+
+    state: SinkState
+
+    def retry_waiting(self) -> None: ...
 
 
 class Refused(ListenError):
@@ -66,6 +76,16 @@ class Actions:
             raise Refused(f"{asked.sink} has yet to get that event, or it is not kept any more")
         log.info("an event is replayed: somebody asked for it on the page", sink=asked.sink, seq=asked.seq)
         return 1
+
+    async def hurry(self, body: bytes) -> int:
+        """Has a sink attempt what waits for another attempt now; only sinks on the network have such events."""
+        asked = msgspec.json.decode(body, type=Letters)
+        self._check_sink(asked.sink)
+        (worker,) = [worker for worker in self._facts.workers if worker.config.name == asked.sink]
+        if not isinstance(worker, Hurried):
+            raise Refused(f"nothing waits for {asked.sink}")
+        worker.retry_waiting()
+        return worker.state.waiting
 
     def _check_sink(self, name: str) -> None:
         if name not in [worker.config.name for worker in self._facts.workers]:

@@ -28,6 +28,7 @@ SAFE = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+UNBUFFERED = {"X-Accel-Buffering": "no"}  # for nginx, which would hold a stream back
 
 
 class Login(msgspec.Struct):
@@ -52,6 +53,7 @@ class Pages:
         asked = {"messages": self._messages, "event": self._event, "letters": self._letters, "pace": self._pace}
         asked |= {"numbers": self._numbers, "stream": self._follow, "me": self._me}
         done = {"retry": self._actions.retry, "discard": self._actions.discard, "replay": self._actions.replay}
+        done |= {"hurry": self._actions.hurry}
         return (
             {("GET", path): partial(self._file, name) for path, name in _static().items()}
             | {("GET", f"/api/{name}"): partial(self._read, route) for name, route in asked.items()}
@@ -97,7 +99,7 @@ class Pages:
         return await self._access.log_in(request, given) if _is_json(request) else plain(HTTPStatus.BAD_REQUEST)
 
     async def _log_out(self, request: Request) -> Page:
-        return await self._access.refusal_to_act(request) or self._access.log_out()
+        return await self._access.refusal_to_act(request) or self._access.log_out(request)
 
     async def _me(self, request: Request) -> Page:
         known = {"may_act": await self._access.may_act(request), "has_token": self._access.has_token}
@@ -127,7 +129,7 @@ class Pages:
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, "so many pages are open already")
         seen = request.headers.get("Last-Event-ID") or request.query.get("after") or ""
         after = _seq(int(seen)) if seen.isascii() and seen.isdigit() else None
-        return Page(self._stream.follow(after), content_type="text/event-stream", headers=SAFE)
+        return Page(self._stream.follow(after), content_type="text/event-stream", headers=SAFE | UNBUFFERED)
 
 
 def _static() -> dict[str, str]:

@@ -39,7 +39,9 @@ function group(letters) {
 }
 
 function section(title, sink, letters, all, load, why = "") {
-  const buttons = sink && letters.length > 1 ? h("div", { class: "buttons" },
+  const waits = letters[0]?.state === "waiting" && [...new Set(letters.map((one) => one.sink))];
+  const buttons = waits ? h("div", { class: "buttons" }, waits.map((one) => actionButton(waits.length > 1 ? `${t("now_try")}: ${one}` : t("now_try"), "", () => act("hurry", { sink: one }, () => t("hurried")).then(load))))
+    : sink && letters.length > 1 ? h("div", { class: "buttons" },
     sink === "-" ? null : actionButton(t("retry_all"), "", () => retry({ sink }).then(load)),
     actionButton(t("discard_all"), "danger", () => discard({ sink }, title).then(load))) : null;
   return h("section", { class: "card" },
