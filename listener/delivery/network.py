@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
@@ -264,11 +265,8 @@ class NetworkWorker:
         elif not self._feed.is_full:
             await asyncio.sleep(0)
             return
-        try:
-            async with asyncio.timeout(self._until_due()):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), self._until_due())
         self._wake.clear()
 
     def _until_due(self) -> float:
