@@ -8,6 +8,7 @@ from collections.abc import Callable
 from listener.backfill.budget import restored
 from listener.backfill.command import api_maker
 from listener.backfill.daemon import Backfiller
+from listener.enrich.stage import Stage
 from listener.feishu.api import Api
 from listener.feishu.meter import Meter
 from listener.feishu.network import network_of
@@ -24,6 +25,16 @@ class Calls:
         self.meter = restored(Meter(settings.feishu.max_calls_per_month), journal)
         self._api: Api | None = None
         self.backfiller = Backfiller(settings, journal, self.meter, self.tickets, connected)
+        self.stage = Stage(settings, journal, lambda: self.tickets(settings.feishu.helpdesk_id or ""))
+
+    def start(self) -> None:
+        """Raises JournalError."""
+        self.stage.start()
+        self.backfiller.start()
+
+    def stop(self) -> None:
+        """What is under way is left to the next start."""
+        self.stage.stop()
 
     def reload(self, settings: Settings) -> None:
         """Reads the secrets anew at the next call."""

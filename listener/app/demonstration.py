@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from listener.app.daemon import Bounds, Service
+from listener.app.daemon import run
+from listener.app.running import Bounds
 from listener.base.errors import EX_IOERR, ListenError
-from listener.settings.config import load
+from listener.settings.config import Settings, load
 from listener.simulator import Delivery, PlatformThread, conversation
 
 APP_ID, SECRET = "cli_a5ca1ab1e0ddba11", "demo-secret"  # the stand-in's own
@@ -63,17 +64,17 @@ class Demo:
         os.environ["no_proxy"] = "*"  # everything here is on loopback
         with PlatformThread(scale=0.01) as stand_in, tempfile.TemporaryDirectory() as state:
             stand_in.platform.gateway.client_config |= {"ReconnectNonce": 0}
-            service = _service(stand_in.url, Path(state), self.count, PAGE if self.page else "")
+            settings = _settings(stand_in.url, Path(state), PAGE if self.page else "")
             storyteller = threading.Thread(target=self._play, args=(stand_in,), daemon=True)
             self.tell(f"the stand-in platform is at {stand_in.url}; the real listener connects / 正在连接…")
-            self._address = _page_of(service)
+            self._address = _page_of(settings)
             storyteller.start()
-            service.run()
+            running = run(settings, Bounds(max_events=self.count))
             self._done.set()
             storyteller.join(WAIT)
         if self.failure:
             raise DemoFailed(self.failure)
-        story = f"{service.delivered} records, {self.repeated} duplicate dropped, {self.cuts} cut survived"
+        story = f"{running.delivered} records, {self.repeated} duplicate dropped, {self.cuts} cut survived"
         self.tell(f"done: {story} / 完成")
 
     def _play(self, stand_in: PlatformThread) -> None:
@@ -120,18 +121,18 @@ class Demo:
         self.tell(f"back after {_ms(begun)} ms / 已重新连接")
 
 
-def _service(url: str, state: Path, count: int | None, more: str) -> Service:
+def _settings(url: str, state: Path, more: str) -> Settings:
     config, token = state / "config.toml", state / "token"
     token.touch(0o600)
     token.write_text(secrets.token_urlsafe(16), encoding="utf-8")
     config.write_text(CONFIG + more.format(port=_free_port()), encoding="utf-8")
     env = {"FEISHU_APP_ID": APP_ID, "FEISHU_APP_SECRET": SECRET, "FEISHU_DOMAIN": url, "STATE_DIRECTORY": str(state)}
-    return Service(load(config, env), Bounds(max_events=count))
+    return load(config, env)
 
 
-def _page_of(service: Service) -> str:
+def _page_of(settings: Settings) -> str:
     """The page's address with the token of its buttons, which a browser keeps to itself after the "#"; "" for none."""
-    http = service.settings.http
+    http = settings.http
     return f"http://{http.listen}/#token={http.token.read()}" if http.listen and http.token else ""
 
 

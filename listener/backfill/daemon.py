@@ -53,7 +53,7 @@ class Backfiller:
         self._seen_ms = int(seen) if seen is not None else None
         self._thread.start()
 
-    def stop(self, timeout: float = 1.0) -> None:
+    def stop(self, timeout: float = 0.3) -> None:
         """What is left is done after the next start."""
         self._stopping.set()
         self._thread.join(timeout)
@@ -80,9 +80,11 @@ class Backfiller:
                 self._next()
             except Stopped:
                 break
-            except ListenError:
-                continue  # told, and noted with the job
+            except ListenError as e:
+                log.debug("a backfill has ended", because=str(e))  # told, and noted with the job
             except Exception:
+                if self._stopping.is_set():
+                    break  # the journal is closed already
                 log.exception("a backfill failed in a way that it should not")
                 self._next_job = time.monotonic() + 60
             self._stopping.wait(LOOK)

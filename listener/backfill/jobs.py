@@ -107,13 +107,16 @@ class Jobs:
     def _keep(self, wanted: list[Row], ticket: Row) -> int:
         """How many of these were new. A full journal makes it wait."""
         left = [payload(message, ticket, self.app_id) for message in wanted]
-        fresh = 0
+        fresh = tries = 0
         while left:
             fetched = [Pending(body, event_id, TICKET_MESSAGE) for event_id, body in left]
             self.journal.keep(fetched)
             fresh += sum(one.code == KEPT and not one.duplicate for one in fetched)
             left = [(one.event_id, one.payload) for one in fetched if one.code != KEPT]
             if left:
+                tries += 1
+                if self.attempts is not None and tries >= self.attempts:
+                    raise JournalError("the journal takes nothing now", hint="helpdesk-listen status says why")
                 self.pause(PAUSES[1])
         return fresh
 

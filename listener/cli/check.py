@@ -75,15 +75,17 @@ def _tell(wanted: "Settings") -> None:
 
 
 def _place(sink: "SinkConfig") -> str:
-    """Where a sink's events go, as far as its settings say so in one of the usual names."""
+    """Where a sink's events go, as far as its settings say so in one of the usual names and that is no secret."""
     from listener.settings.secrets import SecretSource
 
     if path := getattr(sink, "path", None):
         return f" → {path} ({_writable(path)})"
-    if isinstance(url := getattr(sink, "url", None), SecretSource):
-        return f" → {getattr(sink, 'service', 'url')}, its address from {url.describe()}"
-    place = url or getattr(sink, "chat_id", None) or next(iter(getattr(sink, "command", ())), None)
-    return f" → {place}" if place else ""
+    place = getattr(sink, "url", None) or getattr(sink, "dsn", None)
+    if isinstance(place, SecretSource):
+        return f" → {getattr(sink, 'service', sink.type)}, its address from {place.describe()}"
+    place = place or getattr(sink, "chat_id", None) or next(iter(getattr(sink, "command", ())), None)
+    servers = getattr(sink, "servers", None) or getattr(sink, "brokers", ())
+    return f" → {place}" if place else f" → {', '.join(map(str, servers))}" if servers else ""
 
 
 def _page(wanted: "Settings") -> str:

@@ -42,7 +42,8 @@ def start(
     from listener.base import logs
 
     signals.stoppable_at_once()
-    from listener.app.daemon import Bounds, Service
+    from listener.app.daemon import run
+    from listener.app.running import Bounds
 
     def read() -> "Settings":
         wanted = checked(context, config)
@@ -55,7 +56,7 @@ def start(
     for warning in wanted.warnings:
         note(f"helpdesk-listen: warning: {warning}")
     bounds = Bounds(max_events=max_events, seconds=for_)
-    Service(wanted, bounds, reread=read).run()
+    run(wanted, bounds, reread=read)
 
 
 def _tell_secret(wanted: "Settings") -> None:

@@ -1,7 +1,8 @@
 """What a network sink is to send: new events ahead of its cursor, replays and retries, and those that wait aside."""
 
+import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from listener.delivery.lanes import Item, Lanes, Sending
 from listener.delivery.preparing import Preparer
@@ -36,6 +37,7 @@ class Feed:
         self.step: Step | None = None  # of the order that is being carried out
         self.next_look = 0.0
         self.filtered = 0
+        self.preparing: tuple[asyncio.Task[list[tuple[Received, Line | str | None]]], bool] | None = None
         self._window = max(WINDOW, 4 * config.in_flight * config.batch.max_events)
 
     @property
@@ -47,16 +49,16 @@ class Feed:
         """A chunk of what is new, while there is room; `jammed`: none of what was read may go out now."""
         jammed = jammed and self._lanes.size < JAMMED
         room = self._lanes.size < self._window or jammed
-        if not room or self.progress.bytes > MAX_BYTES:
+        if not room or self.progress.bytes > MAX_BYTES or self.is_preparing:
             return
         last = self._journal.last_seq
         events = self._journal.read(self.progress.read_to, CHUNK)
-        self._add([event for event in events if self.progress.begin(event)], replayed=False)
+        self._begin([event for event in events if self.progress.begin(event)], replayed=False)
         self.progress.read_to = events[-1].seq if events else max(last, self.progress.read_to)
 
     def take_orders(self) -> None:
         """Puts the next events of a replay or retry in their tickets' lanes; as many as may be under way."""
-        if self.step is not None or time.monotonic() < self.next_look:
+        if self.step is not None or time.monotonic() < self.next_look or self.is_preparing:
             return
         name, most = self.config.name, self.config.in_flight * self.config.batch.max_events
         order = self._journal.next_order(name)
@@ -66,10 +68,27 @@ class Feed:
         events, upto = self._journal.ordered(order, order.done_seq, most)
         events = [event for event in events if event.seq not in self._verdicts.aside.seqs]
         self.step = Step(order, upto, {event.seq for event in events})
-        self._add(events, replayed=True)
+        self._begin(events, replayed=True)
 
-    def _add(self, events: Sequence[Received], *, replayed: bool) -> None:
-        for event, line in self._prepared(events):
+    @property
+    def is_preparing(self) -> bool:
+        """Whether a thread still runs the users' expressions on what was read last; if not, its events are added."""
+        if self.preparing and self.preparing[0].done():
+            done, replayed = self.preparing
+            self.preparing = None
+            self._add(done.result(), replayed=replayed)
+        return self.preparing is not None
+
+    def _begin(self, events: Sequence[Received], *, replayed: bool) -> None:
+        """Expressions of users may take their time, and the answers to requests must not wait for them."""
+        if not self._preparer.may_take_long:
+            self._add(self._prepared(events), replayed=replayed)
+        elif events:
+            task = asyncio.ensure_future(asyncio.to_thread(lambda: list(self._prepared(events))))
+            self.preparing = task, replayed
+
+    def _add(self, prepared: Iterable[tuple[Received, Line | str | None]], *, replayed: bool) -> None:
+        for event, line in prepared:
             item = Item(event.seq, self._key(event), Line(event, b""), replayed, added=time.monotonic())
             if not self._fits(item, line):
                 continue
@@ -110,7 +129,7 @@ class Feed:
     def from_aside(self) -> Sending | None:
         """The first of a ticket that waits aside and whose attempt is due."""
         aside = self._verdicts.aside
-        while row := aside.take(int(time.time() * 1000)):
+        while not self.is_preparing and (row := aside.take(int(time.time() * 1000))):
             events = self._journal.read(row.seq - 1, 1)
             item = Item(row.seq, row.ticket, Line(Received(row.seq, "", "", 0, b""), b""), row.replayed, aside=True)
             item.attempts, item.first_ms = row.attempts, row.first_ms

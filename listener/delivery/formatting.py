@@ -18,7 +18,7 @@ class Formatter:
 
     def __init__(self, share: bool) -> None:
         self.share = share  # whether several sinks may want the same
-        self._known: dict[tuple[int, str], bytes] = {}
+        self._known: dict[tuple[int, str, bool], bytes] = {}
         self._bytes = 0
         self._guard = threading.Lock()
 
@@ -45,7 +45,7 @@ class Formatter:
             lines.extend(Line(event, _formatted(event, form)) for event in events)
 
     def _line(self, event: Received, form: str) -> bytes:
-        key = (event.seq, form)
+        key = (event.seq, form, bool(event.added))
         line = self._known.get(key)
         if line is None:
             line = self._known[key] = _formatted(event, form)

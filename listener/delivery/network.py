@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
@@ -197,8 +198,7 @@ class NetworkWorker:
             return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most, hurry=hurry)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
         again = None if self._fresh_probe else self._lanes.again(NEVER)
-        fresh = again or self._lanes.take(now, most, hurry=True)
-        return fresh or self._lanes.again(NEVER) or self._feed.from_aside()
+        return again or self._lanes.take(now, most, hurry=True) or self._lanes.again(NEVER) or self._feed.from_aside()
 
     def _budget(self) -> int:
         if self._limit is None:
@@ -257,16 +257,16 @@ class NetworkWorker:
 
     async def _rest(self) -> None:
         """Until something happens: an answer, a commit, a new event, a time that was set."""
-        if self._only_orders or self._progress.read_to >= self._journal.last_seq:
+        if self._feed.preparing:
+            self._feed.preparing[0].add_done_callback(lambda _: self._wake.set())
+        elif self._only_orders or self._progress.read_to >= self._journal.last_seq:
             self._watch()
         elif not self._feed.is_full:
             await asyncio.sleep(0)
             return
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._until_due()):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
         self._wake.clear()
 
     def _until_due(self) -> float:
@@ -284,6 +284,8 @@ class NetworkWorker:
 
     async def _end(self) -> None:
         """Requests under way get a moment to end; what they came to is kept."""
+        if self._feed.preparing:
+            await asyncio.wait([self._feed.preparing[0]], timeout=1.0)
         self._preparer.close()
         await wind_up(self._tasks, lambda: self._drain_to is not None)
         try:

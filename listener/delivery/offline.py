@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from listener.base.errors import ConfigError, SinkFailed
 from listener.base.logs import configure
@@ -12,6 +13,7 @@ from listener.delivery.attempts import SinkState
 from listener.delivery.formatting import Formatter
 from listener.delivery.jq import refuse_broken
 from listener.delivery.workers import new_worker
+from listener.enrich.view import View, wants
 from listener.event import Unparsable, identify
 from listener.journal import Journal, Pending, erasure, redelivery
 from listener.journal.erasure import Found
@@ -103,8 +105,9 @@ def _carry_out(settings: Settings, journal: Journal, sink: str) -> None:
     config, abandon = sink_config(settings, sink), threading.Event()
     refuse_broken([config])
     cursor = journal.attach((s.name, s.start == "earliest") for s in settings.sinks)[sink]
+    seen: Any = View(journal, lambda: journal.last_seq) if wants(config, settings.enrich) else journal
     formatter = Formatter(share=False)
-    worker = new_worker(config, journal, cursor, formatter=formatter, abandon=abandon, feishu=lambda: settings.feishu)
+    worker = new_worker(config, seen, cursor, formatter=formatter, abandon=abandon, feishu=lambda: settings.feishu)
     work: Future[None] = Future()
     threading.Thread(target=_run, args=(worker.carry_out_orders, work), name="replay", daemon=True).start()
     if problem := _wait(work, worker.state):

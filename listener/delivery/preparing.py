@@ -43,6 +43,11 @@ class Preparer:
         self._reshaped = reshaping(config.omit, config.mask)
         self._program = Program.of(config, stopping)
 
+    @property
+    def may_take_long(self) -> bool:
+        """Whether there are expressions of users: one that runs away is ended after a second."""
+        return self._program is not None
+
     def prepare(self, events: Sequence[Received]) -> Prepared:
         """Of at least one event: what came of all, or of those before one on which a step fails."""
         only = self._only

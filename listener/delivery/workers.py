@@ -9,6 +9,7 @@ from typing import Any
 
 from listener.delivery.formatting import Formatter
 from listener.delivery.worker import Worker
+from listener.feishu.meter import Meter
 from listener.journal import Cursor, Journal
 from listener.settings.config import Feishu
 from listener.sinks import new_network_sink, new_sink
@@ -28,29 +29,30 @@ def new_worker(
     *,
     abandon: threading.Event,
     feishu: Callable[[], Feishu] | None = None,
+    meter: Meter | None = None,
     **more: Any,
 ) -> Worker:
     """The worker that the sink's kind wants; a NetworkWorker has the same outer interface.
 
-    `feishu` gives the app's settings to a sink that writes as the app.
+    `feishu` gives the app's settings to a sink that writes as the app; `meter` counts its calls.
     """
     if isinstance(config, NetworkConfig):
         from listener.delivery.network import NetworkWorker
 
         sink = new_network_sink(config)
         if isinstance(sink, ChatSink) and feishu:
-            sink.app_bot = _app_bot(config, feishu)
+            sink.app_bot = _app_bot(config, feishu, meter)
         made: Any = NetworkWorker(config, sink, journal, cursor, abandon=abandon, **more)
         return made  # type: ignore[no-any-return]
     return Worker(config, new_sink(config, abandon), journal, cursor, abandon=abandon, **more)
 
 
-def _app_bot(config: NetworkConfig, feishu: Callable[[], Feishu]) -> Bot | None:
+def _app_bot(config: NetworkConfig, feishu: Callable[[], Feishu], meter: Meter | None) -> Bot | None:
     if not isinstance(config, ChatConfig) or config.chat_id is None:
         return None
     from listener.feishu.messages import AppBot
 
-    return AppBot(feishu, config.chat_id)
+    return AppBot(feishu, config.chat_id, meter)
 
 
 class Workers:
@@ -64,8 +66,12 @@ class Workers:
         limit: int | None = None,
         on_delivered: OnDelivered | None = None,
         feishu: Callable[[], Feishu] | None = None,
+        view: Callable[[SinkConfig], Any] | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._feishu = feishu
+        self._meter = meter
+        self._view = view or (lambda config: journal)  # the journal as a sink is to see it
         self._journal, self._on_end, self._limit, self._on_delivered = journal, on_end, limit, on_delivered
         self._formatter = Formatter(share=False)
         self._wanted: dict[str, SinkConfig] = {}
@@ -144,11 +150,12 @@ class Workers:
         self._journal.retention.hold(config.name)
         worker = new_worker(
             config,
-            self._journal,
+            self._view(config),
             cursor,
             formatter=self._formatter,
             abandon=abandon,
             feishu=self._feishu,
+            meter=self._meter,
             limit=self._limit,
             on_end=self._on_end,
             on_delivered=partial(self._on_delivered, config.name) if self._on_delivered else None,

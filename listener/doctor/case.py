@@ -6,6 +6,7 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 from listener.feishu.api import Api, Helpdesk, helpdesk_of
+from listener.feishu.meter import Meter
 from listener.feishu.network import Answer, Network, network_of
 from listener.settings.config import Settings
 
@@ -26,7 +27,9 @@ class Case:
     @cached_property
     def api(self) -> Api:
         """Doesn't wait, even if the platform asks for it. Raises ConfigError."""
-        return Api(self.settings.feishu, self.network, patience=0)
+        meter = Meter()
+        meter.optional = False  # a person asks: counted, and never refused
+        return Api(self.settings.feishu, self.network, patience=0, meter=meter)
 
     @property
     def domain(self) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from listener.app.daemon import Bounds, Service
+from listener.app.daemon import opened, run
+from listener.app.running import Bounds
 from listener.base.errors import JournalError, ListenError
 from listener.base.threads import DaemonExecutor
 from listener.doctor.report import Step
-from listener.journal import Journal
 from listener.journal.inspect import holder, look
 from listener.settings.config import Settings
 
@@ -63,18 +63,17 @@ def _last_seq(settings: Settings) -> int:
 
 def _listened(settings: Settings, seconds: float) -> float | None:
     """The daemon itself without its sinks, which get their place in the journal before: nothing passes them by."""
-    journal = Journal(settings.journal.path, keep_s=settings.journal.keep, max_size=settings.journal.max_size)
-    journal.start()
-    try:
+    with opened(settings) as journal:
         journal.attach((sink.name, sink.start == "earliest") for sink in settings.sinks)
-    finally:
-        journal.close()
-    service = Service(msgspec.structs.replace(settings, sinks=()), Bounds(seconds=seconds))
     stop = threading.Event()
     watching = DaemonExecutor().submit(_watched, settings, seconds, stop)
-    watching.add_done_callback(lambda _: service.stop())
+    without_sinks = msgspec.structs.replace(settings, sinks=())
     try:
-        service.run()
+        run(
+            without_sinks,
+            Bounds(seconds=seconds),
+            on_built=lambda running: watching.add_done_callback(lambda _: running.stop()),
+        )
     finally:
         stop.set()
     came: float | None = watching.result(2 * LOOK)

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from listener.base.clock import now_ms
 from listener.base.errors import ListenError
 from listener.base.redact import redact
 from listener.doctor.case import Case
 from listener.doctor.report import Check, Finding, ok
+from listener.feishu.api import helpdesk_of
 from listener.feishu.network import BoundedRequests
 from listener.feishu.probe import ask_endpoint, shake_hands
+from listener.feishu.tickets import TicketsApi
+from listener.settings.config import Settings
 
 CLOCK_WARNING, CLOCK_FAILED = 30.0, 300.0  # seconds
 
@@ -30,6 +34,8 @@ def platform_checks(case: Case) -> Iterator[Check]:
         yield Check("endpoint", lambda: _endpoint(case), ("secret", "tls"), 10.0)
         yield Check("connection", lambda: _connection(case), ("endpoint",), 15.0)
     yield Check("helpdesk", lambda: _helpdesk(case), ("tenant token",), 10.0)
+    if calling := calling_settings(case.settings):
+        yield Check("scopes", lambda: _scopes(case, calling), ("helpdesk",), 15.0)
 
 
 def _proxy(case: Case) -> Finding:
@@ -129,6 +135,33 @@ def _helpdesk(case: Case) -> Finding:
     return ok(
         f"{names}: token and scope are right (whether it is subscribed can't be asked; subscribing again is safe)"
     )
+
+
+def calling_settings(settings: Settings) -> list[str]:
+    """The settings that call the helpdesk's APIs by themselves."""
+    enrich, backfill = settings.enrich, settings.backfill
+    wanted = {
+        "enrich.ticket": enrich.ticket,
+        "enrich.attachments": enrich.attachments is not None,
+        "backfill.after_outage": backfill.after_outage,
+        "backfill.since": backfill.since is not None,
+    }
+    return [name for name, is_on in wanted.items() if is_on]
+
+
+def _scopes(case: Case, calling: list[str]) -> Finding:
+    """Calls what they will call, as far as that can be done without changing anything. Raises ListenError."""
+    api = TicketsApi(case.api, helpdesk_of(case.settings.feishu))
+    now = now_ms()
+    _, tickets = api.tickets("create_time", now - 30 * 86_400_000, now, 1)
+    api.option_names()
+    called = ["tickets", "customized fields"]
+    if tickets:
+        ticket_id = str(tickets[0].get("ticket_id"))
+        api.ticket(ticket_id)
+        api.messages(ticket_id, None, 1)
+        called += ["one ticket", "its messages"]
+    return ok(f"{', '.join(calling)}: the scope is granted (called: {', '.join(called)})")
 
 
 def _connect(host: str, port: int, what: str, setting: str) -> None:

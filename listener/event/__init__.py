@@ -12,6 +12,7 @@ from listener.event.formats import (
     timestamp,
 )
 from listener.event.payload import Unparsable, message_id_of
+from listener.event.plain_text import pictures_of
 
 __all__ = [
     "FORMATS",
@@ -23,6 +24,7 @@ __all__ = [
     "identify",
     "message_id_of",
     "parse",
+    "pictures_of",
     "ticket_of",
     "timestamp",
 ]

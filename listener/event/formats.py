@@ -19,11 +19,10 @@ from listener.base.text import on_one_line
 from listener.event.fields import EVENTS, NUMBERS, TICKET_MESSAGE, Converter, number
 from listener.event.payload import Unparsable, identify, identity, load, text_of
 from listener.event.plain_text import plain_text
+from listener.event.tokens import remove_tokens, token_names
 
 __all__ = ["FORMATS", "TICKET_MESSAGE", "Event", "Received", "Unparsable", "identify", "parse", "timestamp"]
 
-_TOKENS: Final = frozenset({"token", "verification_token"})
-_TOKEN_LENGTHS: Final = frozenset(map(len, _TOKENS))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CONVERTERS: Final[Mapping[object, Converter]] = {name: Converter(fields) for name, fields in EVENTS.items()}
 _UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 1000), (10**20, 1))
@@ -49,7 +48,10 @@ class Discreet:
 
 
 class Received(Discreet, msgspec.Struct, frozen=True, gc=False):
-    """One event as the journal keeps it: `payload` is the platform's exact bytes, `received_ms` Unix ms."""
+    """One event as the journal keeps it: `payload` is the platform's exact bytes, `received_ms` Unix ms.
+
+    `added` is a JSON object of what was fetched for it (`_Added`), or b"".
+    """
 
     SHOWN = ("seq", "event_id", "event_type")
 
@@ -58,6 +60,7 @@ class Received(Discreet, msgspec.Struct, frozen=True, gc=False):
     event_type: str
     received_ms: int
     payload: bytes
+    added: bytes = b""
 
 
 class Event(Discreet, msgspec.Struct, frozen=True):
@@ -187,8 +190,20 @@ class _Record(msgspec.Struct, gc=False):
     seq: int
     event: Any
     plain_text: Any
+    ticket_detail: Any = UNSET
+    ticket_detail_error: Any = UNSET
+    attachments: Any = UNSET
 
 
+class _Added(msgspec.Struct, gc=False):
+    """What was fetched for an event; its JSON goes into the record as it is."""
+
+    ticket_detail: msgspec.Raw | msgspec.UnsetType = UNSET
+    ticket_detail_error: msgspec.Raw | msgspec.UnsetType = UNSET
+    attachments: msgspec.Raw | msgspec.UnsetType = UNSET
+
+
+_added = msgspec.json.Decoder(_Added).decode
 _OWN: Final = {*_Record.__struct_fields__, "extra"}
 
 
@@ -211,7 +226,11 @@ def _record(received: Received) -> bytes:
         event=event,
         plain_text=UNSET if words is None else words,
     )
-    _remove_tokens(header, envelope, event)
+    if received.added:
+        added = _added(received.added)
+        record.ticket_detail, record.attachments = added.ticket_detail, added.attachments
+        record.ticket_detail_error = added.ticket_detail_error
+    remove_tokens(header, envelope, event)
     return _encode(_with_unknown(record, header, envelope) if header or envelope else record)
 
 
@@ -244,31 +263,16 @@ def _raw(received: Received) -> bytes:
     inner = event.get("header") if type(event) is dict else None
     holders: tuple[Any, ...] = (envelope, envelope["header"], event, inner)
     for holder in holders:
-        for name in _tokens(holder):
+        for name in token_names(holder):
             holder[name] = ""
     return _encode(envelope)
-
-
-def _remove_tokens(*holders: Any) -> None:
-    for holder in holders:
-        for name in _tokens(holder):
-            del holder[name]
-        if type(holder) is dict and "header" in holder:  # an envelope in the envelope
-            _remove_tokens(holder["header"])
-
-
-def _tokens(holder: Any) -> list[str]:
-    """Names of the verification token, however it is spelt: in the header, in the first version's envelope."""
-    if type(holder) is not dict:
-        return []
-    return [name for name in holder if len(name) in _TOKEN_LENGTHS and name.lower() in _TOKENS]
 
 
 def _cloudevent(received: Received) -> bytes:
     """CloudEvents 1.0 in JSON; `time` and `subject` only where they are known, as the specification wants."""
     event = parse(received.payload)
     data = event.envelope.get("event", UNSET)
-    _remove_tokens(data)
+    remove_tokens(data)
     attributes = {
         "specversion": "1.0",
         "id": event.event_id,

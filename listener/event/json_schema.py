@@ -109,6 +109,17 @@ _ENVELOPE: Schema = {
         "type": "string",
     },
     "seq": {"description": "Number of the event in the journal, rising, with gaps.", "type": "integer"},
+    "ticket_detail": {
+        "description": "The ticket as the API had it when the event went out ([enrich] ticket).",
+        "type": "object",
+    },
+    "ticket_detail_error": {"description": "Why there is no ticket_detail.", "type": "string"},
+    "attachments": {
+        "description": "The message's images ([enrich] attachments): index, and file, type, size, sha256, or error.",
+        "type": "array",
+        "items": {"type": "object", "required": ["index"]},
+    },
+    "source": {"description": "backfill: the message was fetched by the API, not pushed."},
     "extra": {
         "description": "Fields of header or envelope that no document names and whose name the record uses.",
         "type": "object",

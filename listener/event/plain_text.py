@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["plain_text"]
+__all__ = ["pictures_of", "plain_text"]
 
 MAX_DEPTH: Final = 12
 """Deepest nesting of a message's content that is read; a rich text in JSON in a string has 6 levels."""
@@ -45,6 +45,16 @@ def plain_text(event: Any) -> str | None:
         if type(holder) is dict and (words := _message(holder)):
             return words
     return text if type(text) is str else None
+
+
+def pictures_of(event: Any) -> int:
+    """How many images a ticket message has, by their keys or its type. Never raises, whatever the types."""
+    if type(event) is not dict:
+        return 0
+    holders = [holder for holder in (event, event.get("message")) if type(holder) is dict]
+    keys = max((_pictures(holder.get(name)) for holder in holders for name in _HOLDERS), default=0)
+    kinds = [holder.get("msg_type") or holder.get("message_type") for holder in holders]
+    return max(keys, int("image" in kinds))
 
 
 def _message(holder: dict[str, Any]) -> str:

@@ -34,6 +34,7 @@ _APIS = (
     (TICKETS_PATH, "tickets", LIST_LIMIT),
     (FIELDS_PATH, "fields", LIST_LIMIT),
     (IMAGES_PATH, "images", IMAGE_LIMIT),
+    (MESSAGES_PATH, "chat", ANSWER_LIMIT),
     (ONLINE_PATH, "clients", ANSWER_LIMIT),
     (TOKEN_PATH, "token", ANSWER_LIMIT),
 )
@@ -171,7 +172,7 @@ class _Requests(BoundedRequests):
                 return answer
             wait = answers.wait_of(answer.status_code, answer.headers, answer.content)
             if wait is None:
-                if api != "images" or answer.status_code != 200 or answer.content.startswith(b'{"code"'):
+                if api != "images" or answer.status_code != 200 or answer.content[:1] == b"{":
                     answers.read(answer.status_code, answer.content, hide=_bearer(kwargs))
                 return answer
             if time.monotonic() + wait > until:
@@ -191,11 +192,9 @@ class _Requests(BoundedRequests):
 def _kind(url: str) -> tuple[str, int]:
     """(the API's name on the meter, the longest answer in bytes)."""
     path = urlsplit(url).path
-    for end, api, limit in _APIS:
-        if path.startswith(end):
-            inside = path.removeprefix(end).strip("/")
-            return ("messages" if inside.endswith("/messages") else "ticket" if inside else api), limit
-    return "others", ANSWER_LIMIT
+    if path.startswith(f"{TICKETS_PATH}/"):
+        return "messages" if path.endswith("/messages") else "ticket", LIST_LIMIT
+    return next(((api, limit) for begin, api, limit in _APIS if path.startswith(begin)), ("others", ANSWER_LIMIT))
 
 
 def _bearer(kwargs: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from listener.base.errors import ConfigError, ListenError
 from listener.feishu.answers import BAD_TOKENS
 from listener.feishu.api import Api
+from listener.feishu.meter import Meter
 from listener.feishu.network import network_of
 from listener.settings.config import Feishu
 from listener.sinks.chat_services import APP_BOT, Answer
@@ -14,8 +15,8 @@ from listener.sinks.chat_services import APP_BOT, Answer
 class AppBot:
     """`feishu` gives the settings as they are now; id, secret and way to the platform are the daemon's own."""
 
-    def __init__(self, feishu: Callable[[], Feishu], chat_id: str) -> None:
-        self._feishu, self._chat_id = feishu, chat_id
+    def __init__(self, feishu: Callable[[], Feishu], chat_id: str, meter: Meter | None = None) -> None:
+        self._feishu, self._chat_id, self._meter = feishu, chat_id, meter
         self._api: Api | None = None
 
     async def post(self, text: str, uuid: str) -> Answer:
@@ -41,4 +42,4 @@ class AppBot:
 
     def _new_api(self) -> Api:
         feishu = self._feishu()
-        return Api(feishu, network_of(feishu), patience=0)
+        return Api(feishu, network_of(feishu), patience=0, meter=self._meter)

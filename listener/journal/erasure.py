@@ -16,7 +16,7 @@ from listener.event import Received, Unparsable, parse
 from listener.journal.database import BODY_OVERHEAD
 from listener.journal.query import COLUMNS
 
-WITH_SEQ = ("bodies", "events", "dead_letters", "waiting")  # tables with rows of an event
+WITH_SEQ = ("bodies", "events", "dead_letters", "waiting", "enriched")  # tables with rows of an event
 ERASED = "UPDATE totals SET value = max(value, 0) + ? WHERE name='erased'"
 
 
@@ -37,8 +37,10 @@ def of_ticket(connection: sqlite3.Connection, ticket_id: str) -> Iterator[Receiv
 
 
 def of_person(connection: sqlite3.Connection, open_id: str) -> Iterator[Received]:
-    """Yields the events that name this person anywhere, oldest first."""
-    return _matching(connection, open_id, lambda event: _names(parse(event.payload).envelope, open_id))
+    """Yields the events that name this person anywhere, also in what was fetched for them, oldest first."""
+    pushed = _matching(connection, open_id, lambda event: _names(parse(event.payload).envelope, open_id))
+    events = {event.seq: event for event in (*pushed, *_with_fetched(connection, open_id))}
+    return iter([events[seq] for seq in sorted(events)])
 
 
 def found(connection: sqlite3.Connection, text: str, events: Iterator[Received]) -> Found:
@@ -62,6 +64,7 @@ def erase(connection: sqlite3.Connection, what: Found) -> None:
         size += sum(length + BODY_OVERHEAD for (length,) in row)
         for table in WITH_SEQ:
             connection.execute(f"DELETE FROM {table} WHERE seq=?", (seq,))  # noqa: S608 our own names
+    connection.execute("DELETE FROM details WHERE id NOT IN (SELECT detail FROM enriched WHERE detail IS NOT NULL)")
     connection.executemany("DELETE FROM aside WHERE id=?", [(one,) for one in what.quarantined])
     connection.execute(ERASED, (max(1, size),))  # never 0: a log is to be cleaned
 
@@ -81,6 +84,13 @@ def _matching(connection: sqlite3.Connection, text: str, holds: Callable[[Receiv
                 yield event
         except Unparsable:
             continue
+
+
+def _with_fetched(connection: sqlite3.Connection, text: str) -> Iterator[Received]:
+    """The events that go out with a ticket, or with more, in which the text occurs."""
+    fetched = "SELECT e.seq FROM enriched e LEFT JOIN details d ON d.id = e.detail WHERE instr(d.body, ?)"
+    query = f"SELECT {COLUMNS} FROM kept WHERE seq IN ({fetched} OR instr(e.more, ?))"  # noqa: S608 our own names
+    return (Received(*row) for row in connection.execute(query, (text.encode(), text.encode())))
 
 
 def _names(value: Any, text: str) -> bool:

@@ -24,11 +24,12 @@ def key_of(message_id: str) -> Key:
 
 def index(connection: sqlite3.Connection, limit: int) -> int:
     """Notes the message ids of the next events, at most `limit`; returns how many events it looked at."""
-    query = "SELECT seq, event_type, received_ms, payload FROM kept WHERE seq > ? ORDER BY seq LIMIT ?"
+    query = "SELECT seq, event_type, received_ms, payload, event_id FROM kept WHERE seq > ? ORDER BY seq LIMIT ?"
     rows = connection.execute(query, (int(read(connection, INDEXED_TO) or 0), limit)).fetchall()
-    ids = [(message_id_of(row[3]), row[2] // DAY_MS) for row in rows if row[1] == TICKET_MESSAGE]
+    ids = [(message_id_of(row[3]), row) for row in rows if row[1] == TICKET_MESSAGE]
     connection.executemany(
-        "INSERT OR IGNORE INTO message_ids VALUES (?,?,0)", [(key_of(one), day) for one, day in ids if one]
+        "INSERT OR IGNORE INTO message_ids VALUES (?,?,?)",
+        [(key_of(one), row[2] // DAY_MS, row[4].startswith(PREFIX)) for one, row in ids if one],
     )
     if rows:
         mark(connection, INDEXED_TO, rows[-1][0])

@@ -98,6 +98,7 @@ def _salvage(damaged: Path, part: Path, lost_newest: bool) -> dict[str, int]:
         with transaction(target):
             _copy_ids(source, target)
             target.execute("DELETE FROM events WHERE seq NOT IN (SELECT seq FROM bodies)")
+            _copy_fetched(source, target)
             _repair_cursors(source, target)
             _repair_sequence(source, target, GAP if lost_newest else 0)
             target.execute(RECOUNT, (BODY_OVERHEAD,))
@@ -210,6 +211,13 @@ _COPIES: dict[str, Callable[[sqlite3.Connection, str, list[Row]], int]] = {
     "events": _copy_events,
     "bodies": _copy_bodies,
 }
+
+
+def _copy_fetched(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """What was fetched by the API, each table as a whole or not at all: a job that was under way is asked for anew."""
+    for table in ("api_calls", "marks", "message_ids", "gaps", "details", "enriched"):
+        with suppress(sqlite3.Error):
+            _insert(target, table, source.execute(f"SELECT * FROM {table}").fetchall())  # noqa: S608 our own names
 
 
 def _repair_cursors(source: sqlite3.Connection, target: sqlite3.Connection) -> None:

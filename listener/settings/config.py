@@ -93,7 +93,7 @@ class Enrich(msgspec.Struct, frozen=True, kw_only=True):
 
     ticket: bool = False
     ticket_cache: Annotated[float, Duration("1s", "1h")] = 10.0
-    wait: Annotated[float, Duration("100ms", "30s")] = 1.5
+    wait: Annotated[float, Duration("100ms", "30s")] = 1.0
     attachments: Annotated[Path | None, Place.LOGS] = None
     attachment_max_size: Annotated[int, Size("1KiB", "20MiB")] = 10 * 2**20
     attachments_max_size: Annotated[int, Size("1MiB", "16TiB")] = 2**30

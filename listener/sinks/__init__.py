@@ -7,6 +7,7 @@ from listener.sinks.chat import ChatConfig, ChatSink
 from listener.sinks.exec import ExecConfig, ExecSink
 from listener.sinks.file import FileConfig, FileSink
 from listener.sinks.http import HttpConfig, HttpSink
+from listener.sinks.kafka import KafkaConfig, KafkaSink
 from listener.sinks.log import LogConfig, LogSink
 from listener.sinks.nats import NatsSink
 from listener.sinks.nats_config import NatsConfig
@@ -25,6 +26,7 @@ TYPES: dict[str, SinkType] = {
     "postgresql": SinkType(PostgresqlConfig, PostgresqlSink, needs="asyncpg"),
     "nats": SinkType(NatsConfig, NatsSink, needs="nats"),
     "redis": SinkType(RedisConfig, RedisSink, needs="redis"),
+    "kafka": SinkType(KafkaConfig, KafkaSink, needs="confluent_kafka"),
 }
 """By the name that stands in config.toml. A type is one entry here, its file, and its part of config.example.toml."""
 

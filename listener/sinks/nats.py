@@ -54,14 +54,16 @@ class NatsSink:
             self._client = None
 
     async def probe(self) -> str:
-        """Connects and looks at the stream, or makes it. Raises Unavailable with what is wrong."""
-        client = await self._ready()
+        """Connects and looks at the stream. Raises Unavailable with what is wrong."""
+        client = await self._ready(make=False)
         if isinstance(client, TryAgain):
             raise Unavailable(f"sink {self._config.name}: {client.reason}")
+        if client.will_make:
+            return f"can be reached; the stream {self._config.stream} will be made or changed"
         how = "in atomic batches" if client.is_atomic else "one by one"
         return f"the stream {self._config.stream} takes events, {how}; none was published"
 
-    async def _ready(self) -> "Client | TryAgain":
+    async def _ready(self, *, make: bool = True) -> "Client | TryAgain":
         """A client whose stream was looked at, or why there is none."""
         from listener.sinks.nats_client import Client
 
@@ -69,7 +71,7 @@ class NatsSink:
             return self._client
         await self.close()
         client = Client(self._config)
-        problem = await client.connect()
+        problem = await client.connect(make=make)
         if problem:
             await client.close()
             return problem

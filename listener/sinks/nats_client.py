@@ -62,7 +62,7 @@ class _Connection(Connection):
 
 
 class Client:
-    """One connection. `is_atomic`: whether the stream takes atomic batches."""
+    """One connection. `is_atomic`: whether the stream takes atomic batches; `will_make`: whether it is to be made."""
 
     def __init__(self, config: NatsConfig) -> None:
         self._config = config
@@ -71,16 +71,19 @@ class Client:
         self._inbox = ""
         self._where = ""
         self._said = ""  # the server's last words beside its answers
-        self.is_atomic = False
+        self.is_atomic = self.will_make = False
         self.is_lost = False
 
-    async def connect(self) -> TryAgain | None:
-        """Connects to the first server that lets us, and looks at the stream; why it can't be used, if so."""
+    async def connect(self, *, make: bool) -> TryAgain | None:
+        """Connects to the first server that lets us, and looks at the stream; why it can't be used, if so.
+
+        make: whether it makes or changes the stream where the settings want that.
+        """
         problem = None
         for server in self._config.servers:
             self._where = server.shown.partition("://")[2]
             if (problem := await self._connect_to(server.reveal())) is None:
-                return await self._guarded_look()
+                return await self._guarded_look(make=make)
         return problem
 
     async def publish(self, subject: str, event_id: str, data: bytes) -> Result:
@@ -150,10 +153,10 @@ class Client:
         reason = os.strerror(number) if number and number > 0 else said or type(error).__name__
         return TryAgain(f"{self._where}: {clean(reason)}", None, "endpoint")
 
-    async def _guarded_look(self) -> TryAgain | None:
+    async def _guarded_look(self, *, make: bool) -> TryAgain | None:
         """Looks at the stream, makes or widens it where that was asked for; what is wrong with it otherwise."""
         try:
-            return await self._look()
+            return await self._look(make=make)
         except nats.js.errors.ServiceUnavailableError:
             return TryAgain(f"{self._where}: JetStream is not available there", None, "endpoint")
         except nats.js.errors.APIError as e:
@@ -161,7 +164,7 @@ class Client:
         except (nats.errors.Error, OSError) as e:
             return TryAgain(f"{self._where}: {clean(self._said or str(e))}", None, "endpoint")
 
-    async def _look(self) -> TryAgain | None:
+    async def _look(self, *, make: bool) -> TryAgain | None:
         context, name = self._connection.jetstream(timeout=self._config.timeout), self._config.stream
         try:
             found = (await context.stream_info(name)).config
@@ -170,8 +173,14 @@ class Client:
                 subjects = self._config.subject.replace(TICKET, "*")
                 hint = f"nats stream add {name} --subjects '{subjects}' --dupe-window 8h"
                 return self._paused(f"there is no stream {name}: set create = true, or `{hint}`")
+            if not make:
+                self.will_make = True
+                return None
             found = (await context.add_stream(self._wanted())).config
         if (found.duplicate_window or 0) < WINDOW and self._config.create:
+            if not make:
+                self.will_make = True
+                return None
             found = (await context.update_stream(found.evolve(duplicate_window=WINDOW))).config
         if (found.duplicate_window or 0) < WINDOW:
             remedy = f"`nats stream edit {name} --dupe-window 8h`"

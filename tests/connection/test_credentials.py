@@ -135,10 +135,10 @@ import os
 from listener.cli import main
 from listener.base import logs
 from listener.settings.config import load
-from listener.app.daemon import Service
+from listener.app.daemon import run
 from listener.sources.long_connection import Backoff
 logs.configure()
-main.app = lambda: Service(load(None, os.environ), backoff=Backoff(stale_secret_after=0.5)).run()
+main.app = lambda: run(load(None, os.environ), backoff=Backoff(stale_secret_after=0.5))
 main.main()
 """
 

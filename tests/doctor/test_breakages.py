@@ -3,6 +3,7 @@
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pytest
 from listener.doctor import here
 from listener.simulator import PlatformThread, faults
 from listener.simulator.openapi import TOKEN_PATH
+from listener.simulator.tickets_api import FIELDS_PATH
 from tests.daemon import Daemon
 from tests.doctor.examined import HELPDESK, OURS, examine
 from tests.inprocess import Commands
 
 STEPS = [
-    *("settings", "secret", "journal", "disk", "sinks", "service", "proxy", "name", "tls", "clock"),
+    *("settings", "secret", "journal", "disk", "sinks", "gaps", "service", "proxy", "name", "tls", "clock"),
     *("tenant token", "clients", "endpoint", "connection", "helpdesk"),
 ]
 
@@ -235,3 +237,17 @@ def test_webhook(commands: Commands, stand_in: PlatformThread) -> None:
     assert (1, ["webhook"]) == (found.rc, found.named("failed"))
     assert not {"clients", "endpoint", "connection"} & set(found.steps)
     assert [] == list(stand_in.platform.handshakes)
+
+
+CALLING = "[enrich]\nticket = true\n[backfill]\nafter_outage = true\n"
+
+
+def test_scopes(commands: Commands, stand_in: PlatformThread) -> None:
+    write(commands, CALLING)
+    stand_in.platform.api.desk.say("1", "11", "hello", int(time.time() * 1000))
+    well = examine(commands, stand_in.url)
+    assert "enrich.ticket, backfill.after_outage: the scope is granted" in well.said("scopes")
+    assert "its messages" in well.said("scopes")
+    stand_in.platform.faults.api[FIELDS_PATH] = [faults.code(99991672, "Access denied", 400)]
+    broken = examine(commands, stand_in.url)
+    assert (1, ["scopes"]) == (broken.rc, broken.named("failed"))

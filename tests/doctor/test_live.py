@@ -58,7 +58,7 @@ def test_without_a_service_one_listens_and_the_next_start_forwards(commands: Com
 
 
 def test_nothing_comes(commands: Commands, stand_in: PlatformThread) -> None:
-    found = examine(commands, stand_in.url, "--wait", "--for", "300ms")
+    found = examine(commands, stand_in.url, "--wait", "--for", "1500ms")
     assert (1, ["event"]) == (found.rc, found.named("failed"))
     assert "helpdesk-listen subscribe" in found.said("event")
 

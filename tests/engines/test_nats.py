@@ -84,7 +84,10 @@ def test_a_stream_that_is_missing_or_forgets_too_soon_is_told_with_the_command_t
         waits(worker, "stream BRIEF knows ids for 120 s, not 8 h: `nats stream edit BRIEF --dupe-window 8h`")
         with pytest.raises(Unavailable, match="knows ids for 120 s"):
             probed(wanted)
-        assert "takes events" in probed(config(nats_server, stream="BRIEF", subject="BRIEF.{ticket_id}"))
+        able = config(nats_server, stream="BRIEF", subject="BRIEF.{ticket_id}", name="able")
+        assert "will be made or changed" in probed(able)
+        with working(journal, able) as other:
+            drained(other)
         drained(worker)
     assert 20 == len(nats_server.found("BRIEF"))
 
@@ -176,7 +179,7 @@ def test_tls_is_meant_where_it_is_written(tmp_path: Path, nats_server: Nats) -> 
     held = f'{{cert_file: "{tmp_path}/cert.pem", key_file: "{tmp_path}/key.pem"}}'
     with Nats(tls=held) as server:
         url = server.url("tls")
-        assert "takes events" in probed(config(server, url, ca_file=tmp_path / "cert.pem"))
+        assert "can be reached" in probed(config(server, url, ca_file=tmp_path / "cert.pem"))
         with pytest.raises(Unavailable, match="TLS: "):
             probed(config(server, url))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.app.daemon import Bounds, Service
+from listener.app.daemon import run
+from listener.app.running import Bounds
 from listener.base.errors import ConfigError, ListenError, Unavailable
 from listener.feishu.api import Api
 from listener.feishu.network import network_of
@@ -109,18 +110,16 @@ def test_the_daemon_tells_of_a_second_client(
     tmp_path: Path, stand_in: PlatformThread, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stand_in.platform.api.online = lambda: 2
-    service = Service(settings(tmp_path, stand_in.url), Bounds(seconds=0.5))
-    service.run()
-    assert (2, True, None) == (service.clients.online, service.clients.too_many, service.clients.error)
-    assert service.clients.checked_at is not None
+    told = run(settings(tmp_path, stand_in.url), Bounds(seconds=0.5)).clients
+    assert (2, True, None) == (told.online, told.too_many, told.error)
+    assert told.checked_at is not None
     assert "other clients of this app are online" in capsys.readouterr().out
 
 
 def test_as_many_as_expected_is_well(tmp_path: Path, stand_in: PlatformThread) -> None:
     stand_in.platform.api.online = lambda: 2
-    service = Service(settings(tmp_path, stand_in.url, expected_clients=2), Bounds(seconds=0.5))
-    service.run()
-    assert (2, False) == (service.clients.online, service.clients.too_many)
+    told = run(settings(tmp_path, stand_in.url, expected_clients=2), Bounds(seconds=0.5)).clients
+    assert (2, False) == (told.online, told.too_many)
 
 
 def test_a_renewal_is_not_counted_as_another_client(

@@ -51,6 +51,10 @@ EXAMPLES = (
     "env",
     "dsn",
     "servers",
+    "brokers",
+    "topic",
+    "username",
+    "password",
     "max_len",
     "credentials_file",
 )

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from listener.feishu import answers
+from listener.feishu import answers, api
 from listener.feishu.meter import LIMITS, CallsHalted, Meter
 
 NOVEMBER, DECEMBER = 1_795_500_000.0, 1_796_200_000.0
@@ -94,3 +94,21 @@ def test_an_apis_limit_makes_calls_wait_from_however_many_threads() -> None:
 )
 def test_only_the_platforms_own_code_is_the_quota(content: bytes, is_quota: bool) -> None:
     assert is_quota == answers.is_quota(content)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/open-apis/auth/v3/tenant_access_token/internal", "token"),
+        ("/open-apis/helpdesk/v1/tickets?page=1", "tickets"),
+        ("/open-apis/helpdesk/v1/tickets/70", "ticket"),
+        ("/open-apis/helpdesk/v1/tickets/70/messages?page=1", "messages"),
+        ("/open-apis/helpdesk/v1/ticket_customized_fields", "fields"),
+        ("/open-apis/helpdesk/v1/ticket_images?index=0", "images"),
+        ("/open-apis/im/v1/messages?receive_id_type=chat_id", "chat"),
+        ("/open-apis/event/v1/connection", "clients"),
+        ("/open-apis/helpdesk/v1/events/subscribe", "others"),
+    ],
+)
+def test_each_api_has_its_name_on_the_meter(path: str, name: str) -> None:
+    assert name == api._kind(f"https://open.feishu.cn{path}")[0]

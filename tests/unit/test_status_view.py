@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from listener.cli.status_view import as_text
-from listener.observe.health import Clients, Connection, Events, Journal, Sink, Snapshot
+from listener.observe.health import Backfill, Calls, Clients, Connection, Events, Gap, Journal, Sink, Snapshot
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
@@ -85,3 +85,24 @@ def test_one_that_waits_for_its_next_attempt() -> None:
         "  connection  waiting, not connected since 2026-11-22 17:29:51 (9s ago), next attempt 2026-11-22 17:30:00"
         in text
     )
+
+
+def test_calls_jobs_and_gaps_have_their_lines() -> None:
+    snapshot = Snapshot(
+        state="stopped",
+        taken_at=NOW,
+        problems=("not running",),
+        app_id="cli_demo",
+        domain="https://open.feishu.cn",
+        calls=Calls(by_api={"ticket": 40, "messages": 2}, total=42, limit=100, halted="used up"),
+        gaps=(Gap(since=_ago(hours=30), until=_ago(hours=20)),),
+        backfills=(Backfill(since=_ago(days=2), until=NOW, state="fetching", tickets=9, tickets_done=4, new=7),),
+    )
+    assert [
+        "not running",
+        "  app         cli_demo at https://open.feishu.cn",
+        "  API calls   42 of at most 100 this month (messages 2, ticket 40); HALTED until next month: used up",
+        "  backfill    fetching, since 2026-11-20 17:30:00: 4 of 9 tickets, 7 new messages of 0, 0 calls",
+        "  gap         nobody listened from 2026-11-21T03:30:00Z to 2026-11-21T13:30:00Z: what the platform gave up"
+        " after 7 h is not known: helpdesk-listen backfill --since 2026-11-21T03:30:00Z",
+    ] == as_text(snapshot).splitlines()

@@ -1,0 +1,2 @@
+# fish completion of helpdesk-listen: the program itself says what fits.
+complete --command helpdesk-listen --no-files --arguments "(env _HELPDESK_LISTEN_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) helpdesk-listen)" --condition "env _HELPDESK_LISTEN_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) helpdesk-listen"

@@ -1,0 +1,244 @@
+"""One listener as an object: both halves built of the settings, run, and stopped in order. A process may hold several.
+
+Stop: the connection first, with a close frame, so that nothing new comes; then the sinks get what is journalled, for at
+most 3 s; then the journal, by who opened it. All of it within 5 s.
+"""
+
+import asyncio
+import gc
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import NoReturn, Protocol, TypeVar
+
+from listener.app.calls import Calls
+from listener.app.reload import Reloader
+from listener.base.errors import ConfigError, CredentialsRefused, JournalError, ListenError, Unavailable
+from listener.base.logs import get_logger
+from listener.delivery.worker import Worker
+from listener.delivery.workers import Workers
+from listener.feishu.network import network_of
+from listener.feishu.session import BadFrames, Session
+from listener.journal import Journal
+from listener.observe.clients import ClientsState, watching
+from listener.observe.facts import Facts
+from listener.observe.facts import Source as Watched
+from listener.observe.measure import Timings
+from listener.observe.observer import Observer
+from listener.settings.config import Settings
+from listener.settings.secrets import SecretKind
+from listener.sources.long_connection import Backoff, ConnectionState, Supervisor
+from listener.sources.receiver import Receiver
+
+T = TypeVar("T")
+DRAIN = 3.0  # seconds
+CLOSE_CONNECTION = 1.5  # seconds
+log = get_logger(__name__)
+
+
+class Source(Watched, Protocol):
+    """The same, to be run: the Supervisor of a long connection, or the Webhook."""
+
+    on_change: Callable[[ConnectionState], None]
+
+    async def run(self) -> NoReturn: ...
+    def reload(self, settings: Settings) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """Ends of a bounded run: events delivered to every sink, seconds. None: until stopped."""
+
+    max_events: int | None = None
+    seconds: float | None = None
+
+
+class Running:
+    """`run` once, in the event loop that it was made in. `stop` and `reload` may be called meanwhile.
+
+    Args:
+        journal: open and started; who opened it closes it.
+        reread: reads the settings again at a reload; blocks, raises ConfigError. The same ones if not given.
+        on_reload: is told of the settings that hold from now on.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        *,
+        bounds: Bounds,
+        backoff: Backoff,
+        reread: Callable[[], Settings] | None,
+        on_reload: Callable[[Settings], None],
+    ) -> None:
+        self.settings, self._journal, self._bounds, self._backoff = settings, journal, bounds, backoff
+        self._on_reload = on_reload
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._failure: BaseException | None = None
+        timings = Timings(histograms=settings.http.listen is not None)
+        journal.writer.on_broken = self._thread_safe(self._broken)
+        self._receiver = Receiver(journal, settings.feishu.events, timings.on_settled)
+        self._calls = Calls(settings, journal, lambda: self._source.state.phase == "connected")
+        self._workers = Workers(
+            journal,
+            self._thread_safe(self._worker_ended),
+            limit=bounds.max_events,
+            on_delivered=timings.on_delivered,
+            feishu=lambda: self.settings.feishu,
+            view=self._calls.stage.view,
+            meter=self._calls.meter,
+        )
+        self._source = self._new_source()
+        self.clients = ClientsState(settings.feishu.expected_clients)
+        self._facts = Facts(settings, journal, self._receiver, self._source, self._workers, timings, self.clients)
+        self._observer = Observer(self._facts)
+        self._source.on_change = self._observer.pulse.changed
+        self._reloader = Reloader(
+            settings, reread or (lambda: self.settings), self._apply, self._observer.pulse.reloading
+        )
+
+    @property
+    def delivered(self) -> int:
+        """Events that every sink has got in this run."""
+        return min(worker.state.delivered for worker in self._workers)
+
+    def stop(self) -> None:
+        """From any thread: as SIGTERM does."""
+        with suppress(RuntimeError):  # the loop is closed: it has stopped
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def reload(self) -> None:
+        """In the loop: as SIGHUP does."""
+        self._reloader.ask()
+
+    async def run(self) -> None:
+        """Until it is stopped, or its bounds are reached. Raises ListenError where it can't go on."""
+        every = self.settings.feishu.check_clients_every
+        self._calls.start()
+        self._workers.start(self.settings.sinks)  # not before: what they deliver, a stop must keep the cursors of
+        async with self._observer, watching(self.clients, self._online_clients(), self._two_at_once, every):
+            listening = asyncio.ensure_future(self._source.run())
+            await self._until_stopped(listening)
+            self._observer.notifier.stopping()
+            await self._close_connection(listening)
+            await asyncio.to_thread(self._calls.backfiller.stop)
+            late = await self._workers.drain(DRAIN)
+            await asyncio.to_thread(self._calls.stop)
+            if late:
+                log.warning("stopped before these sinks had everything; they get it at the next start", sinks=late)
+        if self._failure is not None:
+            raise self._failure
+
+    def _new_source(self) -> Source:
+        if self.settings.source.type == "long-connection":
+            return self._new_supervisor()
+        from listener.sources.webhook import new_webhook  # its library is an extra
+
+        return new_webhook(self.settings, self._receiver)
+
+    def _online_clients(self) -> Callable[[], int] | None:
+        """Asks the platform; blocks. A webhook has no clients."""
+        feishu = self.settings.feishu
+        if self.settings.source.type == "webhook" or feishu.check_clients_every is None:
+            return None
+        network_of(feishu)  # raises what only a person can mend, at the start
+        return self._calls.online_clients
+
+    def _two_at_once(self) -> bool:
+        """Whether a renewal makes the platform count one client more than there are."""
+        return isinstance(self._source, Supervisor) and self._source.renewal.two_at_once
+
+    def _new_supervisor(self) -> Supervisor:
+        feishu, slow = self.settings.feishu, self.settings.feishu.slow_retry
+        network, bad_frames = network_of(feishu), BadFrames()
+
+        def new_session() -> Session:
+            gc.collect()  # a TLS connection leaves 0.9 MB in cycles, of objects too few to reach COLLECT_EVERY
+            try:
+                secret = self.settings.feishu.app_secret.read()  # a reload may have changed its place
+            except ConfigError as e:
+                raise CredentialsRefused(str(e), cause="credentials", hint=e.hint) from e
+            return Session(feishu.app_id, secret, feishu.domain, self._receiver, network=network, bad_frame=bad_frames)
+
+        return Supervisor(
+            new_session,
+            backoff=replace(self._backoff, slow_initial=slow.min_delay, slow_max=slow.max_delay),
+            secret_is_snapshot=feishu.app_secret.kind is SecretKind.CREDENTIAL,
+            renew_every=feishu.renew_every,
+        )
+
+    async def _until_stopped(self, listening: "asyncio.Task[NoReturn]") -> None:
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait([listening, stopping], timeout=self._bounds.seconds, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if listening.done():
+            self._failure = listening.exception()  # one that is no ListenError is a bug, and told with a traceback
+        elif self._bounds.seconds is not None and self._source.state.connections == 0:
+            self._failure = self._failure or Unavailable(
+                f"not connected within {self._bounds.seconds:g} s: {self._source.state.lost_because}"
+            )
+
+    async def _close_connection(self, listening: "asyncio.Task[NoReturn]") -> None:
+        """The session's own close frame is sent on the way out of the cancelled task."""
+        listening.cancel()
+        await asyncio.wait({listening}, timeout=CLOSE_CONNECTION)
+
+    def _worker_ended(self, worker: Worker) -> None:
+        if self._workers.left(worker):
+            return
+        if worker.died:
+            self._failure = ListenError(f"the sink {worker.config.name} failed in a way that it should not")
+        sinks = list(self._workers)
+        if worker.died or (sinks and all(w.ended for w in sinks) and not self._workers.overdue()):
+            self._stop.set()
+
+    def _broken(self, error: BaseException) -> None:
+        known = isinstance(error, JournalError)
+        self._failure = error if known else JournalError(f"the journal's writer ended: {error}")
+        self._stop.set()
+
+    async def _apply(self, settings: Settings) -> None:
+        """What can change while events flow; the sinks first, since that alone may fail."""
+        await self._workers.change(settings.sinks)
+        self._source.reload(settings)
+        self._calls.reload(settings)
+        self._journal.limit(settings.journal.keep, settings.journal.max_size)
+        self.settings = self._facts.settings = settings
+        self._on_reload(settings)
+
+    def _thread_safe(self, callback: Callable[[T], None]) -> Callable[[T], None]:
+        def call(argument: T) -> None:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(callback, argument)
+
+        return call
+
+
+def _nothing(_: Settings) -> None:
+    """Nobody wants to know of a reload."""
+
+
+def build(
+    settings: Settings,
+    journal: Journal,
+    *,
+    bounds: Bounds | None = None,
+    backoff: Backoff | None = None,
+    reread: Callable[[], Settings] | None = None,
+    on_reload: Callable[[Settings], None] = _nothing,
+) -> Running:
+    """Makes a listener of these settings, in a running event loop. It touches nothing that concerns the whole process.
+
+    Example:
+        with opened(settings) as journal:
+            await build(settings, journal).run()
+    """
+    return Running(
+        settings,
+        journal,
+        bounds=bounds or Bounds(),
+        backoff=backoff or Backoff(),
+        reread=reread,
+        on_reload=on_reload,
+    )

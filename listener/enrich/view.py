@@ -1,0 +1,75 @@
+"""The journal as a sink sees it that wants what was fetched: no event before that is on disk, and each one with it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from listener.event import Received
+from listener.journal import Journal, Order, enrichment
+from listener.settings.config import Enrich
+from listener.sinks.base import SinkConfig
+
+FIELDS = ("ticket_detail", "attachments")
+
+
+def wants(config: SinkConfig, settings: Enrich) -> bool:
+    """Whether a sink's lines show what is fetched; one that does not is never held up by it."""
+    shown = [name for name, on in zip(FIELDS, (settings.ticket, settings.attachments), strict=True) if on]
+    return config.format == "record" and any(name not in config.omit for name in shown)
+
+
+class View:
+    """A Journal to its users, with another `last_seq`, `read`, `ordered` and `wait`; the rest is the journal's own.
+
+    `enriched_to` says up to which seq events are ready; None: all that was enriched by an earlier run, for a command.
+    """
+
+    def __init__(self, journal: Journal, enriched_to: Callable[[], int]) -> None:
+        self._journal, self._enriched_to = journal, enriched_to
+        self._moved = threading.Condition()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    @property
+    def last_seq(self) -> int:
+        """Of the newest event that is ready."""
+        return self._enriched_to()
+
+    def read(self, after: int, limit: int) -> list[Received]:
+        """The next events that are ready."""
+        upto = self._enriched_to()
+        if after >= upto:
+            return []
+        return self._with_added([event for event in self._journal.read(after, limit) if event.seq <= upto])
+
+    def ordered(self, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
+        """The order's next events; what is ordered was delivered once, so it is ready."""
+        events, upto = self._journal.ordered(order, after, limit)
+        return self._with_added(events), upto
+
+    def wait(self, after: int, timeout: float) -> bool:
+        """Until an event after this seq is ready, or `wake`."""
+        with self._moved:
+            if self._enriched_to() <= after:
+                self._moved.wait(timeout)
+        return self._enriched_to() > after
+
+    def wake(self) -> None:
+        """Lets every `wait` return."""
+        with self._moved:
+            self._moved.notify_all()
+        self._journal.wake()
+
+    def moved(self) -> None:
+        """More events are ready."""
+        with self._moved:
+            self._moved.notify_all()
+
+    def _with_added(self, events: Sequence[Received]) -> list[Received]:
+        if not events:
+            return []
+        added = self._journal.ask(lambda connection: enrichment.added(connection, [event.seq for event in events]))
+        return [replace(event, added=added.get(event.seq, b"")) for event in events]

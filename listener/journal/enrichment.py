@@ -1,0 +1,69 @@
+"""What was fetched for an event before a sink got it, kept so that a line that is made again is the same bytes.
+
+A ticket is kept once for all events that go out with it. Rows leave with their events.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from listener.journal.calls import ENRICHED_TO, mark, read
+
+_AT_ONCE = 500  # values in one query
+
+
+@dataclass(frozen=True)
+class Enriched:
+    """`detail` is the id of a ticket in the table `details`; `more` a JSON object of what else is added, or b""."""
+
+    seq: int
+    detail: int | None
+    more: bytes
+
+
+def store(connection: sqlite3.Connection, upto: int, rows: Sequence[Enriched], details: Mapping[int, bytes]) -> None:
+    """Keeps what goes out with these events; every event up to the seq `upto` may go to the sinks then."""
+    connection.executemany("INSERT OR IGNORE INTO details VALUES (?,?)", details.items())
+    connection.executemany(
+        "INSERT OR REPLACE INTO enriched VALUES (?,?,?)", [(one.seq, one.detail, one.more) for one in rows]
+    )
+    mark(connection, ENRICHED_TO, upto)
+
+
+def added(connection: sqlite3.Connection, seqs: Sequence[int]) -> dict[int, bytes]:
+    """What goes out with each of these events, as a JSON object; events without anything are absent."""
+    found: dict[int, bytes] = {}
+    for start in range(0, len(seqs), _AT_ONCE):
+        part = seqs[start : start + _AT_ONCE]
+        marks = ",".join("?" * len(part))
+        columns = "e.seq, d.body, e.more FROM enriched e LEFT JOIN details d ON d.id = e.detail"
+        query = f"SELECT {columns} WHERE e.seq IN ({marks})"
+        found.update((seq, joined(body, more)) for seq, body, more in connection.execute(query, part))
+    return found
+
+
+def joined(detail: bytes | None, more: bytes) -> bytes:
+    """One JSON object of the ticket and what else is added."""
+    if detail is None:
+        return more
+    rest = b"," + more[1:] if len(more) > 2 else b"}"
+    return b'{"ticket_detail":' + detail + rest
+
+
+def enriched_to(connection: sqlite3.Connection) -> int | None:
+    """The seq up to which events may go to the sinks; None: enriching was off until now."""
+    value = read(connection, ENRICHED_TO)
+    return None if value is None else int(value)
+
+
+def last_detail(connection: sqlite3.Connection) -> int:
+    """The highest id in `details` so far."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='details'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def forget(connection: sqlite3.Connection) -> None:
+    """Removes what belongs to events that have left the journal."""
+    connection.execute("DELETE FROM enriched WHERE seq < (SELECT ifnull(min(seq), 0) FROM events)")
+    lowest = "(SELECT ifnull(min(detail), 0) FROM enriched WHERE detail IS NOT NULL)"
+    connection.execute(f"DELETE FROM details WHERE id < {lowest}")  # noqa: S608 our own names

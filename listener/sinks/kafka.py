@@ -1,0 +1,95 @@
+"""Events produced to a Kafka topic by an idempotent producer; the key is the ticket, so its events keep their order.
+
+The broker drops what the producer itself sends twice, and nothing else: after a crash of ours what was under way comes
+again, with the same header `event_id`. kafka_client.py has the producer and what its errors mean.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from listener.base.errors import Unavailable
+from listener.event import ticket_of
+from listener.settings.rules import Count, Text, Texts, is_loopback
+from listener.settings.secrets import SecretSource
+from listener.sinks.network import Batch, BatchLimits, NetworkConfig
+from listener.sinks.results import Result, TryAgain
+
+if TYPE_CHECKING:
+    from listener.sinks.kafka_client import Client
+
+
+class KafkaConfig(NetworkConfig, frozen=True, kw_only=True):
+    """TLS is used where a broker is beyond this machine, unless `allow_plaintext`; SASL where there is a username."""
+
+    type: Literal["kafka"] = "kafka"
+    brokers: Annotated[tuple[str, ...], Texts(r"[A-Za-z0-9.-]+:[0-9]{1,5}", 'brokers such as "kafka.example:9093"')]
+    topic: Annotated[str, Text(r"[A-Za-z0-9._-]{1,249}", 'a topic such as "helpdesk"')]
+    username: Annotated[str | None, Text(r"[!-~]{1,200}", "a user of the brokers")] = None
+    password: SecretSource | None = None
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+    allow_plaintext: bool = False
+    batch: BatchLimits = BatchLimits(max_events=500)
+    in_flight: Annotated[int, Count(1, 1024)] = 4
+
+    def __post_init__(self) -> None:
+        if self.proxy:
+            raise ValueError("proxy is for HTTP: Kafka is reached without one")
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password go together: set both or neither")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the connection is not encrypted."""
+        local = all(is_loopback(broker.rpartition(":")[0].lower()) for broker in self.brokers)
+        return local or self.allow_plaintext
+
+
+class KafkaSink:
+    def __init__(self, config: KafkaConfig) -> None:
+        self._config = config
+        self._client: Client | None = None
+        self._fresh = False  # whether the password is as it is now
+
+    async def open(self) -> None:
+        """Raises ConfigError where the password can't be read."""
+        await self._connect_anew()
+
+    async def deliver(self, batch: Batch) -> Sequence[Result]:
+        if not self._fresh:
+            await self._connect_anew()
+        messages = [(ticket_of(one.event.payload), one.event.event_id, one.data) for one in batch]
+        client = self._working
+        results = await client.produce(messages)
+        if client.is_broken or any(isinstance(one, TryAgain) and one.paused for one in results):
+            self._fresh = False
+        return results
+
+    def reopen(self) -> None:
+        self._fresh = False
+
+    async def close(self) -> None:
+        if self._client:
+            await self._client.close()
+            self._client = None
+
+    async def probe(self) -> str:
+        """Asks for the topic and produces nothing. Raises Unavailable with what is wrong."""
+        await self._connect_anew()
+        found = await self._working.partitions()
+        if isinstance(found, TryAgain):
+            raise Unavailable(f"sink {self._config.name}: {found.reason}")
+        return f"the topic {self._config.topic} is there ({found} partitions); nothing was produced"
+
+    @property
+    def _working(self) -> "Client":
+        assert self._client is not None, "opened first"  # noqa: S101 the worker's promise
+        return self._client
+
+    async def _connect_anew(self) -> None:
+        from listener.sinks.kafka_client import Client
+
+        config = self._config
+        await self.close()
+        credentials = (config.username or "", config.password.read(), config.mechanism) if config.password else None
+        self._client = Client(config, config.brokers, config.topic, plain=config.is_plain, credentials=credentials)
+        self._fresh = True
