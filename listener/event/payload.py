@@ -57,11 +57,11 @@ class _OfTicket(msgspec.Struct, gc=False):
     ticket: _Ticket
 
 
-class _Message(msgspec.Struct, gc=False):
+class _TicketEnvelope(msgspec.Struct, gc=False):
     event: _OfTicket
 
 
-decode_ticket = msgspec.json.Decoder(_Message).decode
+decode_ticket = msgspec.json.Decoder(_TicketEnvelope).decode
 
 
 def identify(payload: bytes) -> tuple[str, str]:
