@@ -3,9 +3,7 @@
 from listener.event.formats import (
     FORMATS,
     TICKET_MESSAGE,
-    Discreet,
     Event,
-    Received,
     identify,
     parse,
     ticket_of,
@@ -13,6 +11,7 @@ from listener.event.formats import (
 )
 from listener.event.payload import Unparsable, message_id_of
 from listener.event.plain_text import pictures_of
+from listener.event.received import Discreet, Received
 
 __all__ = [
     "FORMATS",

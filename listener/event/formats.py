@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -19,6 +19,7 @@ from listener.base.text import on_one_line
 from listener.event.fields import EVENTS, NUMBERS, TICKET_MESSAGE, Converter, number
 from listener.event.payload import Unparsable, identify, identity, load, text_of
 from listener.event.plain_text import plain_text
+from listener.event.received import Discreet, Received
 
 __all__ = ["FORMATS", "TICKET_MESSAGE", "Event", "Received", "Unparsable", "identify", "parse", "timestamp"]
 
@@ -33,35 +34,6 @@ _encoder = msgspec.json.Encoder().encode
 
 def _encode(value: object) -> bytes:
     return on_one_line(_encoder(value))
-
-
-class Discreet:
-    """Whatever prints it shows the fields SHOWN and no other: a payload holds the verification token."""
-
-    __slots__ = ()
-    SHOWN: ClassVar[tuple[str, ...]] = ("event_id", "event_type")
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(repr(value) for _, value in self.__rich_repr__())})"
-
-    def __rich_repr__(self) -> list[tuple[str, object]]:
-        return [(name, getattr(self, name)) for name in self.SHOWN]
-
-
-class Received(Discreet, msgspec.Struct, frozen=True, gc=False):
-    """One event as the journal keeps it: `payload` is the platform's exact bytes, `received_ms` Unix ms.
-
-    `added` is a JSON object of what was fetched for it (`_Added`), or b"".
-    """
-
-    SHOWN = ("seq", "event_id", "event_type")
-
-    seq: int
-    event_id: str
-    event_type: str
-    received_ms: int
-    payload: bytes
-    added: bytes = b""
 
 
 class Event(Discreet, msgspec.Struct, frozen=True):
