@@ -66,6 +66,8 @@ def _tell(wanted: "Settings") -> None:
     emit(f"journal    {journal.path} ({_writable(journal.path)}; keeps {keep}, at most {size})")
     for sink in wanted.sinks:
         emit(f"sink       {sink.name}: {sink.type}, {sink.format}{_place(sink)}")
+    if wanted.http.listen:
+        emit(f"page       {_page(wanted)}")
     for name in _unknown_cursors(wanted):
         emit(f"sink       {name}: not in the settings, so forgotten in 30 days; a sink under a new name is a new one")
     for warning in wanted.warnings:
@@ -73,15 +75,25 @@ def _tell(wanted: "Settings") -> None:
 
 
 def _place(sink: "SinkConfig") -> str:
-    """Where a sink's events go, as far as its settings say so in one of the usual names."""
+    """Where a sink's events go, as far as its settings say so in one of the usual names and that is no secret."""
     from listener.settings.secrets import SecretSource
 
     if path := getattr(sink, "path", None):
         return f" → {path} ({_writable(path)})"
-    if isinstance(url := getattr(sink, "url", None), SecretSource):
-        return f" → {getattr(sink, 'service', 'url')}, its address from {url.describe()}"
-    place = url or getattr(sink, "chat_id", None) or next(iter(getattr(sink, "command", ())), None)
-    return f" → {place}" if place else ""
+    place = getattr(sink, "url", None) or getattr(sink, "dsn", None)
+    if isinstance(place, SecretSource):
+        return f" → {getattr(sink, 'service', sink.type)}, its address from {place.describe()}"
+    place = place or getattr(sink, "chat_id", None) or next(iter(getattr(sink, "command", ())), None)
+    servers = getattr(sink, "servers", None) or getattr(sink, "brokers", ())
+    return f" → {place}" if place else f" → {', '.join(map(str, servers))}" if servers else ""
+
+
+def _page(wanted: "Settings") -> str:
+    """In words. Raises ConfigError where its token can't be read."""
+    if wanted.http.token is None:
+        return f"http://{wanted.http.listen}/, without buttons: they need http.token_file"
+    wanted.http.token.read()
+    return f"http://{wanted.http.listen}/, the token for its buttons from {wanted.http.token.describe()}"
 
 
 def _unknown_cursors(wanted: "Settings") -> list[str]:

@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
@@ -197,8 +198,7 @@ class NetworkWorker:
             return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most, hurry=hurry)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
         again = None if self._fresh_probe else self._lanes.again(NEVER)
-        fresh = again or self._lanes.take(now, most, hurry=True)
-        return fresh or self._lanes.again(NEVER) or self._feed.from_aside()
+        return again or self._lanes.take(now, most, hurry=True) or self._lanes.again(NEVER) or self._feed.from_aside()
 
     def _budget(self) -> int:
         if self._limit is None:
@@ -264,11 +264,9 @@ class NetworkWorker:
         elif not self._feed.is_full:
             await asyncio.sleep(0)
             return
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._until_due()):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
         self._wake.clear()
 
     def _until_due(self) -> float:

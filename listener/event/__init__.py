@@ -3,7 +3,9 @@
 from listener.event.formats import (
     FORMATS,
     TICKET_MESSAGE,
+    Discreet,
     Event,
+    Received,
     identify,
     parse,
     ticket_of,
@@ -11,7 +13,6 @@ from listener.event.formats import (
 )
 from listener.event.payload import Unparsable, message_id_of
 from listener.event.plain_text import pictures_of
-from listener.event.received import Discreet, Received
 
 __all__ = [
     "FORMATS",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 import msgspec
@@ -19,12 +19,10 @@ from listener.base.text import on_one_line
 from listener.event.fields import EVENTS, NUMBERS, TICKET_MESSAGE, Converter, number
 from listener.event.payload import Unparsable, identify, identity, load, text_of
 from listener.event.plain_text import plain_text
-from listener.event.received import Discreet, Received
+from listener.event.tokens import remove_tokens, token_names
 
 __all__ = ["FORMATS", "TICKET_MESSAGE", "Event", "Received", "Unparsable", "identify", "parse", "timestamp"]
 
-_TOKENS: Final = frozenset({"token", "verification_token"})
-_TOKEN_LENGTHS: Final = frozenset(map(len, _TOKENS))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CONVERTERS: Final[Mapping[object, Converter]] = {name: Converter(fields) for name, fields in EVENTS.items()}
 _UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 1000), (10**20, 1))
@@ -34,6 +32,35 @@ _encoder = msgspec.json.Encoder().encode
 
 def _encode(value: object) -> bytes:
     return on_one_line(_encoder(value))
+
+
+class Discreet:
+    """Whatever prints it shows the fields SHOWN and no other: a payload holds the verification token."""
+
+    __slots__ = ()
+    SHOWN: ClassVar[tuple[str, ...]] = ("event_id", "event_type")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(repr(value) for _, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [(name, getattr(self, name)) for name in self.SHOWN]
+
+
+class Received(Discreet, msgspec.Struct, frozen=True, gc=False):
+    """One event as the journal keeps it: `payload` is the platform's exact bytes, `received_ms` Unix ms.
+
+    `added` is a JSON object of what was fetched for it (`_Added`), or b"".
+    """
+
+    SHOWN = ("seq", "event_id", "event_type")
+
+    seq: int
+    event_id: str
+    event_type: str
+    received_ms: int
+    payload: bytes
+    added: bytes = b""
 
 
 class Event(Discreet, msgspec.Struct, frozen=True):
@@ -203,7 +230,7 @@ def _record(received: Received) -> bytes:
         added = _added(received.added)
         record.ticket_detail, record.attachments = added.ticket_detail, added.attachments
         record.ticket_detail_error = added.ticket_detail_error
-    _remove_tokens(header, envelope, event)
+    remove_tokens(header, envelope, event)
     return _encode(_with_unknown(record, header, envelope) if header or envelope else record)
 
 
@@ -236,31 +263,16 @@ def _raw(received: Received) -> bytes:
     inner = event.get("header") if type(event) is dict else None
     holders: tuple[Any, ...] = (envelope, envelope["header"], event, inner)
     for holder in holders:
-        for name in _tokens(holder):
+        for name in token_names(holder):
             holder[name] = ""
     return _encode(envelope)
-
-
-def _remove_tokens(*holders: Any) -> None:
-    for holder in holders:
-        for name in _tokens(holder):
-            del holder[name]
-        if type(holder) is dict and "header" in holder:  # an envelope in the envelope
-            _remove_tokens(holder["header"])
-
-
-def _tokens(holder: Any) -> list[str]:
-    """Names of the verification token, however it is spelt: in the header, in the first version's envelope."""
-    if type(holder) is not dict:
-        return []
-    return [name for name in holder if len(name) in _TOKEN_LENGTHS and name.lower() in _TOKENS]
 
 
 def _cloudevent(received: Received) -> bytes:
     """CloudEvents 1.0 in JSON; `time` and `subject` only where they are known, as the specification wants."""
     event = parse(received.payload)
     data = event.envelope.get("event", UNSET)
-    _remove_tokens(data)
+    remove_tokens(data)
     attributes = {
         "specversion": "1.0",
         "id": event.event_id,

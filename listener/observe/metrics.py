@@ -143,6 +143,11 @@ def _of_sinks(sinks: Sequence[Sink]) -> Iterator[Metric]:
     yield _by_sink(
         "sink_dead_letters", "Events put aside for somebody's decision.", {s.name: s.dead_letters for s in sinks}
     )
+    yield _by_sink(
+        "sink_waiting_events", "Events that wait aside for their next attempt.", {s.name: s.waiting for s in sinks}
+    )
+    paused = {s.name: float(s.paused is not None) for s in sinks}
+    yield _by_sink("sink_paused", "1: the other end refuses us, and somebody must change a setting.", paused)
     outcomes = CounterMetricFamily(f"{PREFIX}sink_outcomes", "What came of deliveries.", labels=["sink", "outcome"])
     for sink in sinks:
         counts = {"delivered": sink.delivered, "retry": sink.retries, "rejected": sink.rejected}

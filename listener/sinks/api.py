@@ -6,7 +6,7 @@ sink's type in config.toml, and the fields of its `NetworkConfig` are the settin
 
 from listener.settings.rules import Address, Count, Duration, Size, Text
 from listener.settings.secrets import SecretSource
-from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing, SinkType, clean, proxy_for, tls
+from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing, Probing, SinkType, clean, proxy_for, tls
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "NetworkConfig",
     "NetworkSink",
     "Outgoing",
+    "Probing",
     "Rejected",
     "Result",
     "SecretSource",

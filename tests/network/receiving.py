@@ -1,6 +1,7 @@
 """An HTTP end on loopback for tests: real aiohttp, in a thread of its own, answering as it is told."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,7 +48,9 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/hook"
+
+    tls: ssl.SSLContext | None = None
 
     def __enter__(self) -> Self:
         self._up = threading.Event()
@@ -66,12 +69,13 @@ class Receiver:
         app.router.add_route("*", "/{tail:.*}", self._take)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self.tls)
         await site.start()
         self.port = runner.addresses[0][1]
         self._up.set()
         await self._stop.wait()
         await runner.cleanup()
+        await asyncio.sleep(0.01)  # connections are closed in the loop's next turns
 
     async def _take(self, request: web.Request) -> web.Response:
         self.at_once += 1

@@ -41,6 +41,7 @@ def kills(tmp_path: Path, rounds: int) -> None:
             drained(worker, 60)
         sent = [one for post in end.posts for one in post.ids]
         assert set(ids) == set(end.got)
+        assert all([post.headers["webhook-id"]] == post.ids for post in end.posts)
         assert len(sent) - len(ids) <= rounds * IN_FLIGHT
 
 

@@ -41,6 +41,38 @@ def test_refused_then_told_to_wait_then_at_work_loses_nothing(tmp_path: Path) ->
         assert [] == dead(journal.path)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_minute_of_refused_connections_then_503_then_fine(tmp_path: Path) -> None:
+    """While the end is down, at most one connection or request at a time, and none before Retry-After is over."""
+    retry = Retry(max_delay=2.0, give_up_after=None)
+    with Receiver() as gone:
+        port = gone.port
+    with opened(tmp_path / "j.db") as journal:
+        ids = fill(journal, 1000, 50)
+        began = monotonic()
+        with sending(journal, config(f"http://127.0.0.1:{port}/hook", in_flight=16, retry=retry)) as worker:
+            most = 0
+
+            def a_minute_is_over() -> bool:
+                nonlocal most
+                if worker._endpoint.down:
+                    most = max(most, len(worker._tasks))
+                return monotonic() - began > 60.0
+
+            until(lambda: worker._endpoint.down and not worker._tasks, "it is taken for down")
+            until(a_minute_is_over, "a minute", 70)
+            assert (1, []) == (most, dead(journal.path))
+            with Receiver(port=port) as end:
+                end.answer = lambda post: (503, {"Retry-After": "7"}, "") if len(end.posts) == 1 else 200
+                drained(worker, 60)
+                at_once = end.most_at_once
+        assert end.posts[1].at - end.posts[0].at >= 7.0
+        assert at_once <= 16
+        assert sorted(ids) == sorted(end.got)
+        assert in_order(end.got, 50)
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 302])
 def test_an_answer_about_the_endpoint_pauses_the_sink_and_a_reload_goes_on(
     tmp_path: Path, status: int, capsys: pytest.CaptureFixture[str]
