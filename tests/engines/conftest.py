@@ -5,7 +5,8 @@ from itertools import count
 
 import pytest
 
-from tests.engines.server import Database, Nats, Postgres, RedisServer
+from tests.engines.redis_server import RedisServer
+from tests.engines.server import Database, Nats, Postgres
 
 _numbers = count(1)
 

@@ -10,7 +10,8 @@ import pytest
 from listener.settings.secrets import Secret
 from listener.sinks.network import NetworkConfig
 from tests.engines.mock_kafka import MockKafka
-from tests.engines.server import Database, Nats, RedisServer
+from tests.engines.redis_server import RedisServer
+from tests.engines.server import Database, Nats
 from tests.engines.working import config_of, drained, held, working
 from tests.journal.keeping import keep, opened, payload
 

@@ -13,7 +13,7 @@ from listener.settings.secrets import SecretKind, SecretSource
 from listener.sinks.network import NetworkConfig
 from listener.sinks.redis import FIELDS, checked
 from tests.engines.probing import probed
-from tests.engines.server import RedisServer
+from tests.engines.redis_server import RedisServer
 from tests.engines.test_postgresql_outages import waits
 from tests.engines.working import config_of, drained, held, working
 from tests.journal.keeping import keep, opened, payload, rows
