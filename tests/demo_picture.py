@@ -8,12 +8,13 @@ import json
 import subprocess
 import sys
 import time
+import unicodedata
 from html import escape
 from pathlib import Path
 
 PICTURE = Path(__file__).parents[1] / ".github" / "pictures" / "demo.svg"
 COMMAND = "helpdesk-listen demo | jq -c '[.created_at, .event.sender_type_name, .event.text]'"
-HEIGHT, TOP, LONGEST = 22, 52, 92  # pixels a line, pixels above the first, letters of the longest line
+HEIGHT, TOP, LONGEST = 22, 52, 92  # pixels a line, pixels above the first, columns of the longest line
 STRETCH, REST = 2.0, 4.0  # how much slower than it was; seconds that the end stays
 STYLE = """
 rect { fill: #f6f8fa; stroke: #d0d7de }
@@ -67,11 +68,23 @@ def drawn(lines: list[tuple[float, bool, str]]) -> str:
 def row(number: int, part: float, whole: float, story: bool, text: str) -> tuple[str, str]:
     """Gives (the line's frames, its text): it is hidden until that part of the whole."""
     frames = f"@keyframes l{number} {{ 0%, {part:.2%} {{ opacity: 0 }} {part + 0.0001:.2%}, 100% {{ opacity: 1 }} }}"
-    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    text = text if columns(text) <= LONGEST else cut(text)
     kind = "line story" if story else "line"
     style = f"animation: l{number} {whole:.1f}s linear infinite"
     y = TOP + HEIGHT * number
     return frames, f'<text class="{kind}" style="{style}" x="16" y="{y}">{escape(text)}</text>'
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal the text takes; a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def cut(text: str) -> str:
+    """As much of the text as fits, with a mark that it goes on."""
+    while columns(text) >= LONGEST:
+        text = text[:-1]
+    return text + "…"
 
 
 if __name__ == "__main__":
