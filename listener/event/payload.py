@@ -49,6 +49,21 @@ _decode_header = msgspec.json.Decoder(_Envelope).decode
 _decode = msgspec.json.Decoder().decode
 
 
+class _Ticket(msgspec.Struct, gc=False):
+    ticket_id: str
+
+
+class _OfTicket(msgspec.Struct, gc=False):
+    ticket: _Ticket
+
+
+class _TicketEnvelope(msgspec.Struct, gc=False):
+    event: _OfTicket
+
+
+decode_ticket = msgspec.json.Decoder(_TicketEnvelope).decode
+
+
 def identify(payload: bytes) -> tuple[str, str]:
     """(event_id, event_type) of a payload, decoding no more of it than that; the type is "" if there is none.
 

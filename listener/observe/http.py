@@ -110,6 +110,8 @@ class HttpServer:
         self._answering.add(came.protocol)
         try:
             page = await self._page(came)
+            if not isinstance(page.body, bytes) and came.method == "HEAD":
+                page = plain(HTTPStatus.OK)  # a stream's head alone
             if isinstance(page.body, bytes):
                 return await _send(came, page, page.body)
             return await _stream(came, page, page.body)

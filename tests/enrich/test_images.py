@@ -18,11 +18,11 @@ from tests.enrich.helping import IMAGES, config, lines, picture
 
 def of(tmp_path: Path, stand_in: PlatformThread, *events: dict[str, Any], more: str = "") -> list[Any]:
     """The `attachments` of each record."""
-    with Daemon(tmp_path, domain=stand_in.url, config=config(IMAGES, more)) as daemon:
+    with Daemon(tmp_path, domain=stand_in.url, config=config(IMAGES, 'wait = "20s"', more)) as daemon:
         daemon.ready()
         for event in events:
             stand_in.call(stand_in.platform.push, event)
-        daemon.until(lambda: len(lines(tmp_path)) == len(events), "all records", 30)
+        daemon.until(lambda: len(lines(tmp_path)) == len(events), "all records", 60)
         assert 0 == daemon.stop()
     return [record["attachments"] for record in lines(tmp_path)]
 

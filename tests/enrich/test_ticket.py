@@ -56,7 +56,7 @@ def test_a_hanging_api_holds_up_only_sinks_that_want_the_ticket(tmp_path: Path, 
 
 def test_a_missing_scope_is_told_once_with_its_page(tmp_path: Path, stand_in: PlatformThread) -> None:
     stand_in.platform.api.scopes.clear()
-    with Daemon(tmp_path, domain=stand_in.url, config=config(TICKET)) as daemon:
+    with Daemon(tmp_path, domain=stand_in.url, config=config(TICKET, 'wait = "20s"')) as daemon:
         daemon.ready()
         for number in range(12):
             stand_in.call(stand_in.platform.push, message(number, f"70000{number % 6:02}"))

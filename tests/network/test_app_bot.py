@@ -12,6 +12,7 @@ from listener.base.errors import ConfigError
 from listener.delivery.formatting import Formatter
 from listener.delivery.workers import new_worker
 from listener.feishu.messages import AppBot
+from listener.feishu.meter import Meter
 from listener.journal import Cursor, Journal
 from listener.settings.config import Settings, load
 from listener.simulator import PlatformThread, faults
@@ -127,3 +128,15 @@ def test_settings_of_a_group_bot_are_refused(tmp_path: Path, setting: str) -> No
     (tmp_path / "config.toml").write_text(f"{CHAT}{setting}\n")
     with pytest.raises(ConfigError):
         load(tmp_path / "config.toml", {"FEISHU_APP_ID": "cli_a", "FEISHU_APP_SECRET": "x", "HOME": str(tmp_path)})
+
+
+def test_its_calls_are_counted_and_end_with_the_months_budget(tmp_path: Path, stand_in: PlatformThread) -> None:
+    wanted, meter = settings(tmp_path, stand_in.url), Meter(3)
+
+    async def run() -> list[Answer]:
+        bot = AppBot(lambda: wanted.feishu, DEMO_CHAT, meter)
+        return [await bot.post(text, text) for text in ("a", "b", "c")]
+
+    assert ["delivered", "delivered", "again"] == [answer.meaning for answer in asyncio.run(run())]
+    assert {"token": 1, "chat": 2} == meter.counts()
+    assert ["a", "b"] == [message.text for message in chats(stand_in).messages]

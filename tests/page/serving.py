@@ -114,7 +114,7 @@ class Served:
         assert 0 == self.daemon.stop()
         self.daemon = Daemon(self.home, domain=self.platform.url, config=self._config())
         self.daemon.__enter__()
-        self.daemon.ready()
+        self.daemon.ready(within=60)
 
     def _config(self) -> str:
         return (self.home / "config.toml").read_text(encoding="utf-8")
@@ -130,7 +130,7 @@ def served(home: Path) -> Iterator[Served]:
         port = free_port()
         config = CONFIG.format(port=port, hook=hook.port)
         with Daemon(home, domain=platform.url, config=config) as daemon:
-            daemon.ready()
+            daemon.ready(within=60)
             one = Served(home, port, platform, daemon, hook)
             try:
                 yield one

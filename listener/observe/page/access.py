@@ -14,7 +14,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from listener.base.errors import ConfigError
-from listener.base.logs import get_logger
+from listener.base.logs import RateLimit, get_logger
 from listener.observe.hosts import is_local
 from listener.observe.http import Page, Request, plain
 from listener.settings.secrets import SecretSource
@@ -35,6 +35,7 @@ class Access:
         self._token: bytes | None = None
         self._read_at = float("-inf")
         self._trying = asyncio.Semaphore(TRIES)
+        self._limit = RateLimit()
 
     @property
     def has_token(self) -> bool:
@@ -76,6 +77,8 @@ class Access:
             self._read_at = float("-inf")
             token = await self._current()
             if token is None or not hmac.compare_digest(given.strip().encode(errors="replace"), token):
+                if (more := self._limit.take()) is not None:
+                    log.warning("a wrong token was given for the page", peer=request.peer, more_since_last=more or None)
                 await asyncio.sleep(WRONG)
                 return plain(HTTPStatus.FORBIDDEN, "that is not the token")
         value = _signed(token, str(int(time.time()) + WEEK)).decode()

@@ -34,6 +34,8 @@ class Stream:
         self._pages: set[asyncio.Queue[bytes | None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._at = 0  # every page has been told of the events up to this seq
+        self._gate = asyncio.Semaphore(1)
+        self._newest_missed = (-1, -1), b""
         self.most = most_connections() // 2
 
     @property
@@ -49,7 +51,7 @@ class Stream:
             at = self._at
             yield b"retry: 1000\n\n" + await self._state()
             after = at if after is None or after > at else after
-            yield await self._messages(after, at, MISSED)
+            yield await self._missed(after, at)
             while (piece := await queue.get()) is not None:
                 yield piece
         finally:
@@ -83,6 +85,13 @@ class Stream:
                     self._publish(await self._state())
             except JournalError as e:
                 log.debug("the page can't be told what is new", because=str(e))
+
+    async def _missed(self, after: int, last: int) -> bytes:
+        """What came meanwhile; made once for all the pages that come back together, such as after a restart."""
+        async with self._gate:
+            if self._newest_missed[0] != (after, last):
+                self._newest_missed = (after, last), await self._messages(after, last, MISSED)
+            return self._newest_missed[1]
 
     def _publish(self, piece: bytes) -> None:
         for queue in tuple(self._pages):
