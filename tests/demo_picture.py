@@ -56,7 +56,10 @@ def drawn(lines: list[tuple[float, bool, str]]) -> str:
     """The SVG of these lines: each appears at its time, and all begin again at the end."""
     first, last = lines[0][0], lines[-1][0]
     whole = (last - first) * STRETCH + REST
-    rows = [row(number, (at - first) * STRETCH / whole, whole, *rest) for number, (at, *rest) in enumerate(lines)]
+    rows = [
+        row(number, (at - first) * STRETCH / whole, whole, story, text)
+        for number, (at, story, text) in enumerate(lines)
+    ]
     height = TOP + HEIGHT * len(lines) + 8
     body = "\n".join([f'<text class="prompt" x="16" y="28">$ {escape(COMMAND)}</text>', *(part for _, part in rows)])
     frames = "\n".join(part for part, _ in rows)
