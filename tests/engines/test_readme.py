@@ -1,4 +1,4 @@
-"""The consumers' examples of the README work as pasted, but for their addresses."""
+"""The consumers' examples of the sinks' page work as pasted, but for their addresses."""
 
 import re
 import subprocess
@@ -15,8 +15,8 @@ from tests.engines.server import Database, Nats
 from tests.engines.working import config_of, drained, held, working
 from tests.journal.keeping import keep, opened, payload
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+SINKS = Path(__file__).parents[2] / "listener" / "sinks"
+README = (SINKS / "README.md").read_text(encoding="utf-8")
 
 
 def example(language: str, word: str) -> str:
@@ -76,6 +76,6 @@ def test_kafka(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
 def test_each_sinks_settings_are_shown(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = (SINKS / page).read_text(encoding="utf-8")
     for kind in ("postgresql", "nats", "redis", "kafka"):
         assert f'type = "{kind}"' in text, kind

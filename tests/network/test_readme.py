@@ -19,8 +19,8 @@ from tests.journal.keeping import opened
 from tests.network.sending import drained, fill, sending
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+README = (ROOT / "listener" / "sinks" / "README.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "listener" / "sinks" / "README.zh-CN.md").read_text(encoding="utf-8")
 KEY = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 BODY = '{"text":"请问"}'.encode()
@@ -53,7 +53,7 @@ def test_node() -> None:
 
 def recipes(page: str) -> list[tuple[str, str]]:
     """(language, text) of the blocks that stand under the recipes' heading."""
-    part = re.split(r"^### (?:Recipes|常用配置)$", page, flags=re.MULTILINE)[1].split("\n### ")[0]
+    part = re.split(r"^## (?:Recipes|常用配置)$", page, flags=re.MULTILINE)[1].split("\n## ")[0]
     return re.findall(r"```(\w+)\n(.*?)```", part, re.DOTALL)
 
 
