@@ -1,5 +1,6 @@
 """forget: erases a ticket's or a person's events from the journal, and says where else they may lie."""
 
+import re
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 from listener.cli.options import Config, as_owner_of, emit, note, settings, written_by
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from listener.journal.erasure import Found
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0  # seconds for the daemon to clean its log
 LOOK = 0.1
+NAMED_BY_CONTENT = re.compile(r"[0-9a-f]{64}\.[a-z]{3,4}")
 EPILOG = """\b
 Examples / 示例:
   helpdesk-listen forget --ticket-id 6626871355780366331          what would be erased
@@ -42,11 +45,13 @@ def forget(
     wanted = settings(context, config)
     as_owner_of(*written_by(wanted))
     found, waiting = _found(wanted.journal.path, ticket_id, open_id)
-    size = f"{len(found.seqs)} events" + (f" and {len(found.quarantined)} unreadable ones" if found.quarantined else "")
+    parts = {"events": found.seqs, "unreadable ones": found.quarantined, "images": found.images}
+    size = ", ".join(f"{len(those)} {what}" for what, those in parts.items() if those or what == "events")
     if not yes:
         note(f"would erase {size}; add --yes to do it")
     elif found:
         here = erase(wanted, found)
+        _remove_images(wanted.enrich.attachments, found.images)
         note(f"{size} erased" + ("" if here or _is_clean(wanted.journal.path) else "; the log follows within a minute"))
     else:
         note("nothing of that is in the journal")
@@ -64,6 +69,13 @@ def _found(path: "Path", ticket_id: str | None, open_id: str | None) -> "tuple[F
         events = erasure.of_ticket(connection, ticket_id) if ticket_id else erasure.of_person(connection, open_id or "")
         found = erasure.found(connection, ticket_id or open_id or "", events)
         return found, erasure.undelivered(connection, found.seqs)
+
+
+def _remove_images(folder: "Path | None", names: "Sequence[str]") -> None:
+    """Removes files that the daemon named by their content, and nothing else."""
+    for name in names:
+        if folder and NAMED_BY_CONTENT.fullmatch(name):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _is_clean(path: "Path") -> bool:

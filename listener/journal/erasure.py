@@ -8,6 +8,7 @@ pages are overwritten with zeros. The daemon takes what was removed off its tota
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,10 +23,11 @@ ERASED = "UPDATE totals SET value = max(value, 0) + ? WHERE name='erased'"
 
 @dataclass(frozen=True)
 class Found:
-    """What is to be erased: the seqs of events, and the ids of quarantined payloads."""
+    """What is to be erased: the seqs of events, ids of quarantined payloads, and names of files that hold images."""
 
     seqs: Sequence[int]
     quarantined: Sequence[int]
+    images: Sequence[str] = ()
 
     def __bool__(self) -> bool:
         return bool(self.seqs or self.quarantined)
@@ -47,7 +49,8 @@ def found(connection: sqlite3.Connection, text: str, events: Iterator[Received])
     """Collects those events, and the quarantined payloads that the text occurs in."""
     query = "SELECT id FROM aside WHERE instr(payload, ?) ORDER BY id"
     quarantined = [one for (one,) in connection.execute(query, (text.encode(),))]
-    return Found([event.seq for event in events], quarantined)
+    seqs = [event.seq for event in events]
+    return Found(seqs, quarantined, _images(connection, set(seqs)))
 
 
 def undelivered(connection: sqlite3.Connection, seqs: Sequence[int]) -> int:
@@ -91,6 +94,16 @@ def _with_fetched(connection: sqlite3.Connection, text: str) -> Iterator[Receive
     fetched = "SELECT e.seq FROM enriched e LEFT JOIN details d ON d.id = e.detail WHERE instr(d.body, ?)"
     query = f"SELECT {COLUMNS} FROM kept WHERE seq IN ({fetched} OR instr(e.more, ?))"  # noqa: S608 our own names
     return (Received(*row) for row in connection.execute(query, (text.encode(), text.encode())))
+
+
+def _images(connection: sqlite3.Connection, seqs: set[int]) -> list[str]:
+    """Names of the images of these events that no other event has; a file is named by its content."""
+    own: set[str] = set()
+    others: set[str] = set()
+    for seq, more in connection.execute("SELECT seq, more FROM enriched WHERE instr(more, 'attachments')"):
+        files = (one.get("file") for one in msgspec.json.decode(more).get("attachments", ()))
+        (own if seq in seqs else others).update(Path(file).name for file in files if file)
+    return sorted(own - others)
 
 
 def _names(value: Any, text: str) -> bool:

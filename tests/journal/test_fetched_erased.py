@@ -25,3 +25,15 @@ def test_a_person_whom_only_the_fetched_ticket_names(tmp_path: Path) -> None:
         } == added
         bodies = journal.ask(lambda connection: connection.execute("SELECT id FROM details").fetchall())
         assert [(2,)] == bodies
+
+
+def test_images_that_another_event_has_stay(tmp_path: Path) -> None:
+    with opened(tmp_path / "j.db") as journal:
+        journal.keep([Pending(encode(example(f"e{n}")), f"e{n}", TICKET_MESSAGE) for n in (1, 2)])
+        mine, shared = f"/images/{'a' * 64}.png", f"/images/{'b' * 64}.png"
+        both = b'{"attachments":[{"file":"%s"},{"file":"%s"},{"error":"gone"}]}' % (mine.encode(), shared.encode())
+        rows = [Enriched(1, None, both), Enriched(2, None, b'{"attachments":[{"file":"%s"}]}' % shared.encode())]
+        journal.do(lambda connection: enrichment.store(connection, 2, rows, {}))
+        events = journal.read(0, 1)
+        found = journal.ask(lambda connection: erasure.found(connection, "nobody", iter(events)))
+        assert [f"{'a' * 64}.png"] == found.images
