@@ -96,10 +96,12 @@ class Appender:
     def _keep_once(self, batch: list[Pending], done: Commit, sort_out: bool) -> None:
         is_full = self._retention.full(self._connection)
         prints = [fingerprint(pending.event_id) for pending in batch]
-        duplicates = self._duplicates(batch, prints) if is_full or sort_out else set()
         if is_full:
-            done.answer(batch, duplicates, otherwise=REFUSED)
+            there = known(self._connection, prints)
+            duplicates = {id(p) for p, f in zip(batch, prints, strict=True) if f in there}
+            done.answer(batch, duplicates, otherwise=REFUSED)  # two of one new event: both are refused
             return
+        duplicates = self._duplicates(batch, prints) if sort_out else set()
         fresh = [(p, f) for p, f in zip(batch, prints, strict=True) if id(p) not in duplicates]
         done.keep(self._store([p for p, _ in fresh], [f for _, f in fresh]), batch, duplicates)
 

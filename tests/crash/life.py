@@ -84,6 +84,7 @@ class Life:
         self, home: Path, life: int, bomb: Bomb, rotate: Rotate | None = None, max_size: int = 1 << 30
     ) -> None:
         self.home, self.number, self.bomb = home, life, bomb
+        self.seqs: dict[str, int] = {}  # of all that it ever held
         self.config = FileConfig(name="archive", path=home / "logs" / "out.jsonl", start="earliest", rotate=rotate)
         self.journal = Journal(self._state / "j.db", keep_s=KEEP_S, max_size=max_size, inspect_after=KEEP_S)
         self._submit = self.journal.writer.submit
@@ -113,7 +114,7 @@ class Life:
         for one in batch:
             self.journal.append(one)
         while self.journal.writer.backlog():  # a small journal takes few bytes a commit
-            self.journal.writer.turn()
+            self._turn()
         return [(one.code, one.duplicate) for one in batch]
 
     def order_replay(self) -> Counter[str]:
@@ -165,8 +166,14 @@ class Life:
 
     def _submit_and_turn(self, job: Any) -> "Future[Any]":
         future = self._submit(job)
-        self.journal.writer.turn()
+        self._turn()
         return future
+
+    def _turn(self) -> None:
+        """What the commit before has put into the log is synced, so no crash takes it."""
+        self.about_to()
+        self.journal.writer.turn()
+        self.seqs |= journalled(self.home)
 
     def _close(self) -> None:
         self.journal.writer._connection.close()

@@ -157,6 +157,7 @@ class Machine(RuleBasedStateMachine):
         finally:
             self.bomb.left = None
         self.lost_power = self.lost_power or power is not None
+        self.seqs |= self.life.seqs
         self.life.crash(torn if exploded else None, power)
         self.live()
 
@@ -169,7 +170,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_there_twice(self) -> None:
-        self.seqs |= journalled(self.home)
+        self.seqs |= self.life.seqs | journalled(self.home)
         found = Counter(json.loads(line)["event_id"] for line in all_lines(self.home))
         assert not found - (Counter(dict.fromkeys(found, 1)) + self.replays)
 
@@ -186,7 +187,7 @@ class Machine(RuleBasedStateMachine):
     def check(self) -> None:
         records = [json.loads(line) for line in all_lines(self.home)]  # a torn line is no JSON
         found = Counter(record["event_id"] for record in records)
-        seqs = self.seqs
+        seqs = self.seqs | self.life.seqs
         assert self.acked == known(self.home, self.acked) <= seqs.keys()
         assert self.lost_power or not list(self.home.rglob("*.torn"))  # every line was known as the sink's own
         wanted = Counter(one for one in seqs if one != "e11")

@@ -56,11 +56,11 @@ def test_no_broker_there_and_then_one(tmp_path: Path) -> None:
     nobody = f"127.0.0.1:{free_port()}"
     with opened(tmp_path / "j.db") as journal, MockKafka() as cluster:
         fill(journal, 20, 5)
-        with working(journal, config((nobody,), timeout=1.0)) as worker:
+        with working(journal, config((nobody,), timeout=5.0)) as worker:
             waits(worker, "Connection refused")
             assert worker.state.paused is None
         with pytest.raises(Unavailable, match=f"{nobody}: helpdesk: .*Connection refused"):
-            probed(config((nobody,), timeout=1.0))
+            probed(config((nobody,), timeout=5.0))
         with working(journal, config(cluster.brokers)) as worker:
             drained(worker)
         assert 20 == len(set(cluster.ids()))

@@ -126,7 +126,7 @@ def test_its_disk_full_and_room_again(tmp_path: Path) -> None:
             drained(worker)
             disk.fill()
             fill(journal, 500, 5, first=10)
-            waits(worker, ": ")
+            waits(worker, "")
             said = str(worker.state.last_error)
             assert "stream HELPDESK: " in said or "no answer" in said or "JetStream" in said, said
             disk.empty()

@@ -29,6 +29,7 @@ def test_full_of_undelivered_events_refuses_new_ones_until_there_is_room(
         assert 20 < len(kept) < 500
         assert journal.retention.is_full
         assert [500, 200] == keep(journal, payload("new"), payload(kept[0], text=BIG))  # duplicates need no room
+        assert [500, 500] == keep(journal, payload("twice"), payload("twice"))  # no ack for what is not there
         assert [200, 200] == keep(journal, b"hello", b"hello")  # their share is their own
         assert kept == ids(journal.read(0, 1000))
 
