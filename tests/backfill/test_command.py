@@ -67,6 +67,7 @@ def test_a_dry_run_counts_and_changes_nothing(tmp_path: Path, stand_in: Platform
     assert not (tmp_path / "state" / "helpdesk.db").exists()
 
 
+@pytest.mark.slow
 def test_more_rows_than_a_query_gives_are_fetched_in_halves(
     monkeypatch: pytest.MonkeyPatch, stand_in: PlatformThread, commands: Commands
 ) -> None:
@@ -77,6 +78,7 @@ def test_more_rows_than_a_query_gives_are_fetched_in_halves(
     assert result.out.startswith("120 new messages of 120 in 120 tickets"), result.all
 
 
+@pytest.mark.slow
 def test_a_page_that_repeats_ends_it(stand_in: PlatformThread, commands: Commands) -> None:
     stand_in.platform.api.repeats_pages = True
     talk(stand_in, tickets=450, messages=450)

@@ -18,7 +18,7 @@ from tests.small_disk import small_disk
 
 def waits(worker: NetworkWorker, words: str) -> None:
     """Until the sink fails, and these are the words for it."""
-    until(lambda: words in str(worker.state.last_error), words, 30)
+    until(lambda: worker.state.last_error and words in worker.state.last_error, words, 30)
     assert worker.state.failing_since
 
 
