@@ -173,6 +173,7 @@ class Life:
         """What the commit before has put into the log is synced, so no crash takes it."""
         self.about_to()
         self.journal.writer.turn()
+        self.about_to()
         self.seqs |= journalled(self.home)
 
     def _close(self) -> None:
