@@ -79,6 +79,7 @@ def test_more_rows_than_a_query_gives_are_fetched_in_halves(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_page_that_repeats_ends_it(stand_in: PlatformThread, commands: Commands) -> None:
     stand_in.platform.api.repeats_pages = True
     talk(stand_in, tickets=450, messages=450)

@@ -24,6 +24,7 @@ def assert_it_cost_nothing(figures: Figures) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_renewals_under_load_refuse_repeat_and_lose_nothing() -> None:
     """For 5 minutes: `python -m tests.connection.renewing 300`."""
     figures = asyncio.run(renewing(60, 10.0))

@@ -51,6 +51,7 @@ def test_replay_of_a_ticket(home: Path, commands: Commands) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_replay_into_a_sink_that_never_comes_back_ends(home: Path) -> None:
     """Nobody reads the pipe, and it is full."""
     config = '[[sinks]]\nname = "out"\ntype = "stdout"\nstart = "earliest"\n'

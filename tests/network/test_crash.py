@@ -51,6 +51,7 @@ def test_a_crash_repeats_what_was_under_way_at_most(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_fifty_crashes_repeat_what_was_under_way_at_most(tmp_path: Path) -> None:
     kills(tmp_path, 50)
 

@@ -43,6 +43,7 @@ def test_refused_then_told_to_wait_then_at_work_loses_nothing(tmp_path: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
+@pytest.mark.long
 def test_a_minute_of_refused_connections_then_503_then_fine(tmp_path: Path) -> None:
     """While the end is down, at most one connection or request at a time, and none before Retry-After is over."""
     retry = Retry(max_delay=2.0, give_up_after=None)
