@@ -1,18 +1,17 @@
 """A worker of a sink to a database or a broker, in a test."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from listener.delivery.formatting import Formatter
 from listener.delivery.network import NetworkWorker
 from listener.journal import Journal
 from listener.settings.secrets import Secret, SecretKind, SecretSource
-from listener.sinks import TYPES, new_network_sink
+from listener.sinks import TYPES
 from listener.sinks.base import Retry
 from listener.sinks.network import BatchLimits, NetworkConfig
 from tests.journal.keeping import until
+from tests.network.sending import worker_of
 
 QUICK = Retry(max_delay=0.1, give_up_after=None)
 
@@ -28,12 +27,6 @@ def config_of(kind: str, **settings: Any) -> NetworkConfig:
     made = TYPES[kind].config(**given)
     assert isinstance(made, NetworkConfig)
     return made
-
-
-def worker_of(journal: Journal, wanted: NetworkConfig, **settings: Any) -> NetworkWorker:
-    cursor = journal.attach([(wanted.name, True)])[wanted.name]
-    given: dict[str, Any] = {"formatter": Formatter(share=False), "abandon": threading.Event()} | settings
-    return NetworkWorker(wanted, new_network_sink(wanted), journal, cursor, **given)
 
 
 @contextmanager
