@@ -1,4 +1,4 @@
-"""The clocks: wall-clock time, which may jump, and the machine's uptime, which does not."""
+"""The clocks: wall-clock time, which may jump, and how long the machine was suspended."""
 
 import time
 
@@ -15,8 +15,3 @@ def suspended_seconds() -> float:
 def now_ms() -> int:
     """Returns the wall clock's time in Unix milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-def uptime() -> float:
-    """Returns the seconds since the machine started, those that it slept through included (CLOCK_BOOTTIME)."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
