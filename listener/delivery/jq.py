@@ -37,7 +37,7 @@ _FROM_OUTSIDE: Final = (-signal.SIGKILL, -signal.SIGTERM)  # not what an express
 log = get_logger(__name__)
 
 
-class Failure(NamedTuple):
+class JqFailure(NamedTuple):
     """Why an event has no result, for its dead letter."""
 
     reason: str
@@ -51,7 +51,7 @@ class _End(Enum):
     STOPPING = "the sink stops"
 
 
-Result = bytes | None | Failure
+Result = bytes | None | JqFailure
 """The line after transform, None where the event is filtered, or why there is neither."""
 
 
@@ -80,7 +80,7 @@ class Program:
             again, end = self._exchange(lines[len(results) : len(results) + 1])
             results += again
         if end in (_End.DIED, _End.KILLED, _End.SLOW):
-            results.append(Failure(f"jq: {end.value}"))
+            results.append(JqFailure(f"jq: {end.value}"))
         return results
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class Program:
         results: list[Result] = []
         for line, answer in zip(lines, answers, strict=False):
             results.append(self._result(line, answer))
-            if isinstance(results[-1], Failure):
+            if isinstance(results[-1], JqFailure):
                 return results, _End.DONE
         return results, end
 
@@ -109,7 +109,7 @@ class Program:
                 return answer[1:] if self._transforms else line
             case b"-":
                 return None
-        return Failure(f"jq: {_cleaned(json.loads(answer[1:] or b'null'))}")
+        return JqFailure(f"jq: {_cleaned(json.loads(answer[1:] or b'null'))}")
 
     def _started(self) -> "_Child | None":
         """The running process; waits until it can be started, unless the sink stops."""

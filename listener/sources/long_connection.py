@@ -26,7 +26,7 @@ SLEPT = 2.0  # seconds of suspension that are worth a ping
 log = get_logger(__name__)
 
 
-class Session(Protocol):
+class SupervisedSession(Protocol):
     """One connection; feishu/session.py has the real one."""
 
     @property
@@ -97,7 +97,7 @@ class Supervisor:
 
     def __init__(
         self,
-        new_session: Callable[[], Session],
+        new_session: Callable[[], SupervisedSession],
         *,
         backoff: Backoff | None = None,
         secret_is_snapshot: bool = False,
@@ -106,8 +106,8 @@ class Supervisor:
         suspended: Callable[[], float] = suspended_seconds,
     ) -> None:
         self.state = ConnectionState()
-        self.session: Session | None = None  # the one that is open
-        self.renewal: Renewal[Session] = Renewal(new_session, renew_every)
+        self.session: SupervisedSession | None = None  # the one that is open
+        self.renewal: Renewal[SupervisedSession] = Renewal(new_session, renew_every)
         self._suspended = suspended
         self._woke = asyncio.Event()
         self._new_session = new_session
@@ -156,7 +156,7 @@ class Supervisor:
         self.state.next_attempt_at = None
         self._enter("connecting")
         opened = time.monotonic()
-        session: Session | None = None
+        session: SupervisedSession | None = None
         try:
             session = self._new_session()
             await session.open()
@@ -174,10 +174,10 @@ class Supervisor:
                 await session.close()
         await self._sleep(random.uniform(0, min(session.reconnect_nonce, self._backoff.first_attempt_max)))
 
-    def _proved(self, session: Session, opened: float) -> bool:
+    def _proved(self, session: SupervisedSession, opened: float) -> bool:
         return time.monotonic() - opened >= self._backoff.proven_after or session.delivered > 0
 
-    def _connected(self, session: Session) -> None:
+    def _connected(self, session: SupervisedSession) -> None:
         log.info("connected: ready", connection=session.connection_id, attempts=self.state.attempts)
         self.session = session
         self.state.connections += 1
@@ -186,7 +186,7 @@ class Supervisor:
         self._limits.clear()
         self._enter("connected")
 
-    def _renewed(self, session: Session) -> None:
+    def _renewed(self, session: SupervisedSession) -> None:
         self.session = session
         self.state.renewals += 1
         log.info("connection renewed", connection=session.connection_id, renewals=self.state.renewals)

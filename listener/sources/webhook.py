@@ -9,13 +9,14 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, cast
+from typing import NoReturn, cast
 
 from listener.base.errors import EX_IOERR, ConfigError, ListenError
 from listener.base.logs import RateLimit, get_logger
-from listener.settings.config import Settings, Source
+from listener.feishu.session import Handler
+from listener.settings.config import Settings, SourceSettings
 from listener.sources.long_connection import ConnectionState
-from listener.sources.webhook_verifier import Challenge, Rejected, Verifier
+from listener.sources.webhook_verifier import Challenge, RequestRejected, Verifier
 
 try:
     from aiohttp import web
@@ -37,18 +38,6 @@ DAY = 86_400.0  # seconds; ids are remembered for at least as long
 log = get_logger(__name__)
 
 
-class Verdict(Protocol):
-    """What the handler makes of an event: `reply` is called once, in the loop, with 200 or 500."""
-
-    reply: Callable[[int], None] | None
-
-
-class Handler(Protocol):
-    """Takes the exact bytes of a payload; see receiver.py."""
-
-    def receive(self, payload: bytes) -> Any: ...
-
-
 @dataclass(frozen=True)
 class Open:
     """What status asks of a connection. A socket that listens has no pings, and never goes silent."""
@@ -63,7 +52,7 @@ class CannotListen(ListenError):
     exit_code = EX_IOERR
 
 
-def new_webhook(settings: Settings, handler: "Handler") -> "Webhook":
+def new_webhook(settings: Settings, handler: Handler) -> "Webhook":
     """As the settings say. A replay from before the journal's memory is stale. Raises ConfigError."""
     return Webhook(settings.source, _verifier(settings), handler)
 
@@ -80,7 +69,7 @@ class Webhook:
 
     def __init__(
         self,
-        config: Source,
+        config: SourceSettings,
         verifier: Verifier,
         handler: Handler,
         *,
@@ -144,7 +133,7 @@ class Webhook:
             await self._read(request, body)
             self._answering.add(request.protocol)
             return await self._answer(request.headers, bytes(body))
-        except Rejected as e:
+        except RequestRejected as e:
             self._count(f"{e} ({request.remote})", e.status)
             return web.json_response({"msg": "rejected"}, status=e.status)  # why is not for strangers
         finally:
@@ -158,13 +147,13 @@ class Webhook:
                     body += chunk
                     self._held += len(chunk)
                     if len(body) > MAX_BODY:
-                        raise Rejected(413, f"larger than {MAX_BODY} bytes")
+                        raise RequestRejected(413, f"larger than {MAX_BODY} bytes")
                     if self._held > MAX_HELD:
-                        raise Rejected(503, "too much at once; the platform pushes again")
+                        raise RequestRejected(503, "too much at once; the platform pushes again")
         except TimeoutError:
-            raise Rejected(408, "the body did not come in time") from None
+            raise RequestRejected(408, "the body did not come in time") from None
         except (web.RequestPayloadError, ConnectionError):
-            raise Rejected(400, "the body is not as its head says") from None
+            raise RequestRejected(400, "the body is not as its head says") from None
 
     async def _answer(self, headers: Mapping[str, str], body: bytes) -> web.Response:
         opened = self._verifier.open(headers, body, time.time())
@@ -177,7 +166,7 @@ class Webhook:
     async def _kept(self, payload: bytes) -> int:
         """200 once it is on disk, else 500; the Receiver sees to it that one of them comes in time."""
         answered = asyncio.get_running_loop().create_future()
-        verdict: Verdict = self._handler.receive(payload)
+        verdict = self._handler.receive(payload)
         verdict.reply = lambda code: None if answered.done() else answered.set_result(code)
         return int(await answered)
 

@@ -200,7 +200,7 @@ def test_endpoint(commands: Commands, stand_in: PlatformThread) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"), [(faults.refused(403, "forbidden"), "403"), (faults.CONNECTION_LIMIT, "another client")]
 )
-def test_connection(commands: Commands, stand_in: PlatformThread, answer: faults.Answer, words: str) -> None:
+def test_connection(commands: Commands, stand_in: PlatformThread, answer: faults.Reply, words: str) -> None:
     stand_in.platform.faults.handshake += [answer]
     found = examine(commands, stand_in.url)
     assert (1, ["connection"]) == (found.rc, found.named("failed"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from listener.base.errors import Unavailable
-from listener.delivery.network import NetworkWorker
+from listener.delivery.network_worker import NetworkWorker
 from listener.settings.secrets import SecretKind, SecretSource
 from tests.engines.probing import probed
 from tests.engines.server import Database, Postgres

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from listener.delivery.network import NetworkWorker
+from listener.delivery.network_worker import NetworkWorker
 from listener.journal import Journal
 from listener.settings.secrets import Secret, SecretKind, SecretSource
 from listener.sinks import TYPES

@@ -10,8 +10,8 @@ import pytest
 from listener.app.daemon import run
 from listener.app.running import Bounds
 from listener.base.errors import ConfigError, ListenError, Unavailable
-from listener.feishu.api import Api
-from listener.feishu.network import network_of
+from listener.feishu.http_api import Api
+from listener.feishu.transport import network_of
 from listener.observe import clients
 from listener.observe.clients import ClientsState, watching
 from listener.settings import config

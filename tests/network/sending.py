@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from listener.delivery.formatting import Formatter
-from listener.delivery.network import NetworkWorker
+from listener.delivery.network_worker import NetworkWorker
 from listener.journal import Journal
 from listener.settings.secrets import Secret
 from listener.sinks import new_network_sink

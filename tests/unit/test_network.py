@@ -10,7 +10,7 @@ import pytest
 from listener.base.errors import ConfigError, Unreachable
 from listener.base.redact import redact
 from listener.feishu.client import Timings, checked_url
-from listener.feishu.network import BoundedRequests, Network, is_loopback
+from listener.feishu.transport import BoundedRequests, Network, is_loopback
 from listener.feishu.tunnel import _check, _request
 
 ENDPOINT, SOCKET = "https://open.feishu.cn/callback/ws/endpoint", "wss://msg-frontier.feishu.cn/ws/v2?device_id=1"

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from listener.journal.inspect import Look, touch
 from listener.observe.facts import Facts
-from listener.observe.health import Connection, Snapshot, moment
+from listener.observe.health import ConnectionStatus, Snapshot, moment
 from listener.observe.pulse import Pulse
 from listener.sources.long_connection import ConnectionState
 
@@ -77,8 +77,8 @@ class FakeFacts:
     def tick(self) -> None:
         """Nothing to note."""
 
-    def connection(self) -> Connection:
-        return Connection(phase=self.phase, since=moment(0), connected_since=moment(0), fresh=True)
+    def connection(self) -> ConnectionStatus:
+        return ConnectionStatus(phase=self.phase, since=moment(0), connected_since=moment(0), fresh=True)
 
     async def snapshot(self) -> Snapshot:
         if self.broken:

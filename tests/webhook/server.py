@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import ClientSession
 
 from listener.journal import Journal
-from listener.settings.config import Source
+from listener.settings.config import SourceSettings
 from listener.sources.receiver import Receiver
 from listener.sources.webhook import Webhook
 from listener.sources.webhook_verifier import Verifier
@@ -63,7 +63,7 @@ async def serving(home: Path, *, token: str | None = TOKEN, key: str | None = KE
     journal = Journal(home / "journal.db")
     journal.start()
     receiver = Receiver(journal, ("helpdesk.ticket_message.created_v1",))
-    config = msgspec.convert({"listen": "127.0.0.1:0"}, Source)
+    config = msgspec.convert({"listen": "127.0.0.1:0"}, SourceSettings)
     listening = asyncio.Event()
     verifier = Verifier(token, key, window=7 * 86_400)
     webhook = Webhook(config, verifier, receiver, on_change=lambda state: listening.set())

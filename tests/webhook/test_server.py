@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from listener.settings.config import Source
+from listener.settings.config import SourceSettings
 from listener.sources import webhook
 from listener.sources.webhook import CannotListen, Webhook
 from listener.sources.webhook_verifier import Verifier
@@ -248,7 +248,7 @@ def test_an_address_that_is_not_ours() -> None:
     async def main() -> None:
         unused: Any = None
         with pytest.raises(CannotListen, match="can't listen on 192"):
-            await Webhook(Source(listen="192.0.2.1:8080"), Verifier("t", None, window=1), unused).run()
+            await Webhook(SourceSettings(listen="192.0.2.1:8080"), Verifier("t", None, window=1), unused).run()
 
     asyncio.run(main())
 
@@ -256,7 +256,7 @@ def test_an_address_that_is_not_ours() -> None:
 def test_an_address_that_is_taken(tmp_path: Path) -> None:
     async def main() -> None:
         async with serving(tmp_path) as served:
-            taken = Source(listen=f"127.0.0.1:{served.address[1]}")
+            taken = SourceSettings(listen=f"127.0.0.1:{served.address[1]}")
             with pytest.raises(CannotListen, match="in use"):
                 await Webhook(taken, Verifier("t", None, window=1), served.receiver).run()
 
