@@ -83,6 +83,11 @@ class Program:
             results.append(JqFailure(f"jq: {end.value}"))
         return results
 
+    @property
+    def pid(self) -> int | None:
+        """The process's id, or None while there is no process."""
+        return self._child.pid if self._child else None
+
     def close(self) -> None:
         """Ends the process."""
         if self._child:
@@ -128,6 +133,7 @@ class _Child:
 
     def __init__(self, expressions: Mapping[str, str]) -> None:
         self._process = _spawn()
+        self.pid = self._process.pid
         self._pipes = [pipe for pipe in (self._process.stdin, self._process.stdout) if pipe]
         self._in, self._out = (pipe.fileno() for pipe in self._pipes)
         for pipe in self._pipes:

@@ -68,7 +68,9 @@ class Workers:
         feishu: Callable[[], FeishuSettings] | None = None,
         view: Callable[[SinkConfig], Any] | None = None,
         meter: Meter | None = None,
+        make: Callable[..., Worker] = new_worker,
     ) -> None:
+        self._make = make
         self._feishu = feishu
         self._meter = meter
         self._view = view or (lambda config: journal)  # the journal as a sink is to see it
@@ -148,7 +150,7 @@ class Workers:
         abandon = threading.Event()
         cursor = self._left_at.pop(config.name, cursor)
         self._journal.retention.hold(config.name)
-        worker = new_worker(
+        worker = self._make(
             config,
             self._view(config),
             cursor,

@@ -162,7 +162,7 @@ class _Requests(BoundedRequests):
 
     def request(self, method: str, url: str, **kwargs: Any) -> Response:
         until = time.monotonic() + self._patience
-        api, limit = _kind(url)
+        api, limit = kind_of(url)
         while True:
             self._meter.take(api, self._sleep)
             answer = self._bounded(method, url, limit=limit, **kwargs)
@@ -189,7 +189,7 @@ class _Requests(BoundedRequests):
         return answer
 
 
-def _kind(url: str) -> tuple[str, int]:
+def kind_of(url: str) -> tuple[str, int]:
     """(the API's name on the meter, the longest answer in bytes)."""
     path = urlsplit(url).path
     if path.startswith(f"{TICKETS_PATH}/"):

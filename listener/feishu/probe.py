@@ -39,12 +39,12 @@ async def _shake(feishu: FeishuSettings) -> float:
     session = Session(feishu.app_id, feishu.app_secret.read(), feishu.domain, _Refuser(), network=network_of(feishu))
     try:
         await session.open()
-        return await _round_trip(session)
+        return await round_trip(session)
     finally:
         await session.close()
 
 
-async def _round_trip(session: Session) -> float:
+async def round_trip(session: Session) -> float:
     """Listens until the first pong; seconds that it took. Raises Lost."""
     listening = asyncio.ensure_future(session.listen())
     try:

@@ -63,7 +63,7 @@ class Facts:
     rate: Rate = field(default_factory=Rate)
     started_at: float = field(default_factory=time.time)
     _looking: "asyncio.Future[Look] | None" = None
-    _seen: Look | None = None
+    seen: Look | None = None
     _unreadable: str | None = None  # why the journal could not be looked at
     _question: "Future[None] | None" = None  # to the journal's writer
 
@@ -73,7 +73,7 @@ class Facts:
         self.rate.note(now, sum(self.receiver.state.acks.values()))
         if self._question is not None and not self._question.done():
             return
-        if writer.failing and self._seen and self._seen.disk_free_bytes >= ROOM:
+        if writer.failing and self.seen and self.seen.disk_free_bytes >= ROOM:
             self._question = writer.submit(touch)  # is it still so? The next event may be hours away
         elif now - writer.answered > WRITER_QUIET:
             self._question = writer.submit(lambda connection: None)  # calls it away from long housekeeping
@@ -143,7 +143,7 @@ class Facts:
         )
 
     def _journal(self, disk_answers: bool, sinks: Sequence[health.SinkStatus]) -> health.JournalStatus:
-        writer, retention, seen = self.journal.writer, self.journal.retention, self._seen
+        writer, retention, seen = self.journal.writer, self.journal.retention, self.seen
         last_event = self.receiver.state.last_event_at or (seen and seen.last_event_ms and seen.last_event_ms / 1000)
         journal = health.JournalStatus(
             path=str(self.journal.path),
@@ -164,7 +164,7 @@ class Facts:
         return replace(journal, full=full)
 
     def _sink(self, worker: Worker) -> health.SinkStatus:
-        state, name, seen, now = worker.state, worker.config.name, self._seen, time.time()
+        state, name, seen, now = worker.state, worker.config.name, self.seen, time.time()
         lag = max(0, self.journal.last_seq - state.seq)
         oldest = seen.oldest_ms.get(name) if seen and lag else None
         return health.SinkStatus(
@@ -199,7 +199,7 @@ class Facts:
 
     def _missed(self) -> dict[str, Any]:
         """What the journal tells of gaps, backfills and calls."""
-        if (seen := self._seen) is None:
+        if (seen := self.seen) is None:
             return {}
         limit = self.settings.feishu.max_calls_per_month
         return {"calls": missed.calls(seen, limit), "gaps": missed.gaps(seen), "backfills": missed.backfills(seen)}
@@ -211,7 +211,7 @@ class Facts:
             self._looking = asyncio.ensure_future(asyncio.to_thread(look, self.journal.path, seqs))
             self._looking.add_done_callback(_forget)
         try:
-            self._seen = await asyncio.wait_for(asyncio.shield(self._looking), LOOK)
+            self.seen = await asyncio.wait_for(asyncio.shield(self._looking), LOOK)
             self._unreadable = None
         except TimeoutError:
             return False

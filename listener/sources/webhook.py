@@ -30,10 +30,6 @@ except ModuleNotFoundError as e:
 BACKLOG = 128  # connections that asyncio accepts in one turn of its loop, before any of them can make room
 MAX_BODY = 2**20  # bytes; events have a few thousand
 MAX_HELD = 64 * 2**20  # bytes of all bodies in memory; counted as they come, so that a slow peer takes no room
-HEAD_SECONDS = 20.0  # for the head of a request, and for the next one on a kept connection
-BODY_SECONDS = 10.0
-LINGER_SECONDS = 2.0  # for a client to read why its request was cut short
-STOP_SECONDS = 1.0
 DAY = 86_400.0  # seconds; ids are remembered for at least as long
 log = get_logger(__name__)
 
@@ -44,6 +40,16 @@ class Open:
 
     fresh: bool = True
     round_trip: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a peer may take, in seconds."""
+
+    head: float = 20.0  # for the head of a request, and for the next one on a kept connection
+    body: float = 10.0
+    linger: float = 2.0  # to read why its request was cut short
+    stop: float = 1.0  # for its answer, once this server stops
 
 
 class CannotListen(ListenError):
@@ -74,7 +80,9 @@ class Webhook:
         handler: Handler,
         *,
         on_change: Callable[[ConnectionState], None] = lambda state: None,
+        patience: Patience | None = None,
     ) -> None:
+        self._patience = patience or Patience()
         self.state = ConnectionState()
         self.session: Open | None = None
         self.address: tuple[str, int] = ("", 0)  # where it listens
@@ -98,9 +106,9 @@ class Webhook:
             handle_signals=False,
             access_log=None,
             logger=Complaints(self._count).logger,
-            keepalive_timeout=HEAD_SECONDS,
-            lingering_time=LINGER_SECONDS,
-            shutdown_timeout=STOP_SECONDS,
+            keepalive_timeout=self._patience.head,
+            lingering_time=self._patience.linger,
+            shutdown_timeout=self._patience.stop,
             auto_decompress=False,  # a peer can't make us inflate a bomb
         )
         await runner.setup()
@@ -142,7 +150,7 @@ class Webhook:
 
     async def _read(self, request: web.Request, body: bytearray) -> None:
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(self._patience.body):
                 async for chunk in request.content.iter_any():
                     body += chunk
                     self._held += len(chunk)

@@ -83,8 +83,8 @@ def test_a_runaway_expression_fails_within_two_seconds(expression: str) -> None:
 
 def test_a_child_that_somebody_kills_costs_no_event(program: Program) -> None:
     assert [LINE] == program.run([LINE])
-    assert program._child
-    os.kill(program._child._process.pid, signal.SIGKILL)
+    assert program.pid
+    os.kill(program.pid, signal.SIGKILL)
     assert [LINE] == program.run([LINE])
 
 

@@ -154,7 +154,7 @@ def _ticking(writer: Writer, *, free: int = 2**30) -> Facts:
     facts = _facts(_state("connected"))
     facts.journal = SimpleNamespace(writer=writer)  # type: ignore[assignment]
     facts.receiver = SimpleNamespace(state=SimpleNamespace(acks={200: 1}))  # type: ignore[assignment]
-    facts._seen = Look(
+    facts.seen = Look(
         used_bytes=0,
         file_bytes=0,
         disk_free_bytes=free,

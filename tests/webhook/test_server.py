@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from listener.settings.config import SourceSettings
-from listener.sources import webhook
-from listener.sources.webhook import CannotListen, Webhook
+from listener.sources.webhook import CannotListen, Patience, Webhook
 from listener.sources.webhook_verifier import Verifier
 from tests import samples
 from tests.webhook.posts import Post, challenge, encrypted, event, signed
@@ -174,14 +173,12 @@ async def trickle(served: Served, *parts: bytes, every: float) -> bytes:
 SLOW = {b"": b"", POST: b"x: 1\r\n", POST + b"Content-Length: 99999\r\n\r\n": b"x"}
 
 
-def test_a_slow_loris_is_cut_off_and_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_loris_is_cut_off_and_holds_up_nobody(tmp_path: Path) -> None:
     """Each says nothing, or a head or a body that never ends."""
-    monkeypatch.setattr(webhook, "HEAD_SECONDS", 0.4)
-    monkeypatch.setattr(webhook, "BODY_SECONDS", 0.4)
-    monkeypatch.setattr(webhook, "LINGER_SECONDS", 0.1)
+    patience = Patience(head=0.4, body=0.4, linger=0.1)
 
     async def main() -> None:
-        async with serving(tmp_path) as served:
+        async with serving(tmp_path, patience=patience) as served:
             slow = [
                 asyncio.ensure_future(trickle(served, head, *[drip] * 6, every=0.1))
                 for head, drip in SLOW.items()
