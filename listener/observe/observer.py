@@ -41,7 +41,7 @@ class Observer:
 
 
 def _served(facts: Facts) -> "Served | None":
-    """What is served over HTTP; its libraries are loaded only where the settings ask for it."""
+    """Returns what is served over HTTP; its libraries are loaded only where the settings ask for it."""
     if facts.settings.http.listen is None:
         return None
     from listener.observe.serving import Served
