@@ -54,9 +54,9 @@ class Client:
         self._config, self._dsn = config, dsn
         self._idle: list[Any] = []
 
-    async def insert(self, statement: str, rows: str) -> Failure | None:
+    async def insert(self, statement: str, columns: list[list[Any]]) -> Failure | None:
         """Inserts rows, all of them or none."""
-        result = await self._call(lambda connection: connection.execute(statement, rows))
+        result = await self._call(lambda connection: connection.execute(statement, *columns))
         return result if isinstance(result, Failure) else None
 
     async def look(self, table: Table) -> Found | Failure:
