@@ -40,7 +40,7 @@ class Progress:
             due = self.wrote > self.moved
             if due:
                 whole = checkpoint(connection)
-                self.moved = self.begun
+                self.moved = self.begun if whole else self.moved  # what a reader holds back is tried again
                 self.held_since = None if whole else self.held_since or time.monotonic()
         return due
 

@@ -54,7 +54,12 @@ def test_one_begins_only_after_a_transaction_that_began_after_the_last(
 
 def test_on_what_one_thread_moved_the_other_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     moved: list[object] = []
-    monkeypatch.setattr(checkpoint, "checkpoint", moved.append)
+
+    def counted(connection: object) -> bool:
+        moved.append(connection)
+        return True
+
+    monkeypatch.setattr(checkpoint, "checkpoint", counted)
     progress = Progress(begun=1, wrote=1)
     with closing(sqlite3.connect(":memory:")) as writer, closing(sqlite3.connect(":memory:")) as other:
         assert progress.checkpoint(writer)
