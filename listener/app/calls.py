@@ -5,9 +5,9 @@ The check for other clients, what fetches missed messages, and what enriches eve
 
 from collections.abc import Callable
 
+from listener.backfill.backfiller import Backfiller
 from listener.backfill.budget import restored
 from listener.backfill.command import api_maker
-from listener.backfill.daemon import Backfiller
 from listener.enrich.stage import Stage
 from listener.feishu.api import Api
 from listener.feishu.meter import Meter

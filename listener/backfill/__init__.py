@@ -1,6 +1,6 @@
 """What was missed while nothing listened, fetched by the API and put into the journal like any other event.
 
-messages.py makes an event's payload of what the API has (pure); listing.py finds the tickets that changed; jobs.py
-carries out a job of the journal, step by step; daemon.py does that beside the running daemon; command.py for the
+api_messages.py makes an event's payload of what the API has (pure); listing.py finds the tickets that changed; jobs.py
+carries out a job of the journal, step by step; backfiller.py does that beside the running daemon; command.py for the
 command line.
 """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from listener.backfill import listing
-from listener.backfill.messages import Row, created_ms, in_order, payload
+from listener.backfill.api_messages import Row, created_ms, in_order, payload
 from listener.base.clock import now_ms
 from listener.base.errors import ConfigError, JournalError, ListenError
 from listener.base.logs import get_logger

@@ -17,8 +17,8 @@ import msgspec
 from listener.base.errors import JournalError, ListenError
 from listener.base.logs import get_logger
 from listener.enrich.detail import encoded
+from listener.enrich.fetcher import Fetched, Fetcher
 from listener.enrich.images import Folder, Image
-from listener.enrich.source import Answer, Source
 from listener.enrich.view import View, wants
 from listener.event import TICKET_MESSAGE, Received, Unparsable, parse, pictures_of
 from listener.feishu.tickets import TicketsApi
@@ -40,8 +40,8 @@ log = get_logger(__name__)
 @dataclass
 class _Waiting:
     event: Received
-    detail: "Future[Answer[int]] | None" = None
-    images: "list[Future[Answer[Image]]]" = field(default_factory=list)
+    detail: "Future[Fetched[int]] | None" = None
+    images: "list[Future[Fetched[Image]]]" = field(default_factory=list)
     until: float = 0.0
 
     def is_ready(self, now: float) -> bool:
@@ -84,8 +84,8 @@ class Stage:
         if ready_to is None:
             self._journal.do(lambda connection: enrichment.store(connection, last, [], {}))
         cache = self._settings.ticket_cache
-        self._tickets = Source("ticket", self._ticket, cache=cache, threads=4, done=self._came.set)
-        self._images = Source("image", self._image, cache=60.0, threads=4, done=self._came.set)
+        self._tickets = Fetcher("ticket", self._ticket, cache=cache, threads=4, done=self._came.set)
+        self._images = Fetcher("image", self._image, cache=60.0, threads=4, done=self._came.set)
 
     def view(self, config: SinkConfig) -> Any:
         """The journal as this sink is to see it."""
@@ -180,7 +180,7 @@ class Stage:
         more: dict[str, Any] = {}
         detail = None
         if one.detail is not None:
-            answer = one.detail.result() if one.detail.done() else Answer(error=LATE)
+            answer = one.detail.result() if one.detail.done() else Fetched(error=LATE)
             detail = answer.value
             if answer.error:
                 more["ticket_detail_error"] = answer.error
@@ -229,8 +229,8 @@ class Stage:
             self._journal.do(enrichment.forget)
 
 
-def _attachment(index: int, image: "Future[Answer[Image]]") -> dict[str, Any]:
-    answer = image.result() if image.done() else Answer(error=LATE)
+def _attachment(index: int, image: "Future[Fetched[Image]]") -> dict[str, Any]:
+    answer = image.result() if image.done() else Fetched(error=LATE)
     if answer.value is None:
         return {"index": index, "error": answer.error}
     return {"index": index, **asdict(answer.value)}

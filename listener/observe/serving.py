@@ -4,7 +4,7 @@ import asyncio
 
 from listener.observe import health, metrics
 from listener.observe.facts import Facts
-from listener.observe.http import HttpServer, Page, Request
+from listener.observe.http_server import HttpServer, Page, Request
 from listener.observe.page.routes import Pages
 
 

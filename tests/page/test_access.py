@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from listener.observe.hosts import is_local, is_ours
-from listener.observe.http import Request
+from listener.observe.http_server import Request
 from listener.observe.page.access import Access
 from listener.settings.secrets import Secret, SecretKind, SecretSource
 from tests.page.serving import TOKEN, Served

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from listener.base.errors import ConfigError
 from listener.base.logs import RateLimit, get_logger
 from listener.observe.hosts import is_local
-from listener.observe.http import Page, Request, plain
+from listener.observe.http_server import Page, Request, plain
 from listener.settings.secrets import SecretSource
 
 WEEK = 7 * 86_400  # seconds

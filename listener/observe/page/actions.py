@@ -42,12 +42,12 @@ class Hurried(Protocol):
     def retry_waiting(self) -> None: ...
 
 
-class Refused(ListenError):
+class ActionRefused(ListenError):
     """What was asked for can't be done."""
 
 
 class Actions:
-    """Lives in the loop. Each returns how many events it concerns; raises Refused, JournalError and ValueError."""
+    """Lives in the loop. Each returns how many events it concerns; raises ActionRefused, JournalError, ValueError."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts, self._journal = facts, facts.journal
@@ -73,7 +73,7 @@ class Actions:
         self._check_sink(asked.sink)
         await self._do(lambda connection: 0)  # the sink's position may wait for a commit to ride with
         if not await self._do(decisions.replay(asked.sink, asked.seq)):
-            raise Refused(f"{asked.sink} has yet to get that event, or it is not kept any more")
+            raise ActionRefused(f"{asked.sink} has yet to get that event, or it is not kept any more")
         log.info("an event is replayed: somebody asked for it on the page", sink=asked.sink, seq=asked.seq)
         return 1
 
@@ -83,13 +83,13 @@ class Actions:
         self._check_sink(asked.sink)
         (worker,) = [worker for worker in self._facts.workers if worker.config.name == asked.sink]
         if not isinstance(worker, Hurried):
-            raise Refused(f"nothing waits for {asked.sink}")
+            raise ActionRefused(f"nothing waits for {asked.sink}")
         worker.retry_waiting()
         return worker.state.waiting
 
     def _check_sink(self, name: str) -> None:
         if name not in [worker.config.name for worker in self._facts.workers]:
-            raise Refused("no sink of that name is in the settings")
+            raise ActionRefused("no sink of that name is in the settings")
 
     async def _in_slices(self, asked: Letters, decide: Callable[[str, Sequence[int] | None], decisions.Job]) -> int:
         if asked.ids is not None:

@@ -11,7 +11,7 @@ HOURS = 24 * 8
 HOUR_MS = 3_600_000
 
 
-class _Ticket(msgspec.Struct, gc=False):
+class _TicketTimes(msgspec.Struct, gc=False):
     status: str = ""
     guest_ms: int = 0  # the first message of a guest
     response: float | None = None  # seconds
@@ -37,7 +37,7 @@ class Numbers:
         self.cut = False  # whether older events are not counted
         self._events = 0
         self._since: int | None = None
-        self._tickets: OrderedDict[str, _Ticket] = OrderedDict()
+        self._tickets: OrderedDict[str, _TicketTimes] = OrderedDict()
         self._hours: OrderedDict[int, Counter[str]] = OrderedDict()
 
     def add(self, one: Summary) -> None:
@@ -54,7 +54,7 @@ class Numbers:
             self._add_to_ticket(one)
 
     def _add_to_ticket(self, one: Summary) -> None:
-        ticket = self._tickets.setdefault(one.ticket, _Ticket())
+        ticket = self._tickets.setdefault(one.ticket, _TicketTimes())
         self._tickets.move_to_end(one.ticket)
         ticket.status = one.status or ticket.status
         at = one.created or one.at

@@ -10,9 +10,9 @@ import msgspec
 from listener.base.errors import JournalError
 from listener.observe.facts import Facts
 from listener.observe.hosts import is_local
-from listener.observe.http import Page, Request, Route, plain
+from listener.observe.http_server import Page, Request, Route, plain
 from listener.observe.page.access import Access
-from listener.observe.page.actions import Actions, Refused
+from listener.observe.page.actions import ActionRefused, Actions
 from listener.observe.page.queries import LIMIT, Queries
 from listener.observe.page.stream import Stream
 
@@ -83,7 +83,7 @@ class Pages:
             return plain(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         try:
             return _json(msgspec.json.encode({"done": await action(request.body)}))
-        except Refused as e:
+        except ActionRefused as e:
             return plain(HTTPStatus.CONFLICT, str(e))
         except JournalError as e:
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, str(e))

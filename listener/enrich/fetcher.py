@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Answer(Generic[T]):
+class Fetched(Generic[T]):
     """What came, or why it did not."""
 
     value: T | None = None
@@ -33,11 +33,11 @@ class Answer(Generic[T]):
 
 @dataclass
 class _Entry(Generic[T]):
-    answer: "Future[Answer[T]]" = field(default_factory=Future)
+    answer: "Future[Fetched[T]]" = field(default_factory=Future)
     started: float = field(default_factory=time.monotonic)
 
 
-class Source(Generic[T]):
+class Fetcher(Generic[T]):
     """`ask(key)` blocks and raises ListenError; it runs in one of `threads` threads. `get` is for one thread."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Source(Generic[T]):
         for number in range(threads):
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
 
-    def get(self, *key: Hashable) -> "Future[Answer[T]]":
+    def get(self, *key: Hashable) -> "Future[Fetched[T]]":
         """The answer for this key, asked for now unless it is known or under way."""
         entry = self._entries.get(key)
         now = time.monotonic()
@@ -59,7 +59,7 @@ class Source(Generic[T]):
             return entry.answer
         entry = _Entry()
         if now < self._paused_until:
-            entry.answer.set_result(Answer(error=self._because))
+            entry.answer.set_result(Fetched(error=self._because))
             return entry.answer
         self._remember(key, entry)
         self._queue.put((key, entry))
@@ -76,14 +76,14 @@ class Source(Generic[T]):
             key, entry = self._queue.get()
             entry.started = time.monotonic()
             paused = time.monotonic() < self._paused_until
-            entry.answer.set_result(Answer(error=self._because) if paused else self._answer(key))
+            entry.answer.set_result(Fetched(error=self._because) if paused else self._answer(key))
             self._done()
 
-    def _answer(self, key: tuple[Hashable, ...]) -> Answer[T]:
+    def _answer(self, key: tuple[Hashable, ...]) -> Fetched[T]:
         try:
             value = self._ask(*key)
         except Gone as e:
-            return Answer(error=str(e))
+            return Fetched(error=str(e))
         except (ConfigError, CallsHalted) as e:
             return self._failed(e, LONG_PAUSE)
         except ListenError as e:
@@ -91,11 +91,11 @@ class Source(Generic[T]):
             return self._failed(e, PAUSE if self._failures >= FAILURES else 0.0)
         except Exception as e:
             log.exception("fetching failed in a way that it should not", what=self._name)
-            return Answer(error=type(e).__name__)
+            return Fetched(error=type(e).__name__)
         self._failures, self._told = 0, False
-        return Answer(value)
+        return Fetched(value)
 
-    def _failed(self, error: ListenError, pause: float) -> Answer[T]:
+    def _failed(self, error: ListenError, pause: float) -> Fetched[T]:
         self._because = str(error)[:300]
         if pause:
             self._paused_until = time.monotonic() + pause
@@ -103,4 +103,4 @@ class Source(Generic[T]):
                 self._told = True
                 what = "events go on without what was to be fetched for them"
                 log.error(what, what=self._name, because=str(error), hint=error.hint)
-        return Answer(error=self._because)
+        return Fetched(error=self._because)
