@@ -127,6 +127,27 @@ def test_dead_letters_are_discarded_after_a_question(page: Served, tab: Page) ->
     expect(tab.locator("#main")).to_contain_text("Everything is delivered")
 
 
+def test_a_click_counts_though_the_page_is_drawn_anew_under_the_pointer(page: Served, tab: Page) -> None:
+    page.hook.refused = [b"refused"]
+    tab.goto(page.unlocked)
+    expect(tab.get_by_role("button", name="Lock buttons")).to_be_visible()
+    tab.get_by_role("link", name="Not delivered").hover()
+    tab.mouse.down()
+    page.push("refused 0", "7000000000000000100")
+    page.daemon.until(lambda: page.daemon.said("dead letter:") == 1, "a dead letter")
+    expect(tab.locator(".badge")).to_have_text("1")
+    tab.mouse.up()
+    expect(tab.locator(".row")).to_have_count(1)
+    tab.get_by_role("button", name="Discard", exact=True).hover()
+    tab.mouse.down()
+    with tab.expect_response(lambda answer: "/api/letters" in answer.url and "refused 1" in answer.text()):
+        page.push("refused 1", "7000000000000000101")
+    tab.mouse.up()
+    expect(tab.locator("dialog")).to_be_visible()
+    tab.get_by_role("button", name="Cancel").click()
+    expect(tab.locator(".row")).to_have_count(2)
+
+
 def test_what_waits_is_tried_again_by_a_click(page: Served, tab: Page) -> None:
     page.hook.failing = [b"not today"]
     page.push("not today", "7000000000000000001")

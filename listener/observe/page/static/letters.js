@@ -1,21 +1,20 @@
 // What a sink did not take: why, and what to do about it.
 import { ask, h, put, visible } from "./dom.js";
 import { act, actionButton, get } from "./api.js";
-import { listen, state } from "./store.js";
+import { changed, listen, state } from "./store.js";
 import { count, fullTime, shortTime, t } from "./words.js";
 
 export function show(main) {
-  let gone = false;
   const load = async () => {
     state.letters = await get("letters").catch(() => state.letters);
-    if (!gone) draw(main, load);
+    changed("letters");
   };
   if (state.letters) draw(main, load);
   else put(main, h("div", { class: "head" }, h("h1", {}, t("letters"))));
   load();
   const timer = setInterval(load, 2000);
-  const stop = listen((what) => { if (what.has("me") && state.letters) draw(main, load); });
-  return () => { gone = true; clearInterval(timer); stop(); };
+  const stop = listen((what) => { if (state.letters && (what.has("letters") || what.has("me"))) draw(main, load); });
+  return () => { clearInterval(timer); stop(); };
 }
 
 function draw(main, load) {
