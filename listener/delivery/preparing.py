@@ -28,12 +28,6 @@ class Prepared:
     passed: list[int] = field(default_factory=list)
     failed: tuple[Received, str] | None = None
 
-    def add(self, later: "Prepared") -> None:
-        """Appends what came of the events that follow."""
-        self.lines += later.lines
-        self.passed += later.passed
-        self.upto, self.failed = later.upto, later.failed
-
 
 class Preparer:
     """The steps of one sink. Used in one thread; `close` ends the process that runs its expressions."""

@@ -1,8 +1,9 @@
 """The delivering half: one worker per sink, in a thread of its own, from its cursor to the newest event.
 
-A worker reads a batch, has it delivered, tries again until it is, moves its cursor, goes on. What a sink rejects, or
-what was tried for `retry.give_up_after`, becomes a dead letter. Orders (replays and retries) are carried out in turn
-with what is new; journal/redelivery.py says how a crash leaves the two apart. Nothing a sink does harms another.
+A worker reads a batch, has it delivered, tries again until it is, moves its cursor, goes on. The journal is told of the
+cursor once what it stands for is synced, as far as the sink promises. What a sink rejects, or what was tried for
+`retry.give_up_after`, becomes a dead letter. Orders (replays and retries) are carried out in turn with what is new;
+journal/redelivery.py says how a crash leaves the two apart. Nothing a sink does harms another.
 """
 
 import threading
@@ -20,11 +21,12 @@ from listener.event import Received
 from listener.journal import Cursor, Journal, Order
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Sink, SinkConfig, TryAgain
 
-BATCH = 512  # events a delivery, so a sync
+BATCH = 512  # events a delivery
+SYNC_EVENTS, SYNC_SECONDS = 4096, 1.0  # delivered until a sync, if the sink leaves it to the worker
+QUIET = 0.1  # seconds without an event after which what was delivered is synced earlier
+SYNC_PAUSE = 5.0  # seconds until lines are written again whose sync failed
 NICENESS = 5  # receiving goes first: a tenth more events a second on a processor that has no time to spare
 IDLE = 0.25  # seconds between looks when nothing comes
-LINGER = 0.01  # seconds for more to come, where much does: fewer syncs, and acks that wait less for the disk
-FLOW = 0.02  # seconds after a delivery for which the next event counts as one of many
 LOOK_FOR_ORDERS = 1.0  # seconds
 JOURNAL_PAUSE = 1.0  # seconds between attempts to write what the journal did not take
 log = get_logger(__name__)
@@ -50,6 +52,9 @@ class Worker:
         self.state = SinkState(config.name, seq=cursor.seq)
         self._attempts = Attempts(self.state, config.retry, abandon)
         self._journal, self._cursor = journal, cursor
+        self._synced = cursor  # as far as the sink's sync has come; what the journal is told
+        self._sync: Callable[[], str] | None = None  # for what was delivered since
+        self._unsynced, self._sync_by = 0, 0.0  # events of that; time.monotonic()
         self._preparer = Preparer(config, formatter, abandon)
         self._abandon, self._limit = abandon, limit
         self._on_end, self._on_delivered = on_end, on_delivered
@@ -58,7 +63,6 @@ class Worker:
         self._order: Order | None = None  # the one that is being carried out
         self._reached = cursor.seq  # delivered or passed over up to here, of what is new or of the order
         self._next_look = 0.0  # for orders
-        self._delivered_at = 0.0  # time.monotonic()
         self.ended = self.died = False
         self._thread = threading.Thread(target=self._run, name=f"sink-{config.name}", daemon=True)
 
@@ -104,6 +108,8 @@ class Worker:
                 except JournalError as e:
                     self._attempts.failed(str(e))
                     self._abandon.wait(JOURNAL_PAUSE)
+            if self._sync:
+                self.keep()
             self._attempts.in_passing(self.sink.close)
         except BaseException:
             self.died = True
@@ -128,6 +134,8 @@ class Worker:
         if self._unkept:
             self._journal.flush()
             self._unkept = False
+        if self._sync and (self._unsynced >= SYNC_EVENTS or time.monotonic() >= self._sync_by):
+            self.keep()
         busy = time.monotonic() >= self._next_look and self._carry_out_next()
         last = self._journal.last_seq
         events = self._journal.read(self._cursor.seq, self._batch())
@@ -140,13 +148,27 @@ class Worker:
 
     def _skip_to(self, seq: int) -> None:
         self._move(seq, self._cursor.position)
-        self._journal.advance(self.config.name, self._cursor)
+        if not self._sync:
+            self.keep()
 
     def _rest(self) -> None:
         if self._attempts.in_passing(self.sink.idle) is not None:
             self._close()
-        else:
-            self._journal.wait(self._cursor.seq, IDLE)
+        elif not self._journal.wait(self._cursor.seq, QUIET if self._sync else IDLE) and self._sync:
+            self.keep()
+
+    def keep(self) -> bool:
+        """Has the journal keep the cursor, once what it stands for is synced; says False, having gone back, if not."""
+        sync, self._sync = self._sync, None
+        if sync and (failure := _failure_of(sync)):
+            self._attempts.failed(failure)
+            self.state.delivered -= self._unsynced
+            self._cursor, self.state.seq, self._reached, self._unsynced = self._synced, self._synced.seq, -1, 0
+            self._abandon.wait(SYNC_PAUSE)
+            return False
+        self._synced, self._unsynced = self._cursor, 0
+        self._journal.advance(self.config.name, self._cursor)
+        return True
 
     def _batch(self) -> int:
         return BATCH if self._limit is None else max(1, min(BATCH, self._limit - self.state.delivered))
@@ -186,6 +208,8 @@ class Worker:
         if order is None:
             self._next_look = time.monotonic() + LOOK_FOR_ORDERS
             return False
+        if self._sync and not self.keep():
+            return True
         events, upto = self._journal.ordered(order, order.done_seq, BATCH)
         self._order = order
         try:
@@ -203,23 +227,12 @@ class Worker:
         """What is for this sink of them; then, where all of that is delivered, the one on which a step failed."""
         self._reached = events[0].seq - 1
         prepared = self._preparer.prepare(events)
-        if self._order is None and prepared.lines and time.monotonic() - self._delivered_at < FLOW:
-            self._gather(prepared, time.monotonic() + LINGER)
         if lines := prepared.lines:
             outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), lines)
             self._settle(lines, outcome, attempts)
         if not lines or self._reached == lines[-1].event.seq:
             self._pass_over(prepared)
         self.state.filtered += sum(seq <= self._reached for seq in prepared.passed)
-
-    def _gather(self, prepared: Prepared, until: float) -> None:
-        """Prepares what comes until then, so that it shares a sync; what fails ends it."""
-        while (room := self._batch() // 2 - len(prepared.lines)) > 0 and (left := until - time.monotonic()) > 0:
-            seq = prepared.upto
-            events = self._journal.read(seq, room) if self._journal.wait(seq, left) else []
-            if prepared.failed or not events:
-                break
-            prepared.add(self._preparer.prepare(events))
 
     def _pass_over(self, prepared: Prepared) -> None:
         """Moves on to where all is prepared, and then past what failed."""
@@ -250,22 +263,25 @@ class Worker:
                 self._advance([], Delivered(0, position))
 
     def _done(self, lines: Sequence[Line], outcome: Delivered) -> None:
+        self.state.delivered += len(lines)
         self._advance(lines, outcome)
         if lines:
-            self.state.delivered += len(lines)
-            self.state.last_delivery_at, self._delivered_at = time.time(), time.monotonic()
+            self.state.last_delivery_at = time.time()
             if self._on_delivered:
                 self._on_delivered(lines)
 
     def _advance(self, lines: Sequence[Line], outcome: Delivered) -> None:
         seq = lines[-1].event.seq if lines else self._place()
         self._move(seq, outcome.position)
+        self._unsynced += len(lines)
+        if outcome.sync and not self._sync:
+            self._sync, self._sync_by = outcome.sync, time.monotonic() + SYNC_SECONDS
         if self._order:
             delivered = [line.event.seq for line in lines]
-            self._insist(lambda order: self._journal.progress(order, seq, self._cursor, delivered))
-        else:
-            self._journal.advance(self.config.name, self._cursor)
-            self._unkept = outcome.keep_now
+            if self.keep():
+                self._insist(lambda order: self._journal.progress(order, seq, self._cursor, delivered))
+        elif outcome.keep_now or not self._sync:
+            self._unkept = self.keep() and outcome.keep_now
 
     def _move(self, seq: int, position: str) -> None:
         """In memory."""
@@ -284,10 +300,13 @@ class Worker:
                     raise
 
     def _bury(self, event: Received, reason: str, attempts: int) -> None:
+        if self._sync and not self.keep():  # the dead letter is kept with the cursor
+            return
         reason = self._attempts.gave_up(event, reason, attempts)
         cursor = Cursor(self._cursor.seq if self._order else event.seq, self._cursor.position)
         self._journal.dead_letter(self.config.name, event.seq, reason, attempts, cursor)
         self._move(event.seq, cursor.position)
+        self._synced = self._cursor
         self.state.dead_letters += 1
         if self._order:
             self._insist(lambda order: self._journal.progress(order, event.seq, self._cursor))
@@ -296,3 +315,11 @@ class Worker:
         log.info("the sink's other end was closed", sink=self.config.name)
         self.state.closed = True
         self._journal.retention.release(self.config.name)
+
+
+def _failure_of(sync: Callable[[], str]) -> str:
+    """What the sync returns, or raises."""
+    try:
+        return sync()
+    except Exception as e:
+        return f"{type(e).__name__}: {e}"
