@@ -26,13 +26,13 @@ class Reloader:
     ) -> None:
         self._running, self._reread, self._apply, self._under_way = running, reread, apply, under_way
         self._asked = False
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     def ask(self) -> None:
         """However often it is asked meanwhile: once more is enough."""
         self._asked = True
-        if self._task is None or self._task.done():
-            self._task = asyncio.ensure_future(self._run())
+        if self.task is None or self.task.done():
+            self.task = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
         while self._asked:

@@ -11,19 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn, Protocol, TypeVar
 
-from listener.app.calls import Calls
+from listener.app.api_calls import ApiCalls
 from listener.app.reload import Reloader
 from listener.base.errors import ConfigError, CredentialsRefused, JournalError, ListenError, Unavailable
 from listener.base.logs import get_logger
 from listener.delivery.worker import Worker
 from listener.delivery.workers import Workers
-from listener.feishu.network import network_of
 from listener.feishu.session import BadFrames, Session
+from listener.feishu.transport import network_of
 from listener.journal import Journal
 from listener.observe.clients import ClientsState, watching
-from listener.observe.facts import Facts
-from listener.observe.facts import Source as Watched
-from listener.observe.measure import Timings
+from listener.observe.facts import Facts, ObservedSource
+from listener.observe.measure import Latencies
 from listener.observe.observer import Observer
 from listener.settings.config import Settings
 from listener.settings.secrets import SecretKind
@@ -36,8 +35,8 @@ CLOSE_CONNECTION = 1.5  # seconds
 log = get_logger(__name__)
 
 
-class Source(Watched, Protocol):
-    """The same, to be run: the Supervisor of a long connection, or the Webhook."""
+class EventSource(ObservedSource, Protocol):
+    """What Running needs of a source, which is the Supervisor of a long connection or the Webhook."""
 
     on_change: Callable[[ConnectionState], None]
 
@@ -76,10 +75,10 @@ class Running:
         self._on_reload = on_reload
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._failure: BaseException | None = None
-        timings = Timings(histograms=settings.http.listen is not None)
+        timings = Latencies(histograms=settings.http.listen is not None)
         journal.writer.on_broken = self._thread_safe(self._broken)
         self._receiver = Receiver(journal, settings.feishu.events, timings.on_settled)
-        self._calls = Calls(settings, journal, lambda: self._source.state.phase == "connected")
+        self._calls = ApiCalls(settings, journal, lambda: self._source.state.phase == "connected")
         self._workers = Workers(
             journal,
             self._thread_safe(self._worker_ended),
@@ -130,7 +129,7 @@ class Running:
         if self._failure is not None:
             raise self._failure
 
-    def _new_source(self) -> Source:
+    def _new_source(self) -> EventSource:
         if self.settings.source.type == "long-connection":
             return self._new_supervisor()
         from listener.sources.webhook import new_webhook  # its library is an extra

@@ -9,14 +9,14 @@ from listener.backfill import listing
 from listener.backfill.budget import Keeper, restored
 from listener.backfill.jobs import Jobs
 from listener.base.clock import now_ms
-from listener.feishu.api import Api, Helpdesk, helpdesk_of
+from listener.feishu.http_api import Api, Helpdesk, helpdesk_of
 from listener.feishu.meter import Meter, month_of
-from listener.feishu.network import network_of
 from listener.feishu.tickets import PAGE_SIZE, TicketsApi
+from listener.feishu.transport import network_of
 from listener.journal import Journal, backfills, calls, redelivery
 from listener.journal.backfills import Backfill
 from listener.journal.reading import reading
-from listener.settings.config import Feishu, Settings
+from listener.settings.config import FeishuSettings, Settings
 from listener.settings.secrets import SecretKind, SecretSource
 
 ATTEMPTS = 4  # against a platform that is down: a person waits
@@ -24,7 +24,7 @@ LOOK = 0.5  # seconds
 Api_of = Callable[[str, str], TicketsApi]
 
 
-def api_maker(feishu: Feishu, api: Api) -> Api_of:
+def api_maker(feishu: FeishuSettings, api: Api) -> Api_of:
     """Makes a helpdesk's calls of its id and token file; "" for the file means the configured helpdesk."""
 
     def make(helpdesk_id: str, token_file: str) -> TicketsApi:

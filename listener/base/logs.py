@@ -114,9 +114,12 @@ def _new_logger(_name: str = "", kind: str = "") -> Any:
     return structlog.WriteLogger(sys.stderr if kind == "data" else _lossy)
 
 
-def configure(level: Level = "info", style: Format = "auto") -> None:
-    """Sets up structlog and the standard library's root logger alike."""
-    renderer, repeats = _renderer(style), Repeats()
+def configure(level: Level = "info", style: Format = "auto", *, to_journald: bool | None = None) -> None:
+    """Sets up structlog and the standard library's root logger alike.
+
+    `to_journald`: whether each line begins with its priority; None: where standard error leads to systemd's journal.
+    """
+    renderer, repeats = _renderer(style, stderr_is_journal() if to_journald is None else to_journald), Repeats()
     shared: list[Any] = [structlog.stdlib.add_log_level, _time, _drop_empty]
     structlog.configure(
         processors=[repeats, *shared, structlog.processors.format_exc_info, _redacted, renderer],
@@ -146,12 +149,12 @@ def _one_line_of_json(value: Any, **settings: Any) -> str:
     return on_one_line(json.dumps(value, ensure_ascii=False, **settings).encode("utf-8", "replace")).decode()
 
 
-def _renderer(style: Format) -> Any:
+def _renderer(style: Format, to_journald: bool) -> Any:
     render: Any = structlog.processors.JSONRenderer(_one_line_of_json)
     if style == "console" or (style == "auto" and sys.stderr.isatty()):
         colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
         render = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
-    return _with_priority(render) if stderr_is_journal() else render
+    return _with_priority(render) if to_journald else render
 
 
 def _with_priority(render: Any) -> Any:

@@ -59,9 +59,9 @@ def backfill(
 
 def _count(wanted: "Settings", since: int, helpdesk_id: str, token_file: str) -> None:
     from listener.backfill.command import api_maker, calls_so_far, count
-    from listener.feishu.api import Api
+    from listener.feishu.http_api import Api
     from listener.feishu.meter import Meter
-    from listener.feishu.network import network_of
+    from listener.feishu.transport import network_of
 
     meter = Meter(wanted.feishu.max_calls_per_month)
     meter.restore(meter.month, *calls_so_far(wanted.journal.path))
@@ -77,7 +77,7 @@ def _count(wanted: "Settings", since: int, helpdesk_id: str, token_file: str) ->
 def _fetch(wanted: "Settings", since: int, until: int, helpdesk_id: str, token_file: str) -> None:
     from listener.backfill.command import carry_out, place, progress
     from listener.delivery.offline import without_daemon
-    from listener.feishu.api import helpdesk_of
+    from listener.feishu.http_api import helpdesk_of
     from listener.journal import backfills
 
     if not token_file:

@@ -161,8 +161,8 @@ def _asked(sink: "SinkConfig", wanted: "Settings") -> str:
 
         return ask(sink)
     if isinstance(sink, ChatConfig):
-        from listener.feishu.api import Api
-        from listener.feishu.network import network_of
+        from listener.feishu.http_api import Api
+        from listener.feishu.transport import network_of
 
         Api(wanted.feishu, network_of(wanted.feishu)).tenant_token()
         return f"the app gets a token; nothing was sent to {sink.chat_id}"

@@ -11,7 +11,7 @@ from listener.cli.options import Config, duration, emit, emit_json, note, settin
 from listener.cli.subscribe import HelpdeskId, TokenFile, helpdesks
 
 if TYPE_CHECKING:
-    from listener.doctor import Step
+    from listener.doctor import StepReport
 
 WAIT = 120.0  # seconds
 EPILOG = """\b
@@ -60,17 +60,17 @@ def _steps(
     ids: list[str] | None,
     files: list[Path] | None,
     wait: float | None,
-) -> "Iterator[Step]":
+) -> "Iterator[StepReport]":
     from listener.base import logs
-    from listener.doctor import Case, Step, examine, local_checks, platform_checks
+    from listener.doctor import Examination, StepReport, examine, local_checks, platform_checks
     from listener.doctor.live import wait_for_event
 
     logs.configure("error")
     try:
         wanted = settings(context, config)
-        case = Case(wanted, helpdesks(wanted.feishu, ids, files) if ids or files else [])
+        case = Examination(wanted, helpdesks(wanted.feishu, ids, files) if ids or files else [])
     except ConfigError as e:
-        yield Step("settings", "failed", str(e), e.hint)
+        yield StepReport("settings", "failed", str(e), e.hint)
         return
     yield from examine([*local_checks(case), *platform_checks(case)])
     if wait is not None:

@@ -67,7 +67,7 @@ def _serve(port: int, rate: float, count: int | None, faults: tuple[str, ...]) -
     import asyncio
 
     from listener.simulator import named
-    from listener.simulator.serving import Serving, serve
+    from listener.simulator.program import Serving, serve
 
     if "list" in faults:
         emit("\n".join(named.NAMES))
@@ -104,7 +104,7 @@ def _post(port: int, payload: bytes) -> str:
     from urllib.error import URLError
     from urllib.request import ProxyHandler, Request, build_opener
 
-    from listener.simulator.control import PUSH_PATH
+    from listener.simulator.push_endpoint import PUSH_PATH
 
     headers = {"Content-Type": "application/json"}
     request = Request(f"http://127.0.0.1:{port}{PUSH_PATH}", payload, headers, method="POST")

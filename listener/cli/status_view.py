@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from listener.observe.health import Clients, Connection, Events, Journal, Sink, Snapshot
+from listener.observe.health import ClientsStatus, ConnectionStatus, EventsStatus, JournalStatus, SinkStatus, Snapshot
 from listener.observe.missed import report
 from listener.settings.values import format_duration, format_size
 
@@ -35,7 +35,7 @@ def _headline(snapshot: Snapshot) -> str:
     return f"{verdict}: helpdesk-listen {snapshot.version}, pid {snapshot.pid}, up {up}, {snapshot.config}"
 
 
-def _connection(connection: Connection, now: datetime) -> Iterator[str]:
+def _connection(connection: ConnectionStatus, now: datetime) -> Iterator[str]:
     if connection.phase == "connected":
         pong = "" if connection.round_trip_seconds is None else f", ping {connection.round_trip_seconds * 1000:.0f} ms"
         renewed = f", renewed {connection.renewals} times" if connection.renewals else ""
@@ -49,7 +49,7 @@ def _connection(connection: Connection, now: datetime) -> Iterator[str]:
         yield f"  lost        last {_when(connection.lost_at, now)}: {connection.lost_because} (so far: {causes})"
 
 
-def _acks(events: Events) -> str:
+def _acks(events: EventsStatus) -> str:
     codes = ", ".join(f"{count} with {code}" for code, count in sorted(events.acks.items()))
     p99 = "" if events.ack_p99_seconds is None else f", p99 {events.ack_p99_seconds * 1000:.1f} ms"
     extra = {"duplicates": events.duplicates, "unreadable": events.unreadable, "not asked for": events.not_forwarded}
@@ -57,7 +57,7 @@ def _acks(events: Events) -> str:
     return f"{codes}{p99}{more}"
 
 
-def _journal(journal: Journal, events: Events | None, now: datetime) -> Iterator[str]:
+def _journal(journal: JournalStatus, events: EventsStatus | None, now: datetime) -> Iterator[str]:
     rate = f"; {events.per_second:g}/s over the last minute" if events else ""
     yield f"  last event  {_when(journal.last_event_at, now)}{rate}"
     free = "" if journal.disk_free_bytes is None else f", {format_size(journal.disk_free_bytes)} free on its disk"
@@ -65,7 +65,7 @@ def _journal(journal: Journal, events: Events | None, now: datetime) -> Iterator
     yield f"  journal     {journal.path}: {used}{free}"
 
 
-def _sink(sink: Sink) -> str:
+def _sink(sink: SinkStatus) -> str:
     oldest = "" if sink.oldest_undelivered_seconds is None else f", oldest {_duration(sink.oldest_undelivered_seconds)}"
     parts = ["up to date" if not sink.lag else f"{sink.lag} behind{oldest}"]
     counts = {"delivered": sink.delivered, "filtered": sink.filtered, "waiting aside": sink.waiting}
@@ -92,7 +92,7 @@ def _missed(snapshot: Snapshot) -> Iterator[str]:
     yield from (f"  gap         {report(gap)}" for gap in snapshot.gaps)
 
 
-def _clients(clients: Clients) -> str:
+def _clients(clients: ClientsStatus) -> str:
     return f"{clients.online} of the app online, {clients.expected} expected"
 
 

@@ -10,8 +10,8 @@ from listener.base.errors import ListenError
 from listener.cli.options import Config, emit, note, settings
 
 if TYPE_CHECKING:
-    from listener.feishu.api import Api, Helpdesk
-    from listener.settings.config import Feishu
+    from listener.feishu.http_api import Api, Helpdesk
+    from listener.settings.config import FeishuSettings
 
 EPILOG = """\b
 Examples / 示例:
@@ -52,7 +52,7 @@ def subscribe(
     token_file: TokenFile = None,
 ) -> None:
     """Have the helpdesk's events sent to the app: without it none ever comes. Safe to repeat. 订阅服务台事件。"""
-    from listener.feishu.api import Api
+    from listener.feishu.http_api import Api
 
     wanted = settings(context, config).feishu
     _change(wanted, Api.subscribe, "subscribed to", event, helpdesks(wanted, helpdesk_id, token_file))
@@ -66,15 +66,15 @@ def unsubscribe(
     token_file: TokenFile = None,
 ) -> None:
     """Have the helpdesk's events sent to the app no longer. Safe to repeat. 取消订阅服务台事件。"""
-    from listener.feishu.api import Api
+    from listener.feishu.http_api import Api
 
     wanted = settings(context, config).feishu
     _change(wanted, Api.unsubscribe, "unsubscribed from", event, helpdesks(wanted, helpdesk_id, token_file))
 
 
-def helpdesks(feishu: "Feishu", ids: Sequence[str] | None, files: Sequence[Path] | None) -> "list[Helpdesk]":
+def helpdesks(feishu: "FeishuSettings", ids: Sequence[str] | None, files: Sequence[Path] | None) -> "list[Helpdesk]":
     """Those that the options name, in their order, else the configured one."""
-    from listener.feishu.api import Helpdesk, helpdesk_of
+    from listener.feishu.http_api import Helpdesk, helpdesk_of
     from listener.settings.secrets import SecretKind, SecretSource
 
     ids, files = ids or [], files or []
@@ -87,15 +87,15 @@ def helpdesks(feishu: "Feishu", ids: Sequence[str] | None, files: Sequence[Path]
 
 
 def _change(
-    feishu: "Feishu",
+    feishu: "FeishuSettings",
     call: "Callable[[Api, Helpdesk, Sequence[str]], None]",
     done: str,
     events: list[str] | None,
     helpdesks: "list[Helpdesk]",
 ) -> None:
     """One after the other; a helpdesk that fails keeps none of the others from their turn."""
-    from listener.feishu.api import Api
-    from listener.feishu.network import network_of
+    from listener.feishu.http_api import Api
+    from listener.feishu.transport import network_of
 
     api = Api(feishu, network_of(feishu), tell=note)
     types = events or list(feishu.events)

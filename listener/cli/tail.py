@@ -108,11 +108,11 @@ def _shower(style: str) -> Callable[["Received"], None]:
 
 def _people() -> Callable[["Received"], None]:
     from listener.base.clock import now_ms
-    from listener.cli.tail_view import View
+    from listener.cli.tail_view import TailView
 
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
-    view = View(colours=terminal and not os.environ.get("NO_COLOR"), width=width)
+    view = TailView(colours=terminal and not os.environ.get("NO_COLOR"), width=width)
     return lambda event: emit(view.line(event, now_ms()))
 
 

@@ -15,7 +15,7 @@ _WHO_COLOURS = {"bot": "36", "guest": "33", "agent": "32"}  # SGR: cyan, yellow,
 _CLOSED = re.compile("closed_")
 
 
-class View:
+class TailView:
     """`width` cuts the lines, in columns of the terminal; None: not at all."""
 
     def __init__(self, *, colours: bool, width: int | None) -> None:

@@ -37,7 +37,7 @@ _FROM_OUTSIDE: Final = (-signal.SIGKILL, -signal.SIGTERM)  # not what an express
 log = get_logger(__name__)
 
 
-class Failure(NamedTuple):
+class JqFailure(NamedTuple):
     """Why an event has no result, for its dead letter."""
 
     reason: str
@@ -51,7 +51,7 @@ class _End(Enum):
     STOPPING = "the sink stops"
 
 
-Result = bytes | None | Failure
+Result = bytes | None | JqFailure
 """The line after transform, None where the event is filtered, or why there is neither."""
 
 
@@ -80,8 +80,13 @@ class Program:
             again, end = self._exchange(lines[len(results) : len(results) + 1])
             results += again
         if end in (_End.DIED, _End.KILLED, _End.SLOW):
-            results.append(Failure(f"jq: {end.value}"))
+            results.append(JqFailure(f"jq: {end.value}"))
         return results
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, or None while there is no process."""
+        return self._child.pid if self._child else None
 
     def close(self) -> None:
         """Ends the process."""
@@ -99,7 +104,7 @@ class Program:
         results: list[Result] = []
         for line, answer in zip(lines, answers, strict=False):
             results.append(self._result(line, answer))
-            if isinstance(results[-1], Failure):
+            if isinstance(results[-1], JqFailure):
                 return results, _End.DONE
         return results, end
 
@@ -109,7 +114,7 @@ class Program:
                 return answer[1:] if self._transforms else line
             case b"-":
                 return None
-        return Failure(f"jq: {_cleaned(json.loads(answer[1:] or b'null'))}")
+        return JqFailure(f"jq: {_cleaned(json.loads(answer[1:] or b'null'))}")
 
     def _started(self) -> "_Child | None":
         """The running process; waits until it can be started, unless the sink stops."""
@@ -128,6 +133,7 @@ class _Child:
 
     def __init__(self, expressions: Mapping[str, str]) -> None:
         self._process = _spawn()
+        self.pid = self._process.pid
         self._pipes = [pipe for pipe in (self._process.stdin, self._process.stdout) if pipe]
         self._in, self._out = (pipe.fileno() for pipe in self._pipes)
         for pipe in self._pipes:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from listener.delivery.formatting import Formatter
-from listener.delivery.jq import Failure, Program
+from listener.delivery.jq import JqFailure, Program
 from listener.delivery.selection import wants
 from listener.event import Received, Unparsable
 from listener.event.reshaping import reshaping
@@ -97,7 +97,7 @@ class Preparer:
         results = program.run([line.data for line in lines])
         after: list[Line | None] = []
         for line, result in zip(lines, results, strict=False):
-            if isinstance(result, Failure):
+            if isinstance(result, JqFailure):
                 return after, result.reason
             after.append(None if result is None else Line(line.event, result))
         return after, ""

@@ -11,7 +11,7 @@ from listener.delivery.formatting import Formatter
 from listener.delivery.worker import Worker
 from listener.feishu.meter import Meter
 from listener.journal import Cursor, Journal
-from listener.settings.config import Feishu
+from listener.settings.config import FeishuSettings
 from listener.sinks import new_network_sink, new_sink
 from listener.sinks.base import Line, SinkConfig
 from listener.sinks.chat import Bot, ChatConfig, ChatSink
@@ -28,7 +28,7 @@ def new_worker(
     cursor: Cursor,
     *,
     abandon: threading.Event,
-    feishu: Callable[[], Feishu] | None = None,
+    feishu: Callable[[], FeishuSettings] | None = None,
     meter: Meter | None = None,
     **more: Any,
 ) -> Worker:
@@ -37,7 +37,7 @@ def new_worker(
     `feishu` gives the app's settings to a sink that writes as the app; `meter` counts its calls.
     """
     if isinstance(config, NetworkConfig):
-        from listener.delivery.network import NetworkWorker
+        from listener.delivery.network_worker import NetworkWorker
 
         sink = new_network_sink(config)
         if isinstance(sink, ChatSink) and feishu:
@@ -47,10 +47,10 @@ def new_worker(
     return Worker(config, new_sink(config, abandon), journal, cursor, abandon=abandon, **more)
 
 
-def _app_bot(config: NetworkConfig, feishu: Callable[[], Feishu], meter: Meter | None) -> Bot | None:
+def _app_bot(config: NetworkConfig, feishu: Callable[[], FeishuSettings], meter: Meter | None) -> Bot | None:
     if not isinstance(config, ChatConfig) or config.chat_id is None:
         return None
-    from listener.feishu.messages import AppBot
+    from listener.feishu.app_bot import AppBot
 
     return AppBot(feishu, config.chat_id, meter)
 
@@ -65,10 +65,12 @@ class Workers:
         *,
         limit: int | None = None,
         on_delivered: OnDelivered | None = None,
-        feishu: Callable[[], Feishu] | None = None,
+        feishu: Callable[[], FeishuSettings] | None = None,
         view: Callable[[SinkConfig], Any] | None = None,
         meter: Meter | None = None,
+        make: Callable[..., Worker] = new_worker,
     ) -> None:
+        self._make = make
         self._feishu = feishu
         self._meter = meter
         self._view = view or (lambda config: journal)  # the journal as a sink is to see it
@@ -148,7 +150,7 @@ class Workers:
         abandon = threading.Event()
         cursor = self._left_at.pop(config.name, cursor)
         self._journal.retention.hold(config.name)
-        worker = new_worker(
+        worker = self._make(
             config,
             self._view(config),
             cursor,

@@ -4,17 +4,17 @@ report.py runs checks and knows none; here.py looks at this machine, there.py at
 platform; live.py waits for a real event. Nothing is changed, but for one connection that is open for a moment.
 """
 
-from listener.doctor.case import Case
+from listener.doctor.examination import Examination
 from listener.doctor.here import local_checks
-from listener.doctor.report import BUDGET, Check, Finding, Step, examine, found_wrong, line
+from listener.doctor.report import BUDGET, Check, Finding, StepReport, examine, found_wrong, line
 from listener.doctor.there import platform_checks
 
 __all__ = [
     "BUDGET",
-    "Case",
     "Check",
+    "Examination",
     "Finding",
-    "Step",
+    "StepReport",
     "examine",
     "found_wrong",
     "line",

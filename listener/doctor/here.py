@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from listener.base.errors import ListenError
-from listener.doctor.case import Case, as_root
+from listener.doctor.examination import Examination, as_root
 from listener.doctor.report import Check, Finding, ok
 from listener.journal.inspect import holder, look, writable
 from listener.observe import missed
@@ -18,7 +18,7 @@ from listener.settings.secrets import SecretKind, SecretSource, exposure
 from listener.settings.values import format_size
 
 
-def local_checks(case: Case) -> Iterator[Check]:
+def local_checks(case: Examination) -> Iterator[Check]:
     """In the order of the chain."""
     settings = case.settings
     yield Check("settings", lambda: _settings(settings))

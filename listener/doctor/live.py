@@ -10,7 +10,7 @@ from listener.app.daemon import opened, run
 from listener.app.running import Bounds
 from listener.base.errors import JournalError, ListenError
 from listener.base.threads import DaemonExecutor
-from listener.doctor.report import Step
+from listener.doctor.report import StepReport
 from listener.journal.inspect import holder, look
 from listener.settings.config import Settings
 
@@ -22,7 +22,7 @@ MEND = (
 )
 
 
-def wait_for_event(settings: Settings, seconds: float, tell: Callable[[str], None]) -> Step:
+def wait_for_event(settings: Settings, seconds: float, tell: Callable[[str], None]) -> StepReport:
     """Blocks until an event is in the journal, or for `seconds`.
 
     Where the service runs, it receives and forwards as ever, and its journal is watched. Where none does, one listens
@@ -33,11 +33,11 @@ def wait_for_event(settings: Settings, seconds: float, tell: Callable[[str], Non
     try:
         came = _watched(settings, seconds, threading.Event()) if running else _listened(settings, seconds)
     except ListenError as e:
-        return Step(NAME, "failed", str(e), e.hint)
+        return StepReport(NAME, "failed", str(e), e.hint)
     if came is None:
-        return Step(NAME, "failed", f"no event within {seconds:g} s", MEND)
+        return StepReport(NAME, "failed", f"no event within {seconds:g} s", MEND)
     where = "the service has it" if running else "it is in the journal; the next `start` hands it to the sinks"
-    return Step(NAME, "ok", f"arrived after {came:.1f} s: {where}")
+    return StepReport(NAME, "ok", f"arrived after {came:.1f} s: {where}")
 
 
 def _watched(settings: Settings, seconds: float, stop: threading.Event) -> float | None:

@@ -23,7 +23,7 @@ class Finding(msgspec.Struct, frozen=True):
     mend: str = ""
 
 
-class Step(msgspec.Struct, frozen=True):
+class StepReport(msgspec.Struct, frozen=True):
     """A finding with the name of the link in the chain."""
 
     name: str
@@ -47,7 +47,7 @@ def ok(fact: str) -> Finding:
     return Finding("ok", fact)
 
 
-def examine(checks: Iterable[Check], *, budget: float = BUDGET) -> Iterator[Step]:
+def examine(checks: Iterable[Check], *, budget: float = BUDGET) -> Iterator[StepReport]:
     """A step for each check, as they are done; `budget` seconds for all of them."""
     until = time.monotonic() + budget
     broken: set[str] = set()
@@ -62,15 +62,15 @@ def examine(checks: Iterable[Check], *, budget: float = BUDGET) -> Iterator[Step
             finding = _bounded(check, left)
         if finding.state in ("failed", "skipped"):
             broken.add(check.name)
-        yield Step(check.name, finding.state, redact(finding.fact), redact(finding.mend))
+        yield StepReport(check.name, finding.state, redact(finding.fact), redact(finding.mend))
 
 
-def found_wrong(steps: Iterable[Step]) -> bool:
+def found_wrong(steps: Iterable[StepReport]) -> bool:
     """Whether a link of the chain is broken."""
     return any(step.state == "failed" for step in steps)
 
 
-def line(step: Step) -> str:
+def line(step: StepReport) -> str:
     """For people, with the mend below it where there is one."""
     mark = step.state.upper() if step.state == "failed" else step.state
     mend = f"\n{'':22}→ {step.mend}" if step.mend else ""

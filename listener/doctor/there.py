@@ -9,18 +9,18 @@ from urllib.parse import urlsplit
 from listener.base.clock import now_ms
 from listener.base.errors import ListenError
 from listener.base.redact import redact
-from listener.doctor.case import Case
+from listener.doctor.examination import Examination
 from listener.doctor.report import Check, Finding, ok
-from listener.feishu.api import helpdesk_of
-from listener.feishu.network import BoundedRequests
+from listener.feishu.http_api import helpdesk_of
 from listener.feishu.probe import ask_endpoint, shake_hands
 from listener.feishu.tickets import TicketsApi
+from listener.feishu.transport import BoundedRequests
 from listener.settings.config import Settings
 
 CLOCK_WARNING, CLOCK_FAILED = 30.0, 300.0  # seconds
 
 
-def platform_checks(case: Case) -> Iterator[Check]:
+def platform_checks(case: Examination) -> Iterator[Check]:
     """In the order of the chain; what asks how many are online comes before the doctor's own connection."""
     yield Check("proxy", lambda: _proxy(case), ("settings",))
     yield Check("name", lambda: _name(case), ("proxy",))
@@ -38,7 +38,7 @@ def platform_checks(case: Case) -> Iterator[Check]:
         yield Check("scopes", lambda: _scopes(case, calling), ("helpdesk",), 15.0)
 
 
-def _proxy(case: Case) -> Finding:
+def _proxy(case: Examination) -> Finding:
     """Both legs, the calls and the socket, should go the same way."""
     calls, connection = (case.network.proxy_for(url) for url in (case.domain, case.socket_url))
     if calls != connection:
@@ -55,7 +55,7 @@ def _through(proxy: str | None) -> str:
     return redact(f"through {proxy}") if proxy else "directly"
 
 
-def _name(case: Case) -> Finding:
+def _name(case: Examination) -> Finding:
     if case.network.proxy_for(case.domain):
         return ok("the proxy resolves the platform's name")
     host = urlsplit(case.domain).hostname or ""
@@ -71,7 +71,7 @@ def _name(case: Case) -> Finding:
     return ok(f"{host} is {addresses[0]}{more}, in {(time.monotonic() - began) * 1000:.0f} ms")
 
 
-def _tls(case: Case) -> Finding:
+def _tls(case: Examination) -> Finding:
     """A request for the front page: any answer will do. Raises Unreachable."""
     case.answer = BoundedRequests(case.network).request("GET", f"{case.domain}/")
     if case.domain.startswith("http:"):
@@ -79,7 +79,7 @@ def _tls(case: Case) -> Finding:
     return ok(f"the certificate is good, by the authorities in {case.network.ca_bundle()}")
 
 
-def _clock(case: Case) -> Finding:
+def _clock(case: Examination) -> Finding:
     try:
         date = parsedate_to_datetime(case.answer.headers["Date"] if case.answer else "").timestamp()
     except (KeyError, ValueError):
@@ -91,12 +91,12 @@ def _clock(case: Case) -> Finding:
     return Finding("failed" if abs(off) > CLOCK_FAILED else "warning", fact, "set it: timedatectl set-ntp true")
 
 
-def _tenant_token(case: Case) -> Finding:
+def _tenant_token(case: Examination) -> Finding:
     case.api.tenant_token()
     return ok("app id and secret open the APIs")
 
 
-def _clients(case: Case) -> Finding:
+def _clients(case: Examination) -> Finding:
     online, expected = case.api.online_clients(), case.settings.feishu.expected_clients
     fact = f"{online} online, {expected} expected"
     if online > expected:
@@ -105,17 +105,17 @@ def _clients(case: Case) -> Finding:
     return ok(fact)
 
 
-def _endpoint(case: Case) -> Finding:
+def _endpoint(case: Examination) -> Finding:
     return ok(f"hands out a connection URL at {ask_endpoint(case.settings.feishu)}")
 
 
-def _connection(case: Case) -> Finding:
+def _connection(case: Examination) -> Finding:
     """What is pushed to the doctor meanwhile is refused, so that it comes again."""
     seconds = shake_hands(case.settings.feishu)
     return ok(f"opened, and the ping answered in {seconds * 1000:.1f} ms")
 
 
-def _webhook(case: Case) -> Finding:
+def _webhook(case: Examination) -> Finding:
     """Whether anything answers at the address; the platform's way there can't be seen from inside."""
     source = case.settings.source
     host, _, port = source.listen.rpartition(":")
@@ -124,7 +124,7 @@ def _webhook(case: Case) -> Finding:
     return ok(f"something listens on {source.listen}; the reverse proxy must pass {source.path} on to it")
 
 
-def _helpdesk(case: Case) -> Finding:
+def _helpdesk(case: Examination) -> Finding:
     helpdesks = case.wanted_helpdesks()
     if not helpdesks:
         mend = "set feishu.helpdesk_id and feishu.helpdesk_token, then: helpdesk-listen subscribe"
@@ -149,7 +149,7 @@ def calling_settings(settings: Settings) -> list[str]:
     return [name for name, is_on in wanted.items() if is_on]
 
 
-def _scopes(case: Case, calling: list[str]) -> Finding:
+def _scopes(case: Examination, calling: list[str]) -> Finding:
     """Calls what they will call, as far as that can be done without changing anything. Raises ListenError."""
     api = TicketsApi(case.api, helpdesk_of(case.settings.feishu))
     now = now_ms()

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from listener.event import Received
 from listener.journal import Journal, Order, enrichment
-from listener.settings.config import Enrich
+from listener.settings.config import EnrichSettings
 from listener.sinks.base import SinkConfig
 
 FIELDS = ("ticket_detail", "attachments")
 
 
-def wants(config: SinkConfig, settings: Enrich) -> bool:
+def wants(config: SinkConfig, settings: EnrichSettings) -> bool:
     """Whether a sink's lines show what is fetched; one that does not is never held up by it."""
     shown = [name for name, on in zip(FIELDS, (settings.ticket, settings.attachments), strict=True) if on]
     return config.format == "record" and any(name not in config.omit for name in shown)

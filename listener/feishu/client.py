@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidHandshake
 
 from listener.base.errors import SessionError, Unreachable
 from listener.feishu.codes import endpoint_error, handshake_error
-from listener.feishu.network import is_loopback
+from listener.feishu.transport import is_loopback
 from listener.feishu.websocket import FrameConnection
 
 MAX_SERVICE_ID = 2**31 - 1  # the ping frame's field is an int32

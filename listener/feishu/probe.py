@@ -6,16 +6,16 @@ from typing import Any
 
 from listener.base.errors import Unreachable
 from listener.base.threads import DaemonExecutor
-from listener.feishu.network import network_of
 from listener.feishu.sdk import new_client
 from listener.feishu.session import Session
-from listener.settings.config import Feishu
+from listener.feishu.transport import network_of
+from listener.settings.config import FeishuSettings
 
 SECONDS = 10.0
 LOOK = 0.02  # seconds between two looks for the pong
 
 
-def ask_endpoint(feishu: Feishu) -> str:
+def ask_endpoint(feishu: FeishuSettings) -> str:
     """The endpoint call alone, which takes no connection: the host that it leads to. Raises SessionError, ConfigError.
 
     Blocks up to SECONDS.
@@ -23,28 +23,28 @@ def ask_endpoint(feishu: Feishu) -> str:
     return str(asyncio.run(_bounded(_ask(feishu), "the endpoint")))
 
 
-def shake_hands(feishu: Feishu) -> float:
+def shake_hands(feishu: FeishuSettings) -> float:
     """Opens a connection, pings, closes it: seconds to the pong. Raises SessionError or ConfigError."""
     return float(asyncio.run(_bounded(_shake(feishu), "the connection")))
 
 
-async def _ask(feishu: Feishu) -> str:
+async def _ask(feishu: FeishuSettings) -> str:
     network = network_of(feishu)
     client = new_client(feishu.app_id, feishu.app_secret.read(), feishu.domain, network, lambda *_: None)
     await asyncio.get_running_loop().run_in_executor(None, client.fetch_url)
     return client.host
 
 
-async def _shake(feishu: Feishu) -> float:
+async def _shake(feishu: FeishuSettings) -> float:
     session = Session(feishu.app_id, feishu.app_secret.read(), feishu.domain, _Refuser(), network=network_of(feishu))
     try:
         await session.open()
-        return await _round_trip(session)
+        return await round_trip(session)
     finally:
         await session.close()
 
 
-async def _round_trip(session: Session) -> float:
+async def round_trip(session: Session) -> float:
     """Listens until the first pong; seconds that it took. Raises Lost."""
     listening = asyncio.ensure_future(session.listen())
     try:

@@ -39,7 +39,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from listener.base.errors import ListenError
 from listener.base.redact import redact
 from listener.feishu.client import LongConnection, Timings, checked_url, endpoint_failed, raise_refused
-from listener.feishu.network import BoundedRequests, Network
+from listener.feishu.transport import BoundedRequests, Network
 from listener.feishu.websocket import FrameConnection, OnMessage, Websockets
 
 PRIVATE = {

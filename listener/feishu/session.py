@@ -19,8 +19,8 @@ from listener.base.logs import RateLimit, get_logger
 from listener.feishu.client import Timings
 from listener.feishu.endings import in_words, why_closed
 from listener.feishu.fragments import BadFragment, Fragments
-from listener.feishu.network import TLS_HINT, Network
 from listener.feishu.sdk import frame_type, new_client
+from listener.feishu.transport import TLS_HINT, Network
 from listener.feishu.websocket import FrameConnection
 
 CONTROL, DATA = 0, 1

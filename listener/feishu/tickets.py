@@ -7,7 +7,7 @@ from typing import Any
 
 from listener.base.errors import Unavailable
 from listener.feishu import answers
-from listener.feishu.api import FIELDS_PATH, IMAGES_PATH, TICKETS_PATH, Api, Helpdesk
+from listener.feishu.http_api import FIELDS_PATH, IMAGES_PATH, TICKETS_PATH, Api, Helpdesk
 
 PAGE_SIZE = 200
 MAX_ROWS = 10_000  # of one query, however it is paged

@@ -45,15 +45,15 @@ async def open_tunnel(proxy: str, host: str, port: int, tls: ssl.SSLContext | No
         happy_eyeballs_delay=HAPPY_EYEBALLS,
     )
     try:
-        transport.write(_request(url, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
-        _check(await answer.head)
+        transport.write(connect_request(url, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+        check_answer(await answer.head)
     except BaseException:
         transport.abort()
         raise
     return transport
 
 
-def _request(proxy: SplitResult, target: str) -> bytes:
+def connect_request(proxy: SplitResult, target: str) -> bytes:
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
     if proxy.username is not None:
         userinfo = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
@@ -63,7 +63,7 @@ def _request(proxy: SplitResult, target: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def _check(head: bytes) -> None:
+def check_answer(head: bytes) -> None:
     """A status of 2xx opens the tunnel."""
     version, _, rest = head.partition(b" ")
     if not version.startswith(b"HTTP/1.") or b"\r\n\r\n" not in head:

@@ -18,7 +18,7 @@ from websockets.http11 import USER_AGENT
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from listener.feishu.network import Network
+from listener.feishu.transport import Network
 from listener.feishu.tunnel import HAPPY_EYEBALLS, open_tunnel
 from listener.feishu.wire import framed, sizes, unframed
 

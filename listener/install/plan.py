@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from listener.install.steps import ME, Absent, Command, Directory, File, Owner, Step
-from listener.settings.config import Feishu, template
+from listener.install.steps import ME, Absent, Command, Directory, File, InstallStep, Owner
+from listener.settings.config import FeishuSettings, template
 
 NAME = "helpdesk-listen"
 PACKAGED = f"/opt/{NAME}/bin/{NAME}"  # the program as the packaged units have it
@@ -73,12 +73,12 @@ def config_text(layout: Layout, app_id: str, domain: str) -> str:
 
 def installation(
     layout: Layout, program: Path, *, app_id: str = "", domain: str = "", secret: str | None = None, now: bool = False
-) -> list[Step]:
+) -> list[InstallStep]:
     """`secret` None: the one that is there stays, or an empty file is made. `now`: start it, or start it again."""
     system = layout.home is None
     owner, root = (Owner(user="root", group=NAME), ROOT) if system else (ME, ME)
     config = config_text(layout, app_id, domain or str(_default_domain()))
-    steps: list[Step] = _account() if system else []
+    steps: list[InstallStep] = _account() if system else []
     steps += [Directory(path=path, mode=0o750 if system else 0o700, owner=owner) for path in _directories(layout)]
     steps += [
         File(path=layout.config / "config.toml", text=config, mode=0o640 if system else 0o600, owner=owner, keep=True),
@@ -91,15 +91,15 @@ def installation(
     return [*steps, Command((*layout.systemctl, "restart", layout.unit))] if now else steps
 
 
-def removal(layout: Layout) -> list[Step]:
+def removal(layout: Layout) -> list[InstallStep]:
     """The service goes; configuration, journal, events and user stay, and a template that others may use."""
-    steps: list[Step] = [Command((*layout.systemctl, "disable", "--now", layout.unit), may_fail=True)]
+    steps: list[InstallStep] = [Command((*layout.systemctl, "disable", "--now", layout.unit), may_fail=True)]
     if not layout.instance:
         steps.append(Absent(layout.unit_file))
     return [*steps, Command((*layout.systemctl, "daemon-reload"))]
 
 
-def _account() -> list[Step]:
+def _account() -> list[InstallStep]:
     path = Path(f"/etc/sysusers.d/{NAME}.conf")
     return [
         Directory(path=path.parent, mode=0o755, owner=ROOT),
@@ -124,4 +124,4 @@ def _quoted(value: str | os.PathLike[str]) -> str:
 
 
 def _default_domain() -> object:
-    return next(f.default for f in msgspec.structs.fields(Feishu) if f.name == "domain")
+    return next(f.default for f in msgspec.structs.fields(FeishuSettings) if f.name == "domain")

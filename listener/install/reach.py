@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import listener
@@ -34,11 +34,14 @@ def check_reach(path: Path) -> None:
             raise ConfigError(f"the service's user can't use {each}: {problem}", hint=CURE)
 
 
-def obstacle(path: str, look: Stat = os.stat) -> str:
-    """What keeps a user that owns nothing, inside the unit's sandbox, from `path`; "" if nothing does."""
+def obstacle(path: str, look: Stat = os.stat, hidden: Sequence[str] = HIDDEN) -> str:
+    """Says what keeps a user that owns nothing from `path`, inside the unit's sandbox, which hides the `hidden` ones.
+
+    Returns "" if nothing does.
+    """
     for each in _on_the_way(path):
-        if hidden := next((h for h in HIDDEN if Path(each).is_relative_to(h)), None):
-            return f"the service sees nothing under {hidden}"
+        if above := next((one for one in hidden if Path(each).is_relative_to(one)), None):
+            return f"the service sees nothing under {above}"
         mode = look(each).st_mode
         wanted = stat.S_IXOTH | (0 if stat.S_ISDIR(mode) else stat.S_IROTH)
         if mode & wanted != wanted:

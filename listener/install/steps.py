@@ -99,10 +99,10 @@ class Command:
         return f"ran {line}"
 
 
-Step = Directory | File | Absent | Command
+InstallStep = Directory | File | Absent | Command
 
 
-def carry_out(steps: list[Step], tell: Callable[[str], None]) -> None:
+def carry_out(steps: list[InstallStep], tell: Callable[[str], None]) -> None:
     """One after the other; each is told. Raises ListenError."""
     for step in steps:
         try:

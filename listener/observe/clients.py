@@ -35,29 +35,33 @@ async def watching(
     ask: Callable[[], int] | None,
     renewing: Callable[[], bool] = lambda: False,
     every: float | None = None,
+    again: float = AGAIN,
 ) -> AsyncIterator[None]:
     """Asks meanwhile, every so many seconds. `ask` blocks, in the loop's default executor; None: nothing to ask.
 
-    While `renewing` says yes, the platform counts two connections of this process; such an answer is not used.
+    While `renewing` says yes, the platform counts two connections of this process; such an answer is not used, and the
+    question is asked once more after `again` seconds.
     """
     if ask is None:
         yield
         return
-    task = asyncio.ensure_future(_watch(state, ask, renewing, every or EVERY))
+    task = asyncio.ensure_future(watch(state, ask, renewing, every or EVERY, again))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def _watch(state: ClientsState, ask: Callable[[], int], renewing: Callable[[], bool], every: float) -> None:
-    """Ends once the platform refuses to tell: to ask again would cost a call each time, for nothing."""
+async def watch(
+    state: ClientsState, ask: Callable[[], int], renewing: Callable[[], bool], every: float, again: float = AGAIN
+) -> None:
+    """Asks as `watching` says until the platform refuses to tell: each more would cost a call for nothing."""
     await asyncio.sleep(FIRST)
     while True:
         try:
             online = await asyncio.get_running_loop().run_in_executor(None, ask)
             if online > state.expected and renewing():
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(again)
                 continue
             state.online = online
             state.checked_at, state.error = time.time(), None

@@ -20,7 +20,7 @@ from listener.journal.inspect import Look, look, touch
 from listener.observe import health, missed
 from listener.observe.clients import ClientsState
 from listener.observe.health import moment
-from listener.observe.measure import Rate, Timings
+from listener.observe.measure import Latencies, Rate
 from listener.settings.config import Settings
 from listener.sources.long_connection import ConnectionState
 from listener.sources.receiver import Receiver
@@ -40,7 +40,7 @@ class Live(Protocol):
     def round_trip(self) -> float | None: ...
 
 
-class Source(Protocol):
+class ObservedSource(Protocol):
     """Where events come from: the supervisor of the long connection, or the webhook."""
 
     @property
@@ -56,14 +56,14 @@ class Facts:
     settings: Settings
     journal: Journal
     receiver: Receiver
-    source: Source
+    source: ObservedSource
     workers: Workers
-    timings: Timings
+    timings: Latencies
     clients: ClientsState = field(default_factory=ClientsState)
     rate: Rate = field(default_factory=Rate)
     started_at: float = field(default_factory=time.time)
     _looking: "asyncio.Future[Look] | None" = None
-    _seen: Look | None = None
+    seen: Look | None = None
     _unreadable: str | None = None  # why the journal could not be looked at
     _question: "Future[None] | None" = None  # to the journal's writer
 
@@ -73,7 +73,7 @@ class Facts:
         self.rate.note(now, sum(self.receiver.state.acks.values()))
         if self._question is not None and not self._question.done():
             return
-        if writer.failing and self._seen and self._seen.disk_free_bytes >= ROOM:
+        if writer.failing and self.seen and self.seen.disk_free_bytes >= ROOM:
             self._question = writer.submit(touch)  # is it still so? The next event may be hours away
         elif now - writer.answered > WRITER_QUIET:
             self._question = writer.submit(lambda connection: None)  # calls it away from long housekeeping
@@ -112,9 +112,9 @@ class Facts:
             )
         )
 
-    def connection(self) -> health.Connection:
+    def connection(self) -> health.ConnectionStatus:
         state, session = self.source.state, self.source.session
-        return health.Connection(
+        return health.ConnectionStatus(
             phase=state.phase,
             since=moment(state.since),
             fresh=session is not None and session.fresh,
@@ -129,9 +129,9 @@ class Facts:
             losses=dict(state.losses),
         )
 
-    def _events(self) -> health.Events:
+    def _events(self) -> health.EventsStatus:
         state = self.receiver.state
-        return health.Events(
+        return health.EventsStatus(
             per_second=self.rate.per_second(),
             ack_p99_seconds=self.timings.recent_acks.percentile(99),
             acks=dict(state.acks),
@@ -142,10 +142,10 @@ class Facts:
             not_forwarded=sum(state.other_types.values()),
         )
 
-    def _journal(self, disk_answers: bool, sinks: Sequence[health.Sink]) -> health.Journal:
-        writer, retention, seen = self.journal.writer, self.journal.retention, self._seen
+    def _journal(self, disk_answers: bool, sinks: Sequence[health.SinkStatus]) -> health.JournalStatus:
+        writer, retention, seen = self.journal.writer, self.journal.retention, self.seen
         last_event = self.receiver.state.last_event_at or (seen and seen.last_event_ms and seen.last_event_ms / 1000)
-        journal = health.Journal(
+        journal = health.JournalStatus(
             path=str(self.journal.path),
             answers=disk_answers and time.monotonic() - writer.answered < WRITER_LATE,
             failing=writer.failing or self._unreadable,
@@ -163,11 +163,11 @@ class Facts:
         full = retention.is_full or health.fills_up(journal, sinks, 1.0)  # the writer finds out at the next event
         return replace(journal, full=full)
 
-    def _sink(self, worker: Worker) -> health.Sink:
-        state, name, seen, now = worker.state, worker.config.name, self._seen, time.time()
+    def _sink(self, worker: Worker) -> health.SinkStatus:
+        state, name, seen, now = worker.state, worker.config.name, self.seen, time.time()
         lag = max(0, self.journal.last_seq - state.seq)
         oldest = seen.oldest_ms.get(name) if seen and lag else None
-        return health.Sink(
+        return health.SinkStatus(
             name=name,
             type=worker.config.type,
             state="died" if worker.died else "closed" if state.closed else "running",
@@ -186,20 +186,20 @@ class Facts:
             last_delivery_at=_at(state.last_delivery_at),
         )
 
-    def _hanging(self, worker: Worker, since: float) -> health.Sink:
+    def _hanging(self, worker: Worker, since: float) -> health.SinkStatus:
         """A sink whose settings changed while it hangs: its successor may not write beside it."""
         error = "its settings have changed, and it has not come back yet from a delivery with the old ones"
         return replace(self._sink(worker), failing_seconds=max(0.0, time.time() - since), last_error=error)
 
-    def _clients(self) -> health.Clients | None:
+    def _clients(self) -> health.ClientsStatus | None:
         asked = self.clients
         if asked.online is None:
             return None
-        return health.Clients(online=asked.online, expected=asked.expected, asked_at=_at(asked.checked_at))
+        return health.ClientsStatus(online=asked.online, expected=asked.expected, asked_at=_at(asked.checked_at))
 
     def _missed(self) -> dict[str, Any]:
         """What the journal tells of gaps, backfills and calls."""
-        if (seen := self._seen) is None:
+        if (seen := self.seen) is None:
             return {}
         limit = self.settings.feishu.max_calls_per_month
         return {"calls": missed.calls(seen, limit), "gaps": missed.gaps(seen), "backfills": missed.backfills(seen)}
@@ -211,7 +211,7 @@ class Facts:
             self._looking = asyncio.ensure_future(asyncio.to_thread(look, self.journal.path, seqs))
             self._looking.add_done_callback(_forget)
         try:
-            self._seen = await asyncio.wait_for(asyncio.shield(self._looking), LOOK)
+            self.seen = await asyncio.wait_for(asyncio.shield(self._looking), LOOK)
             self._unreadable = None
         except TimeoutError:
             return False

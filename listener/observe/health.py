@@ -17,7 +17,7 @@ LATE = 60.0  # seconds that an event may wait in the journal without anybody bei
 HELD_BACK = 1.0  # seconds that an event waits where sinks keep up
 
 
-class Connection(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """`losses` counts by cause; `fresh`: a frame came when the last ping was due an answer."""
 
     phase: str
@@ -34,7 +34,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     losses: dict[str, int] = {}
 
 
-class Events(msgspec.Struct, frozen=True, kw_only=True):
+class EventsStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Since the start. `acks` by code; `per_second` over the last minute; the percentile over the newest acks."""
 
     per_second: float = 0.0
@@ -47,7 +47,7 @@ class Events(msgspec.Struct, frozen=True, kw_only=True):
     not_forwarded: int = 0
 
 
-class Journal(msgspec.Struct, frozen=True, kw_only=True):
+class JournalStatus(msgspec.Struct, frozen=True, kw_only=True):
     """`answers`: its writer and its disk do; `failing`: why the last commit failed."""
 
     path: str
@@ -66,7 +66,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
 
 
-class Sink(msgspec.Struct, frozen=True, kw_only=True):
+class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     """`lag` in events; `dead_letters` wait in the journal for somebody's decision, the other counts are of this run."""
 
     name: str
@@ -87,7 +87,7 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True):
     last_delivery_at: datetime | None = None
 
 
-class Clients(msgspec.Struct, frozen=True, kw_only=True):
+class ClientsStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Clients of the app that the platform counts as online; another one takes its share of the events."""
 
     online: int
@@ -95,7 +95,7 @@ class Clients(msgspec.Struct, frozen=True, kw_only=True):
     asked_at: datetime | None = None
 
 
-class Calls(msgspec.Struct, frozen=True, kw_only=True):
+class CallsStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of the platform's API in this month (UTC), by API; `halted`: why there are no more until the next."""
 
     by_api: dict[str, int] = {}
@@ -104,7 +104,7 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
     halted: str = ""
 
 
-class Gap(msgspec.Struct, frozen=True, kw_only=True):
+class GapStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A time without a connection; `recovered`: how many messages of it were fetched; None: nothing was fetched."""
 
     since: datetime
@@ -112,7 +112,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     recovered: int | None = None
 
 
-class Backfill(msgspec.Struct, frozen=True, kw_only=True):
+class BackfillStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A job of fetching what was said between two times; `new` of its messages were not in the journal."""
 
     since: datetime
@@ -139,14 +139,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     config: str = ""
     app_id: str = ""
     domain: str = ""
-    connection: Connection | None = None
-    events: Events | None = None
-    journal: Journal | None = None
-    sinks: tuple[Sink, ...] = ()
-    clients: Clients | None = None
-    calls: Calls | None = None
-    gaps: tuple[Gap, ...] = ()
-    backfills: tuple[Backfill, ...] = ()
+    connection: ConnectionStatus | None = None
+    events: EventsStatus | None = None
+    journal: JournalStatus | None = None
+    sinks: tuple[SinkStatus, ...] = ()
+    clients: ClientsStatus | None = None
+    calls: CallsStatus | None = None
+    gaps: tuple[GapStatus, ...] = ()
+    backfills: tuple[BackfillStatus, ...] = ()
 
 
 def judged(snapshot: Snapshot) -> Snapshot:
@@ -163,7 +163,7 @@ def not_ready(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(filter(None, [*connection, *journal, *stuck]))
 
 
-def is_stuck(sink: Sink) -> bool:
+def is_stuck(sink: SinkStatus) -> bool:
     """Whether it has events waiting and gets nowhere, or can't any more."""
     if sink.state == "closed":
         return False
@@ -172,7 +172,7 @@ def is_stuck(sink: Sink) -> bool:
     return hopeless or max(sink.failing_seconds or 0.0, waiting) > STUCK_AFTER
 
 
-def fills_up(journal: Journal, sinks: Sequence[Sink], share: float) -> bool:
+def fills_up(journal: JournalStatus, sinks: Sequence[SinkStatus], share: float) -> bool:
     """Whether that share of it is used and no room can be made, since it holds what a sink has not got."""
     held_back = any(sink.lag and (sink.oldest_undelivered_seconds or 0.0) > HELD_BACK for sink in sinks)
     return held_back and journal.used_bytes >= share * journal.max_bytes > 0
@@ -190,7 +190,7 @@ def _degraded(snapshot: Snapshot) -> list[str]:
     return problems
 
 
-def _connection_problem(connection: Connection) -> str:
+def _connection_problem(connection: ConnectionStatus) -> str:
     if connection.phase != "connected":
         because = f": {connection.lost_because}" if connection.lost_because else ""
         since = f" since {clock(connection.lost_at)}" if connection.lost_at else ""
@@ -198,7 +198,7 @@ def _connection_problem(connection: Connection) -> str:
     return "" if connection.fresh else "connected, but the platform is silent"
 
 
-def _journal_problem(journal: Journal) -> str:
+def _journal_problem(journal: JournalStatus) -> str:
     if journal.failing:
         return f"the journal can't be written: {journal.failing}"
     if journal.full:
@@ -208,7 +208,7 @@ def _journal_problem(journal: Journal) -> str:
     return "" if journal.answers else "the journal's disk does not answer"
 
 
-def _little_room(journal: Journal, sinks: Sequence[Sink]) -> list[str]:
+def _little_room(journal: JournalStatus, sinks: Sequence[SinkStatus]) -> list[str]:
     problems = []
     if not journal.full and fills_up(journal, sinks, WARN_FULL):
         problems.append(f"the journal is {journal.used_bytes / journal.max_bytes:.0%} full")
@@ -224,7 +224,7 @@ def _little_room(journal: Journal, sinks: Sequence[Sink]) -> list[str]:
     return problems
 
 
-def _sink_problems(sink: Sink) -> list[str]:
+def _sink_problems(sink: SinkStatus) -> list[str]:
     problems = [f"sink {sink.name}: its other end was closed"] if sink.state == "closed" else []
     if sink.failing_seconds is not None and not is_stuck(sink):
         problems.append(f"sink {sink.name} fails: {sink.last_error}")
@@ -237,7 +237,7 @@ def _sink_problems(sink: Sink) -> list[str]:
     return problems
 
 
-def _why_stuck(sink: Sink) -> str:
+def _why_stuck(sink: SinkStatus) -> str:
     if sink.state == "died":
         return "its worker died"
     if sink.paused:
@@ -256,7 +256,7 @@ def one_line(snapshot: Snapshot) -> str:
     return "; ".join([*parts, *(p for p in snapshot.problems if p not in said)])
 
 
-def connection_line(connection: Connection) -> str:
+def connection_line(connection: ConnectionStatus) -> str:
     if connection.phase == "connected":
         return f"connected since {clock(connection.connected_since)}"
     again = f"; next attempt {clock(connection.next_attempt_at)}" if connection.next_attempt_at else ""

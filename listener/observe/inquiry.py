@@ -30,7 +30,7 @@ def _without_daemon(settings: Settings, pid: int | None) -> health.Snapshot:
     now = time.time()
     problems = ["not running" if pid is None else "the daemon runs, but does not answer"]
     told: dict[str, Any] = {}
-    journal, sinks = None, {sink.name: health.Sink(name=sink.name, type=sink.type) for sink in settings.sinks}
+    journal, sinks = None, {sink.name: health.SinkStatus(name=sink.name, type=sink.type) for sink in settings.sinks}
     try:
         seen = look(settings.journal.path)
     except JournalError as e:
@@ -55,8 +55,8 @@ def _without_daemon(settings: Settings, pid: int | None) -> health.Snapshot:
     )
 
 
-def _journal(path: Path, max_size: int, seen: Look) -> health.Journal:
-    return health.Journal(
+def _journal(path: Path, max_size: int, seen: Look) -> health.JournalStatus:
+    return health.JournalStatus(
         path=str(path),
         used_bytes=seen.used_bytes,
         max_bytes=max_size,
@@ -69,10 +69,10 @@ def _journal(path: Path, max_size: int, seen: Look) -> health.Journal:
     )
 
 
-def _sink(sink: health.Sink, seen: Look, now: float) -> health.Sink:
+def _sink(sink: health.SinkStatus, seen: Look, now: float) -> health.SinkStatus:
     """A sink that the journal has not met yet begins with what comes."""
     oldest = seen.oldest_ms.get(sink.name)
-    return health.Sink(
+    return health.SinkStatus(
         name=sink.name,
         type=sink.type,
         lag=max(0, seen.last_seq - seen.seqs.get(sink.name, seen.last_seq)),

@@ -71,7 +71,7 @@ class Histogram:
         return buckets
 
 
-class Timings:
+class Latencies:
     """How long acks and deliveries take. Histograms cost more than the newest acks do: only if somebody may scrape."""
 
     def __init__(self, *, histograms: bool) -> None:

@@ -16,14 +16,14 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from listener.observe.health import Connection, Events, Journal, Sink, Snapshot, is_stuck
-from listener.observe.measure import Timings
+from listener.observe.health import ConnectionStatus, EventsStatus, JournalStatus, SinkStatus, Snapshot, is_stuck
+from listener.observe.measure import Latencies
 
 PREFIX = "helpdesk_listen_"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-def page(snapshot: Snapshot, timings: Timings) -> bytes:
+def page(snapshot: Snapshot, timings: Latencies) -> bytes:
     """The text that Prometheus scrapes."""
     registry = CollectorRegistry()
     registry.register(_Collected([*_of_snapshot(snapshot), *_of_timings(timings)]))
@@ -39,7 +39,7 @@ class _Collected(Collector):
         return self._families
 
 
-def _of_timings(timings: Timings) -> Iterator[Metric]:
+def _of_timings(timings: Latencies) -> Iterator[Metric]:
     acks = HistogramMetricFamily(f"{PREFIX}ack_duration_seconds", "From an event's arrival to its ack.")
     if timings.acks:
         acks.add_metric([], timings.acks.buckets(), timings.acks.sum)
@@ -86,7 +86,7 @@ def _of_calls(snapshot: Snapshot) -> Iterator[Metric]:
         yield _gauge("backfill_new_messages", "New messages that the newest backfill brought.", newest.new)
 
 
-def _of_connection(connection: Connection) -> Iterator[Metric]:
+def _of_connection(connection: ConnectionStatus) -> Iterator[Metric]:
     yield _gauge(
         "connected", "1: connected, and the platform answers.", connection.phase == "connected" and connection.fresh
     )
@@ -100,7 +100,7 @@ def _of_connection(connection: Connection) -> Iterator[Metric]:
         yield _gauge("ping_round_trip_seconds", "From the last ping to its answer.", connection.round_trip_seconds)
 
 
-def _of_events(events: Events) -> Iterator[Metric]:
+def _of_events(events: EventsStatus) -> Iterator[Metric]:
     counts = {
         "kept": events.kept,
         "duplicate": events.duplicates,
@@ -112,7 +112,7 @@ def _of_events(events: Events) -> Iterator[Metric]:
     yield _counter("late_commits", "Events that were not on disk in time.", events.late)
 
 
-def _of_journal(journal: Journal) -> Iterator[Metric]:
+def _of_journal(journal: JournalStatus) -> Iterator[Metric]:
     writable = journal.answers and not journal.failing and not journal.full
     yield _gauge("journal_writable", "1: the journal takes events.", writable)
     yield _gauge("journal_used_bytes", "Bytes in use, of journal.max_size.", journal.used_bytes)
@@ -133,7 +133,7 @@ def _of_journal(journal: Journal) -> Iterator[Metric]:
         )
 
 
-def _of_sinks(sinks: Sequence[Sink]) -> Iterator[Metric]:
+def _of_sinks(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
     yield _by_sink(
         "sink_lag_events", "Events in the journal that the sink has not got.", {s.name: s.lag for s in sinks}
     )
@@ -144,7 +144,9 @@ def _of_sinks(sinks: Sequence[Sink]) -> Iterator[Metric]:
         "sink_dead_letters", "Events put aside for somebody's decision.", {s.name: s.dead_letters for s in sinks}
     )
     yield _by_sink(
-        "sink_waiting_events", "Events that wait aside for their next attempt.", {s.name: s.waiting for s in sinks}
+        "sink_waiting_events",
+        "Events that wait aside for their next attempt.",
+        {s.name: s.waiting for s in sinks},
     )
     paused = {s.name: float(s.paused is not None) for s in sinks}
     yield _by_sink("sink_paused", "1: the other end refuses us, and somebody must change a setting.", paused)

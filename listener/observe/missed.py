@@ -10,7 +10,7 @@ FORGIVEN_MS = 7 * 3_600_000  # the platform pushes again for about so long
 EDGE_MS = 60_000
 
 
-def gaps(seen: Look) -> tuple[health.Gap, ...]:
+def gaps(seen: Look) -> tuple[health.GapStatus, ...]:
     """The times without a connection, newest first, each with what the jobs that cover it have fetched."""
     found = []
     for gap in seen.gaps:
@@ -20,14 +20,14 @@ def gaps(seen: Look) -> tuple[health.Gap, ...]:
             if job.state == "done" and job.since_ms <= gap.from_ms + EDGE_MS and job.until_ms >= gap.to_ms - EDGE_MS
         ]
         recovered = sum(job.fresh for job in covering) if covering else None
-        found.append(health.Gap(since=_at(gap.from_ms), until=_at(gap.to_ms), recovered=recovered))
+        found.append(health.GapStatus(since=_at(gap.from_ms), until=_at(gap.to_ms), recovered=recovered))
     return tuple(found)
 
 
-def backfills(seen: Look) -> tuple[health.Backfill, ...]:
+def backfills(seen: Look) -> tuple[health.BackfillStatus, ...]:
     """The newest jobs, newest first."""
     return tuple(
-        health.Backfill(
+        health.BackfillStatus(
             since=_at(job.since_ms),
             until=_at(job.until_ms),
             state=job.state,
@@ -42,12 +42,12 @@ def backfills(seen: Look) -> tuple[health.Backfill, ...]:
     )
 
 
-def calls(seen: Look, limit: int | None) -> health.Calls:
+def calls(seen: Look, limit: int | None) -> health.CallsStatus:
     """This month's calls."""
-    return health.Calls(by_api=seen.calls, total=sum(seen.calls.values()), limit=limit, halted=seen.halted)
+    return health.CallsStatus(by_api=seen.calls, total=sum(seen.calls.values()), limit=limit, halted=seen.halted)
 
 
-def report(gap: health.Gap) -> str:
+def report(gap: health.GapStatus) -> str:
     """What can be said of a gap in one line."""
     times = f"nobody listened from {health.clock(gap.since)} to {health.clock(gap.until)}"
     if gap.recovered is not None:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from listener.settings.convert import shown
-from listener.settings.paths import Place
+from listener.settings.paths import BaseDirectory
 from listener.settings.reader import Reader
 from listener.settings.rules import Address, Count, Duration, Env, Origin, Proxy, Size, Text
 from listener.settings.secrets import Secret, SecretSource
@@ -37,7 +37,7 @@ class SlowRetry(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("min_delay is longer than max_delay")
 
 
-class Feishu(msgspec.Struct, frozen=True, kw_only=True):
+class FeishuSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The app, and the way to the platform."""
 
     app_id: Annotated[
@@ -48,7 +48,7 @@ class Feishu(msgspec.Struct, frozen=True, kw_only=True):
     app_secret: Annotated[SecretSource, Env("FEISHU_APP_SECRET")]
     domain: Annotated[str, Env("FEISHU_DOMAIN"), Origin()] = "https://open.feishu.cn"
     proxy: Annotated[Secret | None, Proxy()] = None
-    ca_file: Annotated[Path | None, Place.CONFIG] = None
+    ca_file: Annotated[Path | None, BaseDirectory.CONFIG] = None
     events: tuple[EventType, ...] = ("helpdesk.ticket_message.created_v1",)
     helpdesk_id: Annotated[
         str | None,
@@ -63,7 +63,7 @@ class Feishu(msgspec.Struct, frozen=True, kw_only=True):
     slow_retry: SlowRetry = SlowRetry()
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How events come in. The rest is for the webhook: where it listens, and how it knows the platform."""
 
     type: Literal["long-connection", "webhook"] = "long-connection"
@@ -77,15 +77,15 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("a webhook needs verification_token or encrypt_key, better both: anyone could post events")
 
 
-class Journal(msgspec.Struct, frozen=True, kw_only=True):
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`keep` in seconds, `max_size` in bytes."""
 
-    path: Annotated[Path, Place.STATE] = Path("helpdesk.db")
+    path: Annotated[Path, BaseDirectory.STATE] = Path("helpdesk.db")
     keep: Annotated[float, Duration("1m", "3650d")] = 7 * DAY
     max_size: Annotated[int, Size("1MiB", "16TiB")] = 2**30
 
 
-class Enrich(msgspec.Struct, frozen=True, kw_only=True):
+class EnrichSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is fetched for an event on its way to the sinks: the ticket as it is then, the images of a message.
 
     `ticket_cache` and `wait` in seconds, sizes in bytes.
@@ -94,26 +94,26 @@ class Enrich(msgspec.Struct, frozen=True, kw_only=True):
     ticket: bool = False
     ticket_cache: Annotated[float, Duration("1s", "1h")] = 10.0
     wait: Annotated[float, Duration("100ms", "30s")] = 1.0
-    attachments: Annotated[Path | None, Place.LOGS] = None
+    attachments: Annotated[Path | None, BaseDirectory.LOGS] = None
     attachment_max_size: Annotated[int, Size("1KiB", "20MiB")] = 10 * 2**20
     attachments_max_size: Annotated[int, Size("1MiB", "16TiB")] = 2**30
 
 
-class Backfill(msgspec.Struct, frozen=True, kw_only=True):
+class BackfillSettings(msgspec.Struct, frozen=True, kw_only=True):
     """When what was missed is fetched by itself: after an outage; at the first start, from `since` seconds ago on."""
 
     after_outage: bool = False
     since: Annotated[float | None, Duration("1m", "90d")] = None
 
 
-class Http(msgspec.Struct, frozen=True, kw_only=True):
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where /healthz, /readyz, /metrics and the page are served; None: nowhere. `token` is for the page's buttons."""
 
     listen: Annotated[str | None, Address()] = None
     token: SecretSource | None = None
 
 
-class Log(msgspec.Struct, frozen=True, kw_only=True):
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The daemon's own log on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -123,14 +123,14 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything, checked; paths are absolute. `origin` is the file's path or "environment"."""
 
-    feishu: Feishu
-    journal: Journal
+    feishu: FeishuSettings
+    journal: JournalSettings
     sinks: tuple[SinkConfig, ...] = DEFAULT_SINKS
-    source: Source = Source()
-    http: Http = Http()
-    enrich: Enrich = Enrich()
-    backfill: Backfill = Backfill()
-    log: Log = Log()
+    source: SourceSettings = SourceSettings()
+    http: HttpSettings = HttpSettings()
+    enrich: EnrichSettings = EnrichSettings()
+    backfill: BackfillSettings = BackfillSettings()
+    log: LogSettings = LogSettings()
     origin: str = "environment"
     warnings: tuple[str, ...] = ()
 
@@ -165,13 +165,13 @@ def _exists(file: str | Path) -> bool:
 
 def _settings(reader: Reader, root: dict[str, object]) -> Settings:
     reader.refuse_unknown(root, ("feishu", "source", "journal", "enrich", "backfill", "sinks", "http", "log"))
-    feishu = reader.table(Feishu, root.get("feishu", {}), "feishu")
-    source = reader.table(Source, root.get("source", {}), "source")
-    journal = reader.table(Journal, root.get("journal", {}), "journal")
-    enrich = reader.table(Enrich, root.get("enrich", {}), "enrich")
-    backfill = reader.table(Backfill, root.get("backfill", {}), "backfill")
-    http = reader.table(Http, root.get("http", {}), "http")
-    log = reader.table(Log, root.get("log", {}), "log")
+    feishu = reader.table(FeishuSettings, root.get("feishu", {}), "feishu")
+    source = reader.table(SourceSettings, root.get("source", {}), "source")
+    journal = reader.table(JournalSettings, root.get("journal", {}), "journal")
+    enrich = reader.table(EnrichSettings, root.get("enrich", {}), "enrich")
+    backfill = reader.table(BackfillSettings, root.get("backfill", {}), "backfill")
+    http = reader.table(HttpSettings, root.get("http", {}), "http")
+    log = reader.table(LogSettings, root.get("log", {}), "log")
     sinks = _sinks(reader, root.get("sinks", []))
     _refuse_twins(reader, [(f"{key}.name", sink.name) for key, sink in sinks])
     _refuse_twins(reader, _files(journal, sinks))
@@ -216,13 +216,13 @@ def _sink(reader: Reader, raw: object, key: str) -> SinkConfig | None:
     return reader.table(TYPES[kind].config, raw, key) if kind else None
 
 
-def _files(journal: Journal | None, sinks: list[tuple[str, SinkConfig]]) -> list[tuple[str, str]]:
+def _files(journal: JournalSettings | None, sinks: list[tuple[str, SinkConfig]]) -> list[tuple[str, str]]:
     """Every file that is written, by its real path: two names for one would tear each other's lines."""
     own = [("journal.path", os.path.realpath(journal.path))] if journal else []
     return own + [(f"{key}.path", os.path.realpath(sink.path)) for key, sink in sinks if isinstance(sink, FileConfig)]
 
 
-def _refuse_what_never_comes(reader: Reader, feishu: Feishu, sinks: list[tuple[str, SinkConfig]]) -> None:
+def _refuse_what_never_comes(reader: Reader, feishu: FeishuSettings, sinks: list[tuple[str, SinkConfig]]) -> None:
     """Tells where `only` names what no event of `feishu.events` has: such a sink would get nothing."""
     messages = "helpdesk.ticket_message.created_v1" in feishu.events
     for key, sink in sinks:
@@ -240,7 +240,9 @@ def _refuse_what_never_comes(reader: Reader, feishu: Feishu, sinks: list[tuple[s
             )
 
 
-def _refuse_calls_without_helpdesk(reader: Reader, feishu: Feishu, enrich: Enrich, backfill: Backfill) -> None:
+def _refuse_calls_without_helpdesk(
+    reader: Reader, feishu: FeishuSettings, enrich: EnrichSettings, backfill: BackfillSettings
+) -> None:
     """Tells of settings that call the helpdesk's API where its two credentials are not set."""
     if feishu.helpdesk_id is not None and feishu.helpdesk_token is not None:
         return

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from listener.settings.convert import unwrap
-from listener.settings.paths import Place
+from listener.settings.paths import BaseDirectory
 from listener.settings.rules import Count, Duration, Size, Text, Texts
 from listener.settings.secrets import Secret, SecretSource
 from listener.settings.values import DURATION_PATTERN, SIZE_PATTERN, format_duration, format_size
@@ -35,9 +35,9 @@ _PLAIN: dict[object, Kind] = {
     dict: TABLE,
 }
 _STARTS = {
-    Place.STATE: ("in $STATE_DIRECTORY", " $STATE_DIRECTORY "),
-    Place.LOGS: ("in $LOGS_DIRECTORY", " $LOGS_DIRECTORY "),
-    Place.CONFIG: ("beside config.toml", " config.toml 所在目录"),
+    BaseDirectory.STATE: ("in $STATE_DIRECTORY", " $STATE_DIRECTORY "),
+    BaseDirectory.LOGS: ("in $LOGS_DIRECTORY", " $LOGS_DIRECTORY "),
+    BaseDirectory.CONFIG: ("beside config.toml", " config.toml 所在目录"),
 }
 
 
@@ -45,7 +45,7 @@ def kind_of(annotation: Any) -> Kind:
     """By the annotation's rule where it is one of ours, else by its type; a plug-in's own type may be anything."""
     hint, marks = unwrap(annotation)
     for mark in marks:
-        if isinstance(mark, Place):
+        if isinstance(mark, BaseDirectory):
             return path_from(mark)
         if isinstance(mark, Duration | Size | Count | Text | Texts):
             return _of_rule(mark)
@@ -61,7 +61,7 @@ def is_table(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint is not SecretSource
 
 
-def path_from(place: Place) -> Kind:
+def path_from(place: BaseDirectory) -> Kind:
     """A path; says where a relative one starts."""
     en, zh = _STARTS[place]
     return Kind(f"path; a relative one starts {en}", f"路径，相对路径以{zh}为准", {"type": "string", "minLength": 1})

@@ -14,7 +14,7 @@ class NoDirectory(ValueError):
         self.right = right
 
 
-class Place(Enum):
+class BaseDirectory(Enum):
     """The directory that a relative path starts from."""
 
     STATE = "state"  # $STATE_DIRECTORY, else XDG's: what the daemon must not lose
@@ -22,7 +22,7 @@ class Place(Enum):
     CONFIG = "config"  # beside the configuration file: secrets, certificates
 
 
-def resolve(text: str, place: Place, env: Mapping[str, str], config_file: Path | None) -> Path:
+def resolve(text: str, place: BaseDirectory, env: Mapping[str, str], config_file: Path | None) -> Path:
     """An absolute path, `~` expanded; ValueError where there is none, NoDirectory where the environment lacks one."""
     if not text or not text.isprintable():
         raise ValueError("a path is not empty and holds no control characters")
@@ -32,10 +32,10 @@ def resolve(text: str, place: Place, env: Mapping[str, str], config_file: Path |
     return Path(os.path.abspath(os.path.join(_directory(place, env, config_file), expanded)))
 
 
-def _directory(place: Place, env: Mapping[str, str], config_file: Path | None) -> str:
-    if place is Place.CONFIG:
+def _directory(place: BaseDirectory, env: Mapping[str, str], config_file: Path | None) -> str:
+    if place is BaseDirectory.CONFIG:
         return str(config_file.parent) if config_file else os.curdir
-    if place is Place.LOGS:
+    if place is BaseDirectory.LOGS:
         return _first(env.get("LOGS_DIRECTORY")) or os.curdir
     return _first(env.get("STATE_DIRECTORY")) or os.path.join(_xdg_state(env), "helpdesk-listen")
 

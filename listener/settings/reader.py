@@ -14,7 +14,7 @@ from msgspec.structs import FieldInfo
 
 from listener.base.errors import ConfigError
 from listener.settings.convert import WrongValueError, convert, guess, one_of, shown, type_name, unwrap
-from listener.settings.paths import NoDirectory, Place, resolve
+from listener.settings.paths import BaseDirectory, NoDirectory, resolve
 from listener.settings.rules import Env
 from listener.settings.secrets import Secret, SecretKind, SecretSource, exposure, outside_source
 
@@ -132,7 +132,7 @@ class Reader:
 
     def _value(self, annotation: Any, raw: object, where: str) -> object:
         hint, marks = unwrap(annotation)
-        place = next((mark for mark in marks if isinstance(mark, Place)), None)
+        place = next((mark for mark in marks if isinstance(mark, BaseDirectory)), None)
         try:
             value = self._path(raw, place) if place else convert(annotation, raw)
         except WrongValueError as error:
@@ -142,7 +142,7 @@ class Reader:
         self._is_private |= isinstance(value, Secret) and value.is_hidden
         return value
 
-    def _path(self, raw: object, place: Place) -> Path:
+    def _path(self, raw: object, place: BaseDirectory) -> Path:
         try:
             return resolve(raw if isinstance(raw, str) else "", place, self._env, self._file)
         except NoDirectory as error:
@@ -164,7 +164,7 @@ class Reader:
         return source
 
     def _secret_file(self, raw: object, key: str) -> SecretSource | None:
-        path = self._value(Annotated[Path, Place.CONFIG], raw, f"{self.origin}: {key}")
+        path = self._value(Annotated[Path, BaseDirectory.CONFIG], raw, f"{self.origin}: {key}")
         if not path:
             return None
         self._warn_if_exposed(Path(str(path)))

@@ -16,7 +16,7 @@ from msgspec.structs import FieldInfo
 from listener.settings.config import Settings
 from listener.settings.convert import unwrap
 from listener.settings.kinds import SECRET, TABLE, Kind, choice_of, is_table, kind_of, path_from, written
-from listener.settings.paths import Place
+from listener.settings.paths import BaseDirectory
 from listener.settings.reader import settings_of
 from listener.settings.rules import Env
 from listener.sinks import TYPES
@@ -97,7 +97,7 @@ def _settings(field: FieldInfo, key: str, default: object) -> Iterator[Setting]:
     yield msgspec.structs.replace(told, kind=choice_of(tuple(TYPES)), default="", required=True) if is_type else told
     for name in settings_of(field)[1:]:
         beside = key.rpartition(".")[0] + "." + name
-        yield Setting(key=beside, kind=path_from(Place.CONFIG), meaning=_meaning_of_file(field.name))
+        yield Setting(key=beside, kind=path_from(BaseDirectory.CONFIG), meaning=_meaning_of_file(field.name))
 
 
 def _default(field: FieldInfo, base: msgspec.Struct | None) -> Any:

@@ -2,13 +2,13 @@
 
 | module | for |
 |---|---|
-| `frames`, `websocket`, `http1` | pure codecs, written from the documents and not with the SDK |
+| `frames`, `websocket_codec`, `http1` | pure codecs, written from the documents and not with the SDK |
 | `connection` | one TCP connection: HTTP request, then websocket |
-| `gateway`, `openapi` | endpoint call and handshake; the HTTP APIs |
+| `gateway`, `openapi`, `chats` | endpoint call and handshake; the HTTP APIs; the messages that a bot sends |
 | `delivery`, `dispatcher` | an event's pushes and acks; redelivery |
 | `faults`, `named` | what can be made to go wrong; the same by name, for the command line |
-| `server`, `thread`, `serving` | `Platform`, the same in a thread, and as a program |
-| `control` | the path by which `simulator push` hands it a payload |
+| `server`, `thread`, `program` | `Platform`, the same in a thread, and as a program |
+| `push_endpoint` | the path by which `simulator push` hands it a payload |
 | `flood` | the benchmark's driver |
 | `conversation` | a believable helpdesk conversation |
 | `link`, `proxy` (of `pipe`s) | a TCP link that can be cut, stalled and throttled; an HTTP proxy |
@@ -18,7 +18,7 @@ It imports nothing else of this project.
 
 from listener.simulator.conversation import conversation
 from listener.simulator.delivery import Ack, Delivery, Undelivered
-from listener.simulator.faults import Answer, Faults
+from listener.simulator.faults import Faults, Reply
 from listener.simulator.flood import FloodResult
 from listener.simulator.link import Link
 from listener.simulator.proxy import ConnectProxy
@@ -27,7 +27,6 @@ from listener.simulator.thread import PlatformThread
 
 __all__ = [
     "Ack",
-    "Answer",
     "ConnectProxy",
     "Delivery",
     "Faults",
@@ -35,6 +34,7 @@ __all__ = [
     "Link",
     "Platform",
     "PlatformThread",
+    "Reply",
     "Undelivered",
     "conversation",
 ]

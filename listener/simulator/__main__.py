@@ -6,7 +6,7 @@ import json
 import sys
 
 from listener.simulator.flood import FloodResult
-from listener.simulator.serving import Serving, serve
+from listener.simulator.program import Serving, serve
 
 
 def main() -> None:

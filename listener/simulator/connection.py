@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from listener.simulator import http1, pipe, websocket
-from listener.simulator.faults import Answer, Faults
-from listener.simulator.http1 import BadRequest, Request, RequestReader
-from listener.simulator.websocket import FrameReader, Message, ProtocolViolation
+from listener.simulator import http1, pipe, websocket_codec
+from listener.simulator.faults import Faults, Reply
+from listener.simulator.http1 import BadRequest, HttpRequest, RequestReader
+from listener.simulator.websocket_codec import FrameReader, ProtocolViolation, WebSocketMessage
 
 Ending = Literal["reset", "fin", "close"]
 
@@ -21,14 +21,14 @@ CHUNK = 256 << 10  # bytes handed to the transport at once while its buffer is f
 _ids = itertools.count(1)
 
 
-class Owner(Protocol):
+class ConnectionOwner(Protocol):
     """What a connection tells the platform."""
 
     faults: Faults
 
     def on_tcp_open(self, connection: "Connection") -> None: ...
-    def on_request(self, connection: "Connection", request: Request) -> None: ...
-    def on_messages(self, connection: "Connection", messages: list[Message]) -> None: ...
+    def on_request(self, connection: "Connection", request: HttpRequest) -> None: ...
+    def on_messages(self, connection: "Connection", messages: list[WebSocketMessage]) -> None: ...
     def on_client_close(self, connection: "Connection", code: int, reason: str) -> None: ...
     def on_closing(self, connection: "Connection") -> None: ...
     def on_tcp_lost(self, connection: "Connection") -> None: ...
@@ -37,7 +37,7 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """`open` from the handshake to the first sign of an end, whoever gives it."""
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: ConnectionOwner) -> None:
         self.id = next(_ids)
         self.open = False
         self.silenced = False
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
 
     # The HTTP half
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, answer: Reply) -> None:
         """Sends it and ends the connection as it says."""
         now = time.time() + self._owner.faults.clock_skew
         data = answer.raw
@@ -65,9 +65,9 @@ class Connection(asyncio.Protocol):
             self.write(data)
             self._end(answer.end)
 
-    def upgrade(self, request: Request) -> None:
+    def upgrade(self, request: HttpRequest) -> None:
         """From here on the connection speaks websocket."""
-        accept = websocket.accept_key(request.headers.get("sec-websocket-key", ""))
+        accept = websocket_codec.accept_key(request.headers.get("sec-websocket-key", ""))
         fields = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}
         self._later(None)
         self.write(http1.head(101, fields))
@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, data: bytes, *, text: bool = False) -> None:
         """One websocket message."""
-        self.write(websocket.encode(websocket.TEXT if text else websocket.BINARY, data))
+        self.write(websocket_codec.encode(websocket_codec.TEXT if text else websocket_codec.BINARY, data))
 
     def write(self, data: bytes) -> None:
         """Bytes for the socket, as they are; a silenced connection swallows them."""
@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
         """Ends the connection: RST, a FIN with no goodbye, or a close frame."""
         self._closing()
         if how == "close":
-            self.write(websocket.encode_close(code, reason))
+            self.write(websocket_codec.encode_close(code, reason))
             self._later(CLOSE_TIMEOUT, self.abort)
         else:
             self._end(how)
@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
         try:
             request = self._request.feed(data)
         except BadRequest as error:
-            self.answer(Answer(400, str(error).encode()))
+            self.answer(Reply(400, str(error).encode()))
             return
         if request is not None:
             self._owner.on_request(self, request)
@@ -172,22 +172,22 @@ class Connection(asyncio.Protocol):
             return
         if self._owner.faults.connected == "deaf":
             return
-        control = [message for message in messages if message.opcode >= websocket.CLOSE]
+        control = [message for message in messages if message.opcode >= websocket_codec.CLOSE]
         if control:
-            messages = [message for message in messages if message.opcode < websocket.CLOSE]
+            messages = [message for message in messages if message.opcode < websocket_codec.CLOSE]
         if messages:
             self._owner.on_messages(self, messages)
         for message in control:
             self._control(message)
 
-    def _control(self, message: Message) -> None:
-        if message.opcode == websocket.PING:
-            self.write(websocket.encode(websocket.PONG, message.data))
-        elif message.opcode == websocket.CLOSE:
+    def _control(self, message: WebSocketMessage) -> None:
+        if message.opcode == websocket_codec.PING:
+            self.write(websocket_codec.encode(websocket_codec.PONG, message.data))
+        elif message.opcode == websocket_codec.CLOSE:
             if self.open:
-                code, reason = websocket.parse_close(message.data)
+                code, reason = websocket_codec.parse_close(message.data)
                 self._owner.on_client_close(self, code, reason)
-                self.write(websocket.encode(websocket.CLOSE, message.data))
+                self.write(websocket_codec.encode(websocket_codec.CLOSE, message.data))
             self._closing()
             self._end("fin")
 
@@ -215,7 +215,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"".join(self._backlog))
             self._backlog.clear()
 
-    def _drip(self, data: bytes, answer: Answer) -> None:
+    def _drip(self, data: bytes, answer: Reply) -> None:
         if self.transport.is_closing():
             return
         self.write(data[:1])

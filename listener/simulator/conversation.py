@@ -115,14 +115,14 @@ def conversation(seed: int | None = None, clock: Callable[[], int] = now_ms) -> 
     example["header"] |= _header(random, clock())
     yield example
     while True:
-        tickets = [_Ticket(scenario, random, clock) for scenario in SCENARIOS]
+        tickets = [_OpenTicket(scenario, random, clock) for scenario in SCENARIOS]
         while tickets:
             ticket = random.choice(tickets[:3])
             yield ticket.say()
             tickets = [one for one in tickets if one.turns]
 
 
-class _Ticket:
+class _OpenTicket:
     """One ticket on its way through its scenario."""
 
     def __init__(self, scenario: Scenario, random: Random, clock: Callable[[], int]) -> None:

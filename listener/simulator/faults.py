@@ -1,6 +1,6 @@
 """What can be made to go wrong at the stand-in: scripted answers and moods, changeable at any moment.
 
-`Answer`s are consumed one by one, each instead of one normal service:
+`Reply` objects are consumed one by one, each instead of one normal service:
 
     platform.faults.endpoint += [http(500), HTML_PAGE, RESET, code(1, "busy")]   # then it serves again
     platform.faults.handshake += [refused(403, "forbidden")]
@@ -22,7 +22,7 @@ Mood = Literal["serve", "no_pong", "deaf", "silent"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """One reply to an HTTP request.
 
     `raw` replaces status, headers and body by these very bytes. `end` is what follows the last byte: "fin",
@@ -37,50 +37,50 @@ class Answer:
     drip: float = 0.0
 
 
-def reply(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+def reply(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     """`data` as JSON."""
-    return Answer(status, json.dumps(data, ensure_ascii=False).encode(), headers or {})
+    return Reply(status, json.dumps(data, ensure_ascii=False).encode(), headers or {})
 
 
-def code(number: int, msg: str = "", status: int = 200) -> Answer:
+def code(number: int, msg: str = "", status: int = 200) -> Reply:
     """The platform's own error: HTTP 200 (or another status) with a code in the body."""
     return reply({"code": number, "msg": msg}, status)
 
 
-def http(status: int, body: bytes = b"") -> Answer:
+def http(status: int, body: bytes = b"") -> Reply:
     """A bare HTTP status."""
-    return Answer(status, body)
+    return Reply(status, body)
 
 
-def redirect(url: str, status: int = 307) -> Answer:
+def redirect(url: str, status: int = 307) -> Reply:
     """Elsewhere; 307 asks for the same method and body again."""
-    return Answer(status, headers={"Location": url})
+    return Reply(status, headers={"Location": url})
 
 
-def raw(data: bytes) -> Answer:
+def raw(data: bytes) -> Reply:
     """These bytes, whatever they are, then FIN."""
-    return Answer(raw=data)
+    return Reply(raw=data)
 
 
-def refused(status: int, msg: str, autherrcode: int | None = None) -> Answer:
+def refused(status: int, msg: str, autherrcode: int | None = None) -> Reply:
     """A refused handshake, in the three headers that the platform uses for it."""
     headers = {"Handshake-Status": str(status), "Handshake-Msg": msg}
     if autherrcode is not None:
         headers["Handshake-Autherrcode"] = str(autherrcode)
-    return Answer(status, headers=headers)
+    return Reply(status, headers=headers)
 
 
-def throttled(reset: int = 1) -> Answer:
+def throttled(reset: int = 1) -> Reply:
     """Too many requests; `reset` is the seconds to wait."""
     body = {"code": 99991400, "msg": "request trigger frequency limit"}
     return reply(body, 429, {"x-ogw-ratelimit-reset": str(reset)})
 
 
-HANG = Answer(raw=b"", end="hang")
-RESET = Answer(raw=b"", end="reset")
-EMPTY = Answer()
-HTML_PAGE = Answer(body=b"<html><body>Sign in to the network</body></html>", headers={"Content-Type": "text/html"})
-HUGE = Answer(body=b"x" * 10_000_000)
+HANG = Reply(raw=b"", end="hang")
+RESET = Reply(raw=b"", end="reset")
+EMPTY = Reply()
+HTML_PAGE = Reply(body=b"<html><body>Sign in to the network</body></html>", headers={"Content-Type": "text/html"})
+HUGE = Reply(body=b"x" * 10_000_000)
 NO_URL = reply({"code": 0, "msg": "ok", "data": {}})
 BUSY = code(1, "system busy")
 INTERNAL_ERROR = code(1000040343, "internal error")
@@ -101,9 +101,9 @@ class Faults:
     clock_skew: seconds added to the Date of HTTP answers.
     """
 
-    endpoint: list[Answer] = field(default_factory=list)
-    handshake: list[Answer] = field(default_factory=list)
-    api: dict[str, list[Answer]] = field(default_factory=dict)
+    endpoint: list[Reply] = field(default_factory=list)
+    handshake: list[Reply] = field(default_factory=list)
+    api: dict[str, list[Reply]] = field(default_factory=dict)
     connected: Mood = "serve"
     zombies: int = 0
     clock_skew: float = 0.0
@@ -113,7 +113,7 @@ class Faults:
         self.zombies, is_one = max(0, self.zombies - 1), self.zombies > 0
         return is_one
 
-    def scripted(self, path: str) -> Answer | None:
+    def scripted(self, path: str) -> Reply | None:
         """Takes the next scripted answer for that path, if there is one."""
         own = {ENDPOINT_PATH: self.endpoint, SOCKET_PATH: self.handshake}
         queue = own.get(path) or self.api.get(path)

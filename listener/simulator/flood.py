@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from listener.simulator import frames, websocket
+from listener.simulator import frames, websocket_codec
 from listener.simulator.connection import Connection
 from listener.simulator.delivery import OK, SERVICE_ID, Delivery, new_delivery, push_headers
 from listener.simulator.dispatcher import Dispatcher, ack_code
 from listener.simulator.frames import DATA, Frame
-from listener.simulator.websocket import Message
+from listener.simulator.websocket_codec import WebSocketMessage
 
 PayloadFactory = Callable[[int], bytes]
 
@@ -94,7 +94,7 @@ class Flood:
         seconds = time.monotonic() - started
         return FloodResult(self._count, seconds, self._latencies, self._bounces, self._given_up)
 
-    def take(self, connection: Connection, messages: list[Message]) -> list[Message]:
+    def take(self, connection: Connection, messages: list[WebSocketMessage]) -> list[WebSocketMessage]:
         """Handles the acks of its own pushes; returns the other messages."""
         now = time.monotonic()
         others = []
@@ -188,7 +188,7 @@ def _stamp() -> Callable[[int, bytes, bytes], tuple[str, tuple[bytes, ...]]]:
 
     def stamp(index: int, seq: bytes, payload: bytes) -> tuple[str, tuple[bytes, ...]]:
         message_id, length = f"flood-{index:012d}", frames.varint(len(payload))
-        head = websocket.frame_head(websocket.BINARY, size + len(length) + len(payload))
+        head = websocket_codec.frame_head(websocket_codec.BINARY, size + len(length) + len(payload))
         return message_id, (head, b"\x08", seq, before, message_id.encode(), after, b"\x42", length, payload)
 
     return stamp

@@ -11,12 +11,12 @@ from listener.simulator.faults import (
     NO_CREDENTIAL,
     REFUSED_CREDENTIAL,
     SOCKET_PATH,
-    Answer,
+    Reply,
     http,
     refused,
     reply,
 )
-from listener.simulator.http1 import Request
+from listener.simulator.http1 import HttpRequest
 
 MAX_CONNECTIONS = 50  # of one app
 TICKETS = 10_000  # issued and not yet used
@@ -48,7 +48,7 @@ class Gateway:
     secrets: deque[str] = field(default_factory=lambda: deque(maxlen=2 * TICKETS), repr=False)
     _tickets: dict[str, str] = field(default_factory=dict, repr=False)  # ticket: app id
 
-    def endpoint(self, request: Request, *, tls: bool) -> Answer:
+    def endpoint(self, request: HttpRequest, *, tls: bool) -> Reply:
         """The answer to `POST /callback/ws/endpoint`."""
         body = request.json()
         if request.method != "POST" or not isinstance(body, dict):
@@ -63,7 +63,7 @@ class Gateway:
             data["ClientConfig"] = self.client_config
         return reply({"code": 0, "msg": "ok", "data": data})
 
-    def handshake(self, request: Request, connections: dict[str, int]) -> tuple[str, Answer | None]:
+    def handshake(self, request: HttpRequest, connections: dict[str, int]) -> tuple[str, Reply | None]:
         """(app id, None) to let it in, else ("", a refusal); `connections` counts the open ones by app."""
         if request.headers.get("upgrade", "").lower() != "websocket" or "sec-websocket-key" not in request.headers:
             return "", http(426)
@@ -74,7 +74,7 @@ class Gateway:
             return "", CONNECTION_LIMIT
         return app_id, None
 
-    def _socket_url(self, app_id: str, request: Request, *, tls: bool) -> str:
+    def _socket_url(self, app_id: str, request: HttpRequest, *, tls: bool) -> str:
         ticket, access_key = secrets.token_hex(16), secrets.token_hex(16)
         self.secrets += (ticket, access_key)
         self._tickets[ticket] = app_id

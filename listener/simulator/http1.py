@@ -17,7 +17,7 @@ class BadRequest(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """One request; header names in lower case, the last of equal ones wins."""
 
     method: str
@@ -48,9 +48,9 @@ class RequestReader:
 
     def __init__(self) -> None:
         self.rest = b""
-        self._head: Request | None = None
+        self._head: HttpRequest | None = None
 
-    def feed(self, data: bytes) -> Request | None:
+    def feed(self, data: bytes) -> HttpRequest | None:
         """The request once it is whole, else None.
 
         Raises:
@@ -62,10 +62,10 @@ class RequestReader:
         if self._head is None or len(self.rest) < (length := _body_length(self._head)):
             return None
         body, self.rest = self.rest[:length], self.rest[length:]
-        return Request(self._head.method, self._head.target, self._head.headers, body)
+        return HttpRequest(self._head.method, self._head.target, self._head.headers, body)
 
 
-def parse_head(data: bytes) -> tuple[Request | None, bytes]:
+def parse_head(data: bytes) -> tuple[HttpRequest | None, bytes]:
     """(request without body, bytes after the head); (None, data) while the head is incomplete."""
     head, separator, rest = data.partition(b"\r\n\r\n")
     if len(head) > MAX_HEAD:
@@ -77,7 +77,7 @@ def parse_head(data: bytes) -> tuple[Request | None, bytes]:
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
         raise BadRequest("not an HTTP/1.1 request line")
     pairs = (line.partition(":") for line in lines)
-    return Request(words[0], words[1], {name.lower(): value.strip() for name, _, value in pairs}), rest
+    return HttpRequest(words[0], words[1], {name.lower(): value.strip() for name, _, value in pairs}), rest
 
 
 def response(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None, *, now: float) -> bytes:
@@ -105,7 +105,7 @@ def _phrase(status: int) -> str:
         return "Refused"  # 514 is the platform's own
 
 
-def _body_length(request: Request) -> int:
+def _body_length(request: HttpRequest) -> int:
     text = request.headers.get("content-length", "0")
     if "transfer-encoding" in request.headers or not text.isdecimal() or int(text) > MAX_BODY:
         raise BadRequest("the body needs a Content-Length within bounds")

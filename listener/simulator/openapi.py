@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
+from listener.simulator.chats import MESSAGES_PATH, SEND_SCOPE, Chats
 from listener.simulator.desk import Desk
-from listener.simulator.faults import Answer, code, reply, throttled
-from listener.simulator.http1 import Request
-from listener.simulator.messages import MESSAGES_PATH, SEND_SCOPE, Chats
+from listener.simulator.faults import Reply, code, reply, throttled
+from listener.simulator.http1 import HttpRequest
 
 TOKEN_PATH = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105 -- a path
 ONLINE_PATH = "/open-apis/event/v1/connection"
@@ -29,9 +29,9 @@ SERVER_ERROR = code(155000, "Internal error", 500)
 INVALID_TOKEN = code(99991663, "Invalid access token for authorization. Please make a test attempt", 400)
 QUOTA_USED_UP = code(99991403, "This month's API call quota has been exceeded", 429)
 INVALID_APP_SECRET = code(10014, "app secret invalid")
-NOT_FOUND = Answer(404, b"404 page not found", {"Content-Type": "text/plain"})
+NOT_FOUND = Reply(404, b"404 page not found", {"Content-Type": "text/plain"})
 
-Handler = Callable[["OpenApi", Request], Answer]
+Handler = Callable[["Tenant", HttpRequest], Reply]
 
 _routes: dict[tuple[str, str], Handler] = {}
 
@@ -46,14 +46,14 @@ def route(method: str, path: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def field_violation(name: str, description: str) -> Answer:
+def field_violation(name: str, description: str) -> Reply:
     """The gateway's own validation error."""
     violation = {"field": name, "description": description}
     return reply({"code": 99992402, "msg": "field validation failed", "error": {"field_violations": [violation]}}, 400)
 
 
 @dataclass(slots=True)
-class OpenApi:
+class Tenant:
     """The tenant behind the APIs; every field may be changed at any time.
 
     helpdesks: helpdesk id to helpdesk token. scopes: what the app was granted.
@@ -78,16 +78,16 @@ class OpenApi:
     repeats_pages: bool = False
     _called: dict[str, deque[float]] = field(default_factory=dict)
 
-    def handle(self, request: Request) -> Answer:
+    def handle(self, request: HttpRequest) -> Reply:
         """The answer of whichever API it asks for."""
         handler = _routes.get((request.method, request.path)) or _with_id(request)
         return handler(self, request) if handler else NOT_FOUND
 
-    def authorized(self, request: Request) -> bool:
+    def authorized(self, request: HttpRequest) -> bool:
         """Whether it bears a tenant token that was issued here."""
         return request.headers.get("authorization", "").removeprefix("Bearer ") in self.tokens
 
-    def helpdesk(self, request: Request) -> str | None:
+    def helpdesk(self, request: HttpRequest) -> str | None:
         """The helpdesk whose id and token `X-Lark-Helpdesk-Authorization` carries; None if they are wrong."""
         try:
             header = base64.b64decode(request.headers.get("x-lark-helpdesk-authorization", ""), validate=True)
@@ -96,7 +96,7 @@ class OpenApi:
             return None
         return helpdesk_id if token and self.helpdesks.get(helpdesk_id) == token else None
 
-    def refusal(self, request: Request, name: str = "") -> Answer | None:
+    def refusal(self, request: HttpRequest, name: str = "") -> Reply | None:
         """Why the helpdesk API of this name does not let it in; None if it does."""
         if not self.authorized(request):
             return INVALID_TOKEN
@@ -117,7 +117,7 @@ class OpenApi:
         return len(calls) > self.limits.get(name, 1000)
 
 
-def _with_id(request: Request) -> Handler | None:
+def _with_id(request: HttpRequest) -> Handler | None:
     """The handler of a path such as `/tickets/:id/messages`."""
     parts = request.path.split("/")
     if len(parts) > 5:
@@ -126,7 +126,7 @@ def _with_id(request: Request) -> Handler | None:
 
 
 @route("POST", TOKEN_PATH)
-def _tenant_token(api: OpenApi, request: Request) -> Answer:
+def _tenant_token(api: Tenant, request: HttpRequest) -> Reply:
     body = request.json()
     if not isinstance(body, dict) or not body.get("app_id") or not body.get("app_secret"):
         return code(10003, "invalid param")
@@ -138,24 +138,24 @@ def _tenant_token(api: OpenApi, request: Request) -> Answer:
 
 
 @route("GET", ONLINE_PATH)
-def _online(api: OpenApi, request: Request) -> Answer:
+def _online(api: Tenant, request: HttpRequest) -> Reply:
     if not api.authorized(request):
         return INVALID_TOKEN
     return reply({"code": 0, "msg": "success", "data": {"online_instance_cnt": api.online()}})
 
 
 @route("POST", SUBSCRIBE_PATH)
-def _subscribe(api: OpenApi, request: Request) -> Answer:
+def _subscribe(api: Tenant, request: HttpRequest) -> Reply:
     return _change_subscriptions(api, request, set.update)
 
 
 @route("POST", UNSUBSCRIBE_PATH)
-def _unsubscribe(api: OpenApi, request: Request) -> Answer:
+def _unsubscribe(api: Tenant, request: HttpRequest) -> Reply:
     return _change_subscriptions(api, request, set.difference_update)
 
 
 @route("POST", MESSAGES_PATH)
-def _message(api: OpenApi, request: Request) -> Answer:
+def _message(api: Tenant, request: HttpRequest) -> Reply:
     if not api.authorized(request):
         return INVALID_TOKEN
     if SEND_SCOPE not in api.scopes:
@@ -163,16 +163,16 @@ def _message(api: OpenApi, request: Request) -> Answer:
     return api.chats.take(request)
 
 
-def _change_subscriptions(api: OpenApi, request: Request, change: Callable[[set[Any], set[Any]], None]) -> Answer:
+def _change_subscriptions(api: Tenant, request: HttpRequest, change: Callable[[set[Any], set[Any]], None]) -> Reply:
     if refusal := api.refusal(request):
         return refusal
-    if isinstance(events := _events(request.json()), Answer):
+    if isinstance(events := _events(request.json()), Reply):
         return events
     change(api.subscriptions.setdefault(api.helpdesk(request) or "", set()), events)
     return reply({"code": 0, "msg": "success", "data": {}})
 
 
-def _events(body: Any) -> set[tuple[Any, Any]] | Answer:
+def _events(body: Any) -> set[tuple[Any, Any]] | Reply:
     """The (type, subtype) pairs of a request body, or what is wrong with it."""
     if not isinstance(body, dict):
         return BAD_REQUEST

@@ -18,7 +18,7 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-class Owner(Protocol):
+class PipeOwner(Protocol):
     """The link as its pipes know it."""
 
     stalled: bool
@@ -33,7 +33,7 @@ class Pipe(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: PipeOwner) -> None:
         self.owner = owner
         self.peer: Pipe | None = None
         self._ended = False

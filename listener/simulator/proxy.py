@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from listener.simulator import http1
-from listener.simulator.http1 import BadRequest, Request
+from listener.simulator.http1 import BadRequest, HttpRequest
 from listener.simulator.link import Entry, Link
 from listener.simulator.pipe import Pipe
 
@@ -40,7 +40,7 @@ class ConnectProxy(Link):
         """What HTTPS_PROXY is set to, the password included."""
         return f"http://{self.password + '@' if self.password else ''}127.0.0.1:{self.port}"
 
-    def authorized(self, request: Request) -> bool:
+    def authorized(self, request: HttpRequest) -> bool:
         """Whether the request carries the password, where one is asked for."""
         expected = base64.b64encode((self.password or "").encode()).decode()
         return self.password is None or request.headers.get("proxy-authorization") == f"Basic {expected}"
@@ -72,7 +72,7 @@ class _ProxyEntry(Entry):
             self.transport.pause_reading()
             self.owner.spawn(self._open(request, rest))
 
-    async def _open(self, request: Request, rest: bytes) -> None:
+    async def _open(self, request: HttpRequest, rest: bytes) -> None:
         target, authorized = _target(request), self.owner.authorized(request)
         self.owner.requests.append(ProxyRequest(request.method, target, authorized))
         host, _, port = target.rpartition(":")
@@ -95,14 +95,14 @@ class _ProxyEntry(Entry):
         self.end("fin")
 
 
-def _target(request: Request) -> str:
+def _target(request: HttpRequest) -> str:
     """host:port, from CONNECT's authority form or an absolute URI (RFC 9112, section 3.2)."""
     if request.method == "CONNECT":
         return request.target
     return f"{urlsplit(request.target).hostname}:{urlsplit(request.target).port or 80}"
 
 
-def _origin_form(request: Request) -> bytes:
+def _origin_form(request: HttpRequest) -> bytes:
     """The request's head as the origin server expects it, for this one request only."""
     url = urlsplit(request.target)
     fields = {name: value for name, value in request.headers.items() if name not in _HOP_BY_HOP}

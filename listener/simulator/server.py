@@ -20,17 +20,17 @@ from typing import Any, Self
 import listener.simulator.tickets_api  # noqa: F401 it registers its routes
 from listener.simulator import frames
 from listener.simulator.connection import Connection, Ending
-from listener.simulator.control import PUSH_PATH, Control
 from listener.simulator.delivery import Delivery, new_delivery
 from listener.simulator.dispatcher import ACK_TIMEOUT, SCHEDULE, Dispatcher
 from listener.simulator.faults import ENDPOINT_PATH, SOCKET_PATH, Faults
 from listener.simulator.flood import Flood, FloodResult, PayloadFactory, default_payload
 from listener.simulator.frames import CONTROL, Frame
 from listener.simulator.gateway import Gateway
-from listener.simulator.http1 import Request
-from listener.simulator.openapi import OpenApi
+from listener.simulator.http1 import HttpRequest
+from listener.simulator.openapi import Tenant
+from listener.simulator.push_endpoint import PUSH_PATH, PushEndpoint
 from listener.simulator.watch import TIMEOUT, Watch
-from listener.simulator.websocket import Message
+from listener.simulator.websocket_codec import WebSocketMessage
 
 LOG_LIMIT = 10_000  # requests, closes and odd messages kept for inspection
 
@@ -58,16 +58,16 @@ class Platform:
     ) -> None:
         self.faults = Faults()
         self.gateway = Gateway() if credentials is None else Gateway(credentials=dict(credentials))
-        self.api = OpenApi(self.gateway.credentials, online=lambda: len(self.connections))
+        self.api = Tenant(self.gateway.credentials, online=lambda: len(self.connections))
         self.watch = Watch()
-        self.control = Control(self.push)
+        self.control = PushEndpoint(self.push)
         delays = [delay * scale for delay in schedule]
         self.dispatcher = Dispatcher(self.pick, self.watch, ack_timeout=ack_timeout, schedule=delays)
         self.acks, self.stray_acks = self.dispatcher.acks, self.dispatcher.stray_acks
         self.connections: list[Connection] = []
-        self.endpoint_calls: deque[Request] = deque(maxlen=LOG_LIMIT)
-        self.handshakes: deque[Request] = deque(maxlen=LOG_LIMIT)
-        self.api_calls: deque[Request] = deque(maxlen=LOG_LIMIT)
+        self.endpoint_calls: deque[HttpRequest] = deque(maxlen=LOG_LIMIT)
+        self.handshakes: deque[HttpRequest] = deque(maxlen=LOG_LIMIT)
+        self.api_calls: deque[HttpRequest] = deque(maxlen=LOG_LIMIT)
         self.clean_closes: deque[_Closing] = deque(maxlen=LOG_LIMIT)
         self.garbage: deque[bytes] = deque(maxlen=LOG_LIMIT)  # messages that are no frame, or no known one
         self.counts: Counter[str] = Counter()  # accepted, refused, pings, pongs
@@ -189,7 +189,7 @@ class Platform:
     def on_tcp_open(self, connection: Connection) -> None:
         self._sockets.add(connection)
 
-    def on_request(self, connection: Connection, request: Request) -> None:
+    def on_request(self, connection: Connection, request: HttpRequest) -> None:
         logs = {ENDPOINT_PATH: self.endpoint_calls, SOCKET_PATH: self.handshakes}
         logs.get(request.path, self.api_calls).append(request)
         if (scripted := self.faults.scripted(request.path)) is not None:
@@ -204,7 +204,7 @@ class Platform:
             connection.answer(self.api.handle(request))
         self.watch.changed()
 
-    def on_messages(self, connection: Connection, messages: list[Message]) -> None:
+    def on_messages(self, connection: Connection, messages: list[WebSocketMessage]) -> None:
         if self._flood is not None:
             messages = self._flood.take(connection, messages)
         for message in messages:
@@ -226,7 +226,7 @@ class Platform:
         self._sockets.discard(connection)
         self.watch.changed()
 
-    def _handshake(self, connection: Connection, request: Request) -> None:
+    def _handshake(self, connection: Connection, request: HttpRequest) -> None:
         open_now = Counter(one.app_id for one in self.connections)
         connection.app_id, refusal = self.gateway.handshake(request, open_now)
         if refusal is not None:

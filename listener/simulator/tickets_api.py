@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from listener.simulator.desk import Row
-from listener.simulator.faults import Answer, code, reply
-from listener.simulator.http1 import Request
-from listener.simulator.openapi import TICKETS_PATH, OpenApi, field_violation, route
+from listener.simulator.faults import Reply, code, reply
+from listener.simulator.http1 import HttpRequest
+from listener.simulator.openapi import TICKETS_PATH, Tenant, field_violation, route
 
 FIELDS_PATH = "/open-apis/helpdesk/v1/ticket_customized_fields"
 IMAGES_PATH = "/open-apis/helpdesk/v1/ticket_images"
@@ -21,7 +21,7 @@ DELETED_IMAGE = code(154404, "the image was deleted", 404)
 
 
 @route("GET", TICKETS_PATH)
-def _tickets(api: OpenApi, request: Request) -> Answer:
+def _tickets(api: Tenant, request: HttpRequest) -> Reply:
     if refusal := api.refusal(request, "tickets"):
         return refusal
     query = request.query
@@ -36,7 +36,7 @@ def _tickets(api: OpenApi, request: Request) -> Answer:
 
 
 @route("GET", f"{TICKETS_PATH}/:id")
-def _ticket(api: OpenApi, request: Request) -> Answer:
+def _ticket(api: Tenant, request: HttpRequest) -> Reply:
     if refusal := api.refusal(request, "ticket"):
         return refusal
     ticket = api.desk.tickets.get(request.path.split("/")[5])
@@ -44,7 +44,7 @@ def _ticket(api: OpenApi, request: Request) -> Answer:
 
 
 @route("GET", f"{TICKETS_PATH}/:id/messages")
-def _messages(api: OpenApi, request: Request) -> Answer:
+def _messages(api: Tenant, request: HttpRequest) -> Reply:
     if refusal := api.refusal(request, "messages"):
         return refusal
     ticket_id, query = request.path.split("/")[5], request.query
@@ -58,12 +58,12 @@ def _messages(api: OpenApi, request: Request) -> Answer:
 
 
 @route("GET", FIELDS_PATH)
-def _fields(api: OpenApi, request: Request) -> Answer:
+def _fields(api: Tenant, request: HttpRequest) -> Reply:
     return api.refusal(request, "fields") or _success({"has_more": False, "items": api.desk.fields()})
 
 
 @route("GET", IMAGES_PATH)
-def _image(api: OpenApi, request: Request) -> Answer:
+def _image(api: Tenant, request: HttpRequest) -> Reply:
     if refusal := api.refusal(request, "images"):
         return refusal
     query = request.query
@@ -71,10 +71,10 @@ def _image(api: OpenApi, request: Request) -> Answer:
     if key not in api.desk.images:
         return NO_IMAGE
     content = api.desk.images[key]
-    return DELETED_IMAGE if content is None else Answer(200, content, {"Content-Type": "application/octet-stream"})
+    return DELETED_IMAGE if content is None else Reply(200, content, {"Content-Type": "application/octet-stream"})
 
 
-def _page(api: OpenApi, query: dict[str, str], rows: list[Row], name: str) -> Answer:
+def _page(api: Tenant, query: dict[str, str], rows: list[Row], name: str) -> Reply:
     page, size = int(query.get("page", 1)), int(query.get("page_size", 20))
     if not 1 <= size <= MAX_PAGE or page < 1:
         return field_violation("page_size", f"page_size is 1 to {MAX_PAGE}")
@@ -82,5 +82,5 @@ def _page(api: OpenApi, query: dict[str, str], rows: list[Row], name: str) -> An
     return _success({"total": min(len(rows), api.max_rows), name: rows[: api.max_rows][start : start + size]})
 
 
-def _success(data: Any) -> Answer:
+def _success(data: Any) -> Reply:
     return reply({"code": 0, "msg": "success", "data": data})

@@ -15,10 +15,10 @@ import msgspec
 from listener.base.errors import ConfigError
 from listener.settings.rules import Count, Duration, Text, is_loopback
 from listener.settings.secrets import SecretSource
-from listener.sinks.chat_pace import Pace
-from listener.sinks.chat_services import APP_BOT, SERVICES, Answer, Service
+from listener.sinks.chat_services import APP_BOT, SERVICES, ChatService, PostOutcome
 from listener.sinks.chat_text import Language, Said, clean, default_text, gathered, ticket_id
 from listener.sinks.network import Batch, BatchLimits, NetworkConfig, Outgoing
+from listener.sinks.posting_rate import PostingRate
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 
 _decode = msgspec.json.Decoder().decode
@@ -60,7 +60,7 @@ class ChatConfig(NetworkConfig, frozen=True, kw_only=True):
 class Bot(Protocol):
     """Posts a text. `uuid` is the same whenever the same events are posted again."""
 
-    async def post(self, text: str, uuid: str) -> Answer: ...
+    async def post(self, text: str, uuid: str) -> PostOutcome: ...
 
     async def close(self) -> None: ...
 
@@ -71,7 +71,7 @@ class ChatSink:
     def __init__(self, config: ChatConfig) -> None:
         self._config = config
         self._service = APP_BOT if config.chat_id else SERVICES[config.service]
-        self._pace = Pace(self._service.per_minute, self._service.spacing, avoids_rush=self._service.avoids_rush)
+        self._pace = PostingRate(self._service.per_minute, self._service.spacing, avoids_rush=self._service.avoids_rush)
         self._bot: Bot | None = None
         self.app_bot: Bot | None = None
 
@@ -124,14 +124,14 @@ class ChatSink:
 class GroupBot:
     """A bot of one group, behind an address that is itself the credential. Address and secret are read at each post."""
 
-    def __init__(self, config: ChatConfig, service: Service) -> None:
+    def __init__(self, config: ChatConfig, service: ChatService) -> None:
         """Raises ConfigError where the address can't be used, OSError where `ca_file` can't be read."""
-        from listener.sinks.http_client import Client
+        from listener.sinks.http_client import HttpClient
 
         self._config, self._service = config, service
-        self._client = Client(config, self._url())
+        self._client = HttpClient(config, self._url())
 
-    async def post(self, text: str, uuid: str) -> Answer:
+    async def post(self, text: str, uuid: str) -> PostOutcome:
         """The service's answer, or why there is none; a group bot takes no `uuid`."""
         body, url = self._service.body(text), self._url()
         if self._config.secret and self._service.sign:
@@ -139,7 +139,7 @@ class GroupBot:
         headers = {"Content-Type": "application/json; charset=utf-8"}
         answer = await self._client.send("POST", url, msgspec.json.encode(body), headers)
         if isinstance(answer, TryAgain):
-            return Answer("again", answer.reason)
+            return PostOutcome("again", answer.reason)
         return self._service.read(*answer)
 
     async def close(self) -> None:
@@ -157,7 +157,7 @@ def uuid_of(batch: Batch) -> str:
     return hashlib.sha256(batch[0].event.event_id.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _result(answer: Answer) -> Result:
+def _result(answer: PostOutcome) -> Result:
     match answer.meaning:
         case "delivered":
             return Delivered()

@@ -5,7 +5,7 @@ import re
 
 from listener.base.errors import ConfigError, Unavailable
 from listener.sinks.chat import ChatConfig, GroupBot
-from listener.sinks.chat_services import SERVICES, Answer
+from listener.sinks.chat_services import SERVICES, PostOutcome
 
 
 def ask(config: ChatConfig) -> str:
@@ -23,23 +23,23 @@ def ask(config: ChatConfig) -> str:
     return f"the {config.service} bot answers; nothing was posted"
 
 
-async def _post_nothing(config: ChatConfig) -> Answer:
+async def _post_nothing(config: ChatConfig) -> PostOutcome:
     bot = GroupBot(config, SERVICES[config.service])
     try:
         async with asyncio.timeout(config.timeout):
             return await bot.post("", "")
     except TimeoutError:
-        return Answer("again", f"no answer within {config.timeout:g} s")
+        return PostOutcome("again", f"no answer within {config.timeout:g} s")
     finally:
         await bot.close()
 
 
-def _wants_keyword(answer: Answer) -> bool:
+def _wants_keyword(answer: PostOutcome) -> bool:
     """DingTalk has one code for a wrong signature and a missing keyword; its words tell them apart."""
     return answer.reason.startswith("19024") or "keywords not in content" in answer.reason.lower()
 
 
-def _with_keyword(config: ChatConfig, answer: Answer) -> str:
+def _with_keyword(config: ChatConfig, answer: PostOutcome) -> str:
     if config.keyword is None:
         hint = "set `keyword` to one of the words in the bot's security settings: 安全设置 → 自定义关键词"
         raise ConfigError(f"sink {config.name}: {answer.reason}", hint=hint)

@@ -22,7 +22,7 @@ Meaning = Literal["delivered", "again", "paused", "rejected"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class PostOutcome:
     """What came of a post; `after`: seconds before the next attempt, where the service or its rules say so."""
 
     meaning: Meaning
@@ -35,7 +35,7 @@ Sign = Callable[[str, dict[str, Any], str, float], str]
 
 
 @dataclass(frozen=True)
-class Service:
+class ChatService:
     """`per_minute` and `spacing` (seconds) stay below what the service allows; `fits` is in units of `size`."""
 
     body: Callable[[str], dict[str, Any]]
@@ -45,24 +45,24 @@ class Service:
     per_minute: int
     spacing: float
     code: str
-    codes: Mapping[int, Answer]
+    codes: Mapping[int, PostOutcome]
     sign: Sign | None = None
     avoids_rush: bool = False  # whether it asks not to be posted to on full and half hours
 
-    def read(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    def read(self, status: int, headers: Mapping[str, str], body: bytes) -> PostOutcome:
         """What an answer means. A code that nobody knows is one to try again: nothing is lost by it."""
         code, message = _code(body, self.code) if self.code and status in (200, 400) else (None, "")
         if code is None:
             return self._without_code(status, headers, body)
         if code == 0:
-            return Answer("delivered")
-        known = self.codes.get(code, Answer("again", "a code that is not documented"))
-        return Answer(known.meaning, f"{code}: {known.reason}{message}", known.after)
+            return PostOutcome("delivered")
+        known = self.codes.get(code, PostOutcome("again", "a code that is not documented"))
+        return PostOutcome(known.meaning, f"{code}: {known.reason}{message}", known.after)
 
-    def _without_code(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    def _without_code(self, status: int, headers: Mapping[str, str], body: bytes) -> PostOutcome:
         if status != 200:
             return _by_status(status, headers, body)
-        return Answer("again", "the answer has no code") if self.code else Answer("delivered")
+        return PostOutcome("again", "the answer has no code") if self.code else PostOutcome("delivered")
 
 
 def _code(body: bytes, name: str) -> tuple[int | None, str]:
@@ -75,14 +75,14 @@ def _code(body: bytes, name: str) -> tuple[int | None, str]:
     return (code, f" ({message})" if message else "") if type(code) is int else (None, "")
 
 
-def _by_status(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+def _by_status(status: int, headers: Mapping[str, str], body: bytes) -> PostOutcome:
     said = clean(body[:200].decode("utf-8", "replace")).replace("\n", " ")
     reason = f"HTTP {status}" + (f": {said}" if said else "")
     if status in (400, 413, 415, 422):
-        return Answer("rejected", reason)
+        return PostOutcome("rejected", reason)
     if status in (401, 403, 404, 410) or 300 <= status < 400:
-        return Answer("paused", reason)
-    return Answer("again", reason, _seconds(headers.get("Retry-After") or headers.get("x-ogw-ratelimit-reset")))
+        return PostOutcome("paused", reason)
+    return PostOutcome("again", reason, _seconds(headers.get("Retry-After") or headers.get("x-ogw-ratelimit-reset")))
 
 
 def _seconds(value: str | None) -> float | None:
@@ -121,8 +121,8 @@ def _slack_body(text: str) -> dict[str, Any]:
     return {"text": text, "mrkdwn": False, "link_names": False, "unfurl_links": False, "unfurl_media": False}
 
 
-_TOO_OFTEN: Final = Answer("again", "too often", 60.0)
-_FEISHU: Final = Service(
+_TOO_OFTEN: Final = PostOutcome("again", "too often", 60.0)
+_FEISHU: Final = ChatService(
     body=lambda text: {"msg_type": "text", "content": {"text": text}},
     neutral=_no_tags,
     fits=18_000,  # of a body of 20 KB
@@ -132,18 +132,18 @@ _FEISHU: Final = Service(
     code="code",
     codes=MappingProxyType(
         {
-            9499: Answer("rejected", "the request is malformed"),
+            9499: PostOutcome("rejected", "the request is malformed"),
             11232: _TOO_OFTEN,
-            19001: Answer("paused", "the bot's URL is wrong"),
-            19021: Answer("paused", "the signature is wrong, or the clock"),
-            19022: Answer("paused", "this machine's address is not allowed"),
-            19024: Answer("paused", "the bot wants a keyword in each message: set `keyword`"),
+            19001: PostOutcome("paused", "the bot's URL is wrong"),
+            19021: PostOutcome("paused", "the signature is wrong, or the clock"),
+            19022: PostOutcome("paused", "this machine's address is not allowed"),
+            19024: PostOutcome("paused", "the bot wants a keyword in each message: set `keyword`"),
         }
     ),
     sign=_feishu_sign,
     avoids_rush=True,
 )
-APP_BOT: Final = Service(
+APP_BOT: Final = ChatService(
     body=lambda text: {"msg_type": "text", "content": json.dumps({"text": text}, ensure_ascii=False)},
     neutral=_no_tags,
     fits=100_000,  # of a body of 150 KB, in which the content is JSON in JSON
@@ -153,28 +153,28 @@ APP_BOT: Final = Service(
     code="code",
     codes=MappingProxyType(
         {
-            230001: Answer("paused", "a parameter is wrong: check `chat_id`"),
-            230002: Answer("paused", "the app's bot is not in the chat: add it to the group"),
-            230006: Answer("paused", "the app has no bot: enable it in the console, then publish a version"),
-            230018: Answer("paused", "the group does not let the bot write"),
-            230020: Answer("again", "too often for this group", 5.0),
-            230022: Answer("rejected", "the platform's review refuses the text"),
-            230025: Answer("rejected", "the message is too long"),
-            230027: Answer("paused", "a scope is missing: im:message:send_as_bot"),
-            230028: Answer("rejected", "the platform's review refuses the text"),
-            99991400: Answer("again", "too many requests of the app", 10.0),
-            99991403: Answer("again", "the tenant's monthly quota of API calls is used up", 3600.0),
-            99991672: Answer("paused", "a scope is missing: im:message:send_as_bot"),
+            230001: PostOutcome("paused", "a parameter is wrong: check `chat_id`"),
+            230002: PostOutcome("paused", "the app's bot is not in the chat: add it to the group"),
+            230006: PostOutcome("paused", "the app has no bot: enable it in the console, then publish a version"),
+            230018: PostOutcome("paused", "the group does not let the bot write"),
+            230020: PostOutcome("again", "too often for this group", 5.0),
+            230022: PostOutcome("rejected", "the platform's review refuses the text"),
+            230025: PostOutcome("rejected", "the message is too long"),
+            230027: PostOutcome("paused", "a scope is missing: im:message:send_as_bot"),
+            230028: PostOutcome("rejected", "the platform's review refuses the text"),
+            99991400: PostOutcome("again", "too many requests of the app", 10.0),
+            99991403: PostOutcome("again", "the tenant's monthly quota of API calls is used up", 3600.0),
+            99991672: PostOutcome("paused", "a scope is missing: im:message:send_as_bot"),
         }
     ),
     avoids_rush=True,
 )
 """The app's own bot, by `chat_id`: https://open.feishu.cn/document/server-docs/im-v1/message/create."""
-SERVICES: Final[Mapping[str, Service]] = MappingProxyType(
+SERVICES: Final[Mapping[str, ChatService]] = MappingProxyType(
     {
         "feishu": _FEISHU,
         "lark": _FEISHU,
-        "dingtalk": Service(
+        "dingtalk": ChatService(
             body=lambda text: {"msgtype": "text", "text": {"content": text}, "at": {"isAtAll": False}},
             neutral=_no_tags,
             fits=15_000,
@@ -184,16 +184,16 @@ SERVICES: Final[Mapping[str, Service]] = MappingProxyType(
             code="errcode",
             codes=MappingProxyType(
                 {
-                    130101: Answer("again", "too often", 600.0),
-                    90030: Answer("again", "the quota is used up", 3600.0),
-                    300001: Answer("paused", "the bot's URL is wrong"),
-                    310000: Answer("paused", "signature, clock, address or keyword (set `keyword`)"),
-                    460101: Answer("rejected", "the message is too long"),
+                    130101: PostOutcome("again", "too often", 600.0),
+                    90030: PostOutcome("again", "the quota is used up", 3600.0),
+                    300001: PostOutcome("paused", "the bot's URL is wrong"),
+                    310000: PostOutcome("paused", "signature, clock, address or keyword (set `keyword`)"),
+                    460101: PostOutcome("rejected", "the message is too long"),
                 }
             ),
             sign=_dingtalk_sign,
         ),
-        "wecom": Service(
+        "wecom": ChatService(
             body=lambda text: {"msgtype": "text", "text": {"content": text}},
             neutral=_no_tags,
             fits=2048,
@@ -204,13 +204,13 @@ SERVICES: Final[Mapping[str, Service]] = MappingProxyType(
             codes=MappingProxyType(
                 {
                     45009: _TOO_OFTEN,
-                    93000: Answer("paused", "the bot's URL is wrong"),
-                    40058: Answer("rejected", "the message is malformed or too long"),
-                    45002: Answer("rejected", "the message is too long"),
+                    93000: PostOutcome("paused", "the bot's URL is wrong"),
+                    40058: PostOutcome("rejected", "the message is malformed or too long"),
+                    45002: PostOutcome("rejected", "the message is too long"),
                 }
             ),
         ),
-        "slack": Service(
+        "slack": ChatService(
             body=_slack_body,
             neutral=_escaped,
             fits=38_000,

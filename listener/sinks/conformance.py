@@ -23,7 +23,7 @@ import pytest
 
 from listener.base.errors import ConfigError
 from listener.delivery.formatting import Formatter
-from listener.delivery.network import NetworkWorker
+from listener.delivery.network_worker import NetworkWorker
 from listener.delivery.preparing import Preparer
 from listener.event import Received, identify
 from listener.journal import Journal, Pending

@@ -19,7 +19,7 @@ import msgspec
 
 from listener.base.files import make_directories, sync_directory
 from listener.base.logs import get_logger
-from listener.settings.paths import Place
+from listener.settings.paths import BaseDirectory
 from listener.settings.rules import Count, Duration, Size
 from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping, TryAgain
 from listener.sinks.resume import PRINT, Position, find, fingerprint, resume
@@ -45,7 +45,7 @@ class FileConfig(SinkConfig, frozen=True, kw_only=True):
     """`fsync` "batch" holds through a power loss, "never" through kill -9 only."""
 
     type: Literal["file"] = "file"
-    path: Annotated[Path, Place.LOGS]
+    path: Annotated[Path, BaseDirectory.LOGS]
     fsync: Literal["batch", "never"] = "batch"
     rotate: Rotate | None = None
     retry: Retry = NEVER_GIVE_UP

@@ -19,14 +19,14 @@ import msgspec
 
 from listener.base.errors import ConfigError
 from listener.base.redact import remember
-from listener.settings.paths import Place
+from listener.settings.paths import BaseDirectory
 from listener.settings.rules import is_loopback
 from listener.settings.secrets import Secret, SecretSource
 from listener.sinks.network import Batch, NetworkConfig, clean
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 
 if TYPE_CHECKING:
-    from listener.sinks.http_client import Client
+    from listener.sinks.http_client import HttpClient
 
 LONGEST_WAIT = 3600.0  # seconds of a Retry-After that are obeyed
 REJECTED = frozenset({400, 413, 415, 422})
@@ -73,8 +73,8 @@ class HttpConfig(NetworkConfig, frozen=True, kw_only=True):
     token: SecretSource | None = None
     secret: SecretSource | None = None
     encoding: Literal["json", "ndjson"] = "json"
-    client_cert: Annotated[Path | None, Place.CONFIG] = None
-    client_key: Annotated[Path | None, Place.CONFIG] = None
+    client_cert: Annotated[Path | None, BaseDirectory.CONFIG] = None
+    client_key: Annotated[Path | None, BaseDirectory.CONFIG] = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url.reveal())
@@ -91,18 +91,18 @@ class HttpConfig(NetworkConfig, frozen=True, kw_only=True):
 class HttpSink:
     def __init__(self, config: HttpConfig) -> None:
         self._config = config
-        self._client: Client | None = None
+        self._client: HttpClient | None = None
         self._fresh = False  # whether the secrets are as they are now
         _hide(config)
 
     async def open(self) -> None:
         """Raises ConfigError or OSError where a secret or a certificate can't be read."""
-        from listener.sinks.http_client import Client
+        from listener.sinks.http_client import HttpClient
 
         self._read_secrets()
         await self.close()
         config = self._config
-        self._client = Client(config, config.url.reveal(), config.client_cert, config.client_key)
+        self._client = HttpClient(config, config.url.reveal(), config.client_cert, config.client_key)
 
     async def deliver(self, batch: Batch) -> Sequence[Result]:
         if not self._fresh:

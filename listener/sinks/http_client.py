@@ -16,7 +16,7 @@ MAX_ANSWER = 2**16  # bytes of an answer that are read, so that its connection c
 Answer = tuple[int, Mapping[str, str], bytes]
 
 
-class Client:
+class HttpClient:
     """Keeps connections open; follows no redirect, keeps no cookie, reads no .netrc."""
 
     def __init__(self, config: NetworkConfig, url: str, cert: Path | None = None, key: Path | None = None) -> None:

@@ -15,7 +15,7 @@ from listener.sinks.network import Batch, BatchLimits, NetworkConfig
 from listener.sinks.results import Result, TryAgain
 
 if TYPE_CHECKING:
-    from listener.sinks.kafka_client import Client
+    from listener.sinks.kafka_client import KafkaClient
 
 
 class KafkaConfig(NetworkConfig, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class KafkaConfig(NetworkConfig, frozen=True, kw_only=True):
 class KafkaSink:
     def __init__(self, config: KafkaConfig) -> None:
         self._config = config
-        self._client: Client | None = None
+        self._client: KafkaClient | None = None
         self._fresh = False  # whether the password is as it is now
 
     async def open(self) -> None:
@@ -81,15 +81,15 @@ class KafkaSink:
         return f"the topic {self._config.topic} is there ({found} partitions); nothing was produced"
 
     @property
-    def _working(self) -> "Client":
+    def _working(self) -> "KafkaClient":
         assert self._client is not None, "opened first"  # noqa: S101 the worker's promise
         return self._client
 
     async def _connect_anew(self) -> None:
-        from listener.sinks.kafka_client import Client
+        from listener.sinks.kafka_client import KafkaClient
 
         config = self._config
         await self.close()
         credentials = (config.username or "", config.password.read(), config.mechanism) if config.password else None
-        self._client = Client(config, config.brokers, config.topic, plain=config.is_plain, credentials=credentials)
+        self._client = KafkaClient(config, config.brokers, config.topic, plain=config.is_plain, credentials=credentials)
         self._fresh = True

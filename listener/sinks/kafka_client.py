@@ -54,7 +54,7 @@ class _Reports:
             self.done()
 
 
-class Client:
+class KafkaClient:
     """One producer. `is_broken`: it can't go on, as after an error that would repeat or reorder messages."""
 
     def __init__(

@@ -17,13 +17,13 @@ from listener.sinks.network import Batch, Outgoing
 from listener.sinks.results import Result, TryAgain
 
 if TYPE_CHECKING:
-    from listener.sinks.nats_client import Client
+    from listener.sinks.nats_client import NatsClient
 
 
 class NatsSink:
     def __init__(self, config: NatsConfig) -> None:
         self._config = config
-        self._client: Client | None = None
+        self._client: NatsClient | None = None
         self._fresh = False  # whether the credentials are as they are now
         self._opening = asyncio.Lock()
         for server in config.servers:
@@ -63,14 +63,14 @@ class NatsSink:
         how = "in atomic batches" if client.is_atomic else "one by one"
         return f"the stream {self._config.stream} takes events, {how}; none was published"
 
-    async def _ready(self, *, make: bool = True) -> "Client | TryAgain":
+    async def _ready(self, *, make: bool = True) -> "NatsClient | TryAgain":
         """A client whose stream was looked at, or why there is none."""
-        from listener.sinks.nats_client import Client
+        from listener.sinks.nats_client import NatsClient
 
         if self._client and self._fresh and not self._client.is_lost:
             return self._client
         await self.close()
-        client = Client(self._config)
+        client = NatsClient(self._config)
         problem = await client.connect(make=make)
         if problem:
             await client.close()
@@ -81,7 +81,7 @@ class NatsSink:
     def _message(self, one: Outgoing) -> tuple[str, str, bytes]:
         return self._config.subject_for(ticket_of(one.event.payload)), one.event.event_id, one.data
 
-    async def _one_by_one(self, client: "Client", batch: Batch) -> Sequence[Result]:
+    async def _one_by_one(self, client: "NatsClient", batch: Batch) -> Sequence[Result]:
         """Each ticket's events one after the other; what comes after one that failed is not sent."""
         chains: dict[str, list[int]] = {}
         messages = [self._message(one) for one in batch]

@@ -37,13 +37,13 @@ class Refusal(msgspec.Struct):
     err_code: int = 0
 
 
-class Answer(msgspec.Struct):
+class PubAck(msgspec.Struct):
     """What a stream answers to a message."""
 
     error: Refusal | None = None
 
 
-_decode_answer = msgspec.json.Decoder(Answer).decode
+_decode_answer = msgspec.json.Decoder(PubAck).decode
 
 
 class PlaintextError(nats.errors.Error):
@@ -61,13 +61,13 @@ class _Connection(Connection):
         await super()._process_info(info, initial_connection)
 
 
-class Client:
+class NatsClient:
     """One connection. `is_atomic`: whether the stream takes atomic batches; `will_make`: whether it is to be made."""
 
     def __init__(self, config: NatsConfig) -> None:
         self._config = config
         self._connection = _Connection()
-        self._waiting: dict[str, asyncio.Future[Answer | TryAgain]] = {}
+        self._waiting: dict[str, asyncio.Future[PubAck | TryAgain]] = {}
         self._inbox = ""
         self._where = ""
         self._said = ""  # the server's last words beside its answers
@@ -203,10 +203,10 @@ class Client:
             allow_atomic=atomic,
         )
 
-    async def _ask(self, subject: str, data: bytes, headers: Mapping[str, str]) -> Answer | TryAgain:
+    async def _ask(self, subject: str, data: bytes, headers: Mapping[str, str]) -> PubAck | TryAgain:
         """The stream's answer, or why there is none."""
         token = uuid.uuid4().hex
-        answer: asyncio.Future[Answer | TryAgain] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[PubAck | TryAgain] = asyncio.get_running_loop().create_future()
         self._waiting[token] = answer
         try:
             if failure := await self._send(subject, data, headers, f"{self._inbox}.{token}"):
@@ -238,7 +238,7 @@ class Client:
         except msgspec.MsgspecError:
             answer.set_result(TryAgain(f"{self._where}: it is no JetStream that answers"))
 
-    def _meaning(self, answer: Answer) -> Result:
+    def _meaning(self, answer: PubAck) -> Result:
         error = answer.error
         if error is None:
             return Delivered()

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from listener.settings.paths import Place
+from listener.settings.paths import BaseDirectory
 from listener.settings.rules import Count, Text, is_loopback
 from listener.settings.secrets import Secret
 from listener.sinks.network import BatchLimits, NetworkConfig
@@ -45,7 +45,7 @@ class NatsConfig(NetworkConfig, frozen=True, kw_only=True):
         Text(rf"({_WORD}|{{ticket_id}})(\.({_WORD}|{{ticket_id}})){{0,9}}", 'a subject such as "helpdesk.{ticket_id}"'),
     ] = "helpdesk.{ticket_id}"
     create: bool = False
-    credentials_file: Annotated[Path | None, Place.CONFIG] = None
+    credentials_file: Annotated[Path | None, BaseDirectory.CONFIG] = None
     allow_plaintext: bool = False
     batch: BatchLimits = BatchLimits(max_events=256)
     in_flight: Annotated[int, Count(1, 1024)] = 4

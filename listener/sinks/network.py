@@ -1,7 +1,7 @@
 """The contract of sinks behind a network, and the settings that they share.
 
-A worker (delivery/network.py) hands such a sink batches, several at a time where `in_flight` allows, and never two at a
-time that hold events of one ticket. The sink answers with a result for each event.
+A worker (delivery/network_worker.py) hands such a sink batches, several at a time where `in_flight` allows, and never
+two at a time that hold events of one ticket. The sink answers with a result for each event.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import msgspec
 
 from listener.base.text import peers_words
 from listener.event import Received
-from listener.settings.paths import Place
+from listener.settings.paths import BaseDirectory
 from listener.settings.rules import Count, Duration, Proxy, Size
 from listener.settings.secrets import Secret
 from listener.sinks.base import SinkConfig
@@ -44,7 +44,7 @@ class NetworkConfig(SinkConfig, frozen=True, kw_only=True):
     timeout: Annotated[float, Duration("100ms", "10m")] = 15.0
     order: Literal["ticket", "strict"] = "ticket"
     proxy: Annotated[Secret | None, Proxy()] = None
-    ca_file: Annotated[Path | None, Place.CONFIG] = None
+    ca_file: Annotated[Path | None, BaseDirectory.CONFIG] = None
 
 
 @dataclass(frozen=True)

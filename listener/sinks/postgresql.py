@@ -15,11 +15,11 @@ from listener.settings.secrets import SecretSource
 from listener.sinks.network import Batch, BatchLimits, NetworkConfig
 from listener.sinks.postgresql_dsn import read_dsn
 from listener.sinks.postgresql_rows import Rows, encoded
-from listener.sinks.postgresql_schema import Found, Problem, Table
+from listener.sinks.postgresql_schema import FoundTable, Problem, Table
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 
 if TYPE_CHECKING:
-    from listener.sinks.postgresql_client import Client, Failure
+    from listener.sinks.postgresql_client import CallFailure, PostgresqlClient
 
 log = get_logger(__name__)
 
@@ -46,7 +46,7 @@ class PostgresqlConfig(NetworkConfig, frozen=True, kw_only=True):
 class PostgresqlSink:
     def __init__(self, config: PostgresqlConfig) -> None:
         self._config, self._table, self._rows = config, Table(config.table), Rows(config)
-        self._client: Client | None = None
+        self._client: PostgresqlClient | None = None
         self._fresh = False  # whether the secrets are as they are now
         self._is_ready = False  # whether the table was looked at and is right
         self._readying: asyncio.Task[TryAgain | None] | None = None
@@ -77,7 +77,7 @@ class PostgresqlSink:
         """Looks at the table and inserts no row. Raises Unavailable with what is wrong and how to correct it."""
         self._connect_anew()
         found = await self._working.look(self._table)
-        if not isinstance(found, Found):
+        if not isinstance(found, FoundTable):
             raise Unavailable(f"sink {self._config.name}: {found.reason}", hint=_hint(found))
         problems = self._table.problems(found)
         if any(not self._config.create or not one.is_ours for one in problems):
@@ -90,18 +90,18 @@ class PostgresqlSink:
         return f"the table {self._config.table} takes events; none was inserted"
 
     @property
-    def _working(self) -> "Client":
+    def _working(self) -> "PostgresqlClient":
         assert self._client is not None, "opened first"  # noqa: S101 the worker's promise
         return self._client
 
     def _connect_anew(self) -> None:
-        from listener.sinks.postgresql_client import Client
+        from listener.sinks.postgresql_client import PostgresqlClient
 
         config = self._config
         dsn = read_dsn(config.dsn.read(), allow_plaintext=config.allow_plaintext)
         if self._client:
             self._client.close()
-        self._client, self._fresh = Client(config, dsn), True
+        self._client, self._fresh = PostgresqlClient(config, dsn), True
 
     async def _ready(self) -> TryAgain | None:
         """Why the table can't take events yet. A migration may take longer than one attempt, and goes on meanwhile."""
@@ -116,14 +116,14 @@ class PostgresqlSink:
 
     async def _make_ready(self) -> TryAgain | None:
         found = await self._working.look(self._table)
-        if isinstance(found, Found) and self._config.create and not self._table.is_current(found):
+        if isinstance(found, FoundTable) and self._config.create and not self._table.is_current(found):
             failure = await self._working.migrate(self._table)
             if failure and (self._table.problems(found) or failure.kind != "privilege"):
                 return _try_again(failure)
             if failure:
                 log.warning("the views could not be made", sink=self._config.name, because=failure.reason)
             found = await self._working.look(self._table)
-        if not isinstance(found, Found):
+        if not isinstance(found, FoundTable):
             return _try_again(found)
         if problems := self._table.problems(found):
             told = f"{self._told(problems)} (`helpdesk-listen check --online` prints the SQL)"
@@ -152,19 +152,19 @@ class PostgresqlSink:
             return await self._of_the_rows(failure)
         return _try_again(failure)
 
-    async def _of_the_rows(self, failure: "Failure") -> Result:
+    async def _of_the_rows(self, failure: "CallFailure") -> Result:
         """The rows are at fault, unless the table is not what it was: then every event would become a dead letter."""
         self._is_ready = False
         return await self._ready() or Rejected(failure.reason)
 
 
-def _try_again(failure: "Failure") -> TryAgain:
+def _try_again(failure: "CallFailure") -> TryAgain:
     if failure.kind == "event":
         return TryAgain(failure.reason)
     return TryAgain(failure.reason, None, "endpoint", paused=failure.kind != "endpoint")
 
 
-def _hint(failure: "Failure") -> str:
+def _hint(failure: "CallFailure") -> str:
     return {
         "settings": "correct dsn, or what the server knows of this user",
         "privilege": "as the table's owner: GRANT INSERT ON the table TO this user (and USAGE on its schema)",

@@ -15,7 +15,7 @@ from asyncpg.exceptions import InternalClientError
 
 from listener.sinks.network import NetworkConfig, clean, tls
 from listener.sinks.postgresql_dsn import Dsn
-from listener.sinks.postgresql_schema import LOOK_AT_COLUMNS, LOOK_AT_KEYS, LOOK_AT_VIEW, Found, Table
+from listener.sinks.postgresql_schema import LOOK_AT_COLUMNS, LOOK_AT_KEYS, LOOK_AT_VIEW, FoundTable, Table
 
 T = TypeVar("T")
 CONNECT = 10.0  # seconds for each server of the DSN
@@ -40,30 +40,30 @@ _STATES: dict[str, Kind] = {
 
 
 @dataclass(frozen=True)
-class Failure:
+class CallFailure:
     """Why a call failed, and of what that speaks: the server, our settings, the table, our rights, the rows."""
 
     kind: Kind
     reason: str
 
 
-class Client:
+class PostgresqlClient:
     """Keeps a connection for each call under way, and no more; one on which a call failed is not used again."""
 
     def __init__(self, config: NetworkConfig, dsn: Dsn) -> None:
         self._config, self._dsn = config, dsn
         self._idle: list[Any] = []
 
-    async def insert(self, statement: str, rows: str) -> Failure | None:
+    async def insert(self, statement: str, rows: str) -> CallFailure | None:
         """Inserts rows, all of them or none."""
         result = await self._call(lambda connection: connection.execute(statement, rows))
-        return result if isinstance(result, Failure) else None
+        return result if isinstance(result, CallFailure) else None
 
-    async def look(self, table: Table) -> Found | Failure:
+    async def look(self, table: Table) -> FoundTable | CallFailure:
         """What the catalogue says of the table."""
         return await self._call(lambda connection: _look(connection, table))
 
-    async def migrate(self, table: Table) -> Failure | None:
+    async def migrate(self, table: Table) -> CallFailure | None:
         """Makes or changes the table and its views, one daemon at a time; takes as long as it takes."""
         return await self._call(lambda connection: _migrate(connection, table), patient=True)
 
@@ -73,7 +73,7 @@ class Client:
             connection.terminate()
         self._idle.clear()
 
-    async def _call(self, work: Callable[[Any], Awaitable[T]], *, patient: bool = False) -> T | Failure:
+    async def _call(self, work: Callable[[Any], Awaitable[T]], *, patient: bool = False) -> T | CallFailure:
         connection = None
         try:
             connection = await self._connection()
@@ -115,7 +115,7 @@ class Client:
         else:
             connection.terminate()
 
-    def _failure(self, error: Exception) -> Failure:
+    def _failure(self, error: Exception) -> CallFailure:
         state = getattr(error, "sqlstate", None) or ""
         kind = _STATES.get(state) or _STATES.get(state[:2], "endpoint")
         if isinstance(error, TimeoutError):
@@ -127,13 +127,13 @@ class Client:
         else:
             number = error.errno if isinstance(error, OSError) else None  # asyncio's own text is "Connect call failed"
             said = os.strerror(number) if number and number > 0 else str(error) or type(error).__name__
-        return Failure(kind, f"{self._dsn.where}: {clean(said)}")
+        return CallFailure(kind, f"{self._dsn.where}: {clean(said)}")
 
 
-async def _look(connection: Any, table: Table) -> Found:
+async def _look(connection: Any, table: Table) -> FoundTable:
     columns = await connection.fetch(LOOK_AT_COLUMNS, table.name)
     keys = await connection.fetch(LOOK_AT_KEYS, table.name)
-    return Found(
+    return FoundTable(
         {row["name"]: row["type"] for row in columns},
         frozenset(row["name"] for row in columns if row["needed"]),
         [(row["name"], frozenset(row["columns"]), row["whole"]) for row in keys],

@@ -39,7 +39,7 @@ class Row(msgspec.Struct, gc=False):
     record: msgspec.Raw
 
 
-class _Ticket(msgspec.Struct, gc=False):
+class _RowTicket(msgspec.Struct, gc=False):
     ticket_id: Any = None
     status_name: Any = None
 
@@ -48,11 +48,11 @@ class _Sender(msgspec.Struct, gc=False):
     open_id: Any = None
 
 
-class _Event(_Ticket, gc=False):
+class _Event(_RowTicket, gc=False):
     """What the columns need of an event's object; some types of event are themselves the ticket."""
 
-    ticket: _Ticket | None = None
-    object: _Ticket | None = None
+    ticket: _RowTicket | None = None
+    object: _RowTicket | None = None
     sender_id: _Sender | None = None
     ticket_message_id: Any = None
     chat_id: Any = None
@@ -60,7 +60,7 @@ class _Event(_Ticket, gc=False):
     text: Any = None
 
 
-class _Record(msgspec.Struct, gc=False):
+class _RowRecord(msgspec.Struct, gc=False):
     event: _Event | None = None
     event_type: Any = None
     created_at: Any = None
@@ -71,7 +71,7 @@ class _Record(msgspec.Struct, gc=False):
 
 _NO_EVENT: Final = _Event()
 _decode = msgspec.json.Decoder().decode
-_decode_record = msgspec.json.Decoder(_Record).decode
+_decode_record = msgspec.json.Decoder(_RowRecord).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -95,7 +95,7 @@ class Rows:
         record = FORMATS["record"](event)
         return self._reshaped(record) if self._reshaped else record
 
-    def _row(self, event: Received, record: _Record, line: bytes) -> Row:
+    def _row(self, event: Received, record: _RowRecord, line: bytes) -> Row:
         inner = record.event or _NO_EVENT
         ticket = next((one for one in (inner.ticket, inner.object) if one and one.ticket_id is not None), inner)
         return Row(
@@ -132,7 +132,7 @@ def _omitted_of_record(form: str, omit: Sequence[str]) -> list[str]:
     return [path.lstrip(".") for path in moved if path.lstrip(".")]
 
 
-def _read(record: bytes) -> _Record:
+def _read(record: bytes) -> _RowRecord:
     """What the columns need; whatever the types of the rest."""
     try:
         return _decode_record(record)
@@ -140,7 +140,7 @@ def _read(record: bytes) -> _Record:
         value = _decode(record)
         event = _object(value.get("event"))
         inner = {name: _object(event.get(name)) for name in ("ticket", "object", "sender_id")}
-        return msgspec.convert({**value, "event": {**event, **inner}}, _Record)
+        return msgspec.convert({**value, "event": {**event, **inner}}, _RowRecord)
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -50,7 +50,7 @@ FROM pg_index WHERE indrelid = to_regclass($1) AND indisunique"""
 LOOK_AT_VIEW: Final = "SELECT obj_description(to_regclass($1), 'pg_class')"
 
 
-class Found(NamedTuple):
+class FoundTable(NamedTuple):
     """What the catalogue says of the table. `columns`: name to type; `needed`: those that a row must give."""
 
     columns: Mapping[str, str]
@@ -85,17 +85,17 @@ class Table:
             " ON CONFLICT DO NOTHING"
         )
 
-    def problems(self, found: Found) -> list[Problem]:
+    def problems(self, found: FoundTable) -> list[Problem]:
         """Without any, it takes events."""
         if not found.columns:
             return [Problem("there is no such table", self.create)]
         return [*self._wrong_columns(found), *self._wrong_keys(found)]
 
-    def is_current(self, found: Found) -> bool:
+    def is_current(self, found: FoundTable) -> bool:
         """Whether the views, too, are those of this version."""
         return not self.problems(found) and (found.comment or "").startswith(VERSION)
 
-    def migration(self, found: Found) -> list[str]:
+    def migration(self, found: FoundTable) -> list[str]:
         """The statements that make or change the table, its indexes and its views; for one transaction."""
         changes = [one.sql for one in self.problems(found) if one.is_ours]
         retyped = any(" TYPE " in sql for sql in changes)
@@ -124,7 +124,7 @@ class Table:
             f"COMMENT ON VIEW {self.hourly} IS '{VERSION}: messages for each hour and kind of sender'",
         ]
 
-    def _wrong_columns(self, found: Found) -> list[Problem]:
+    def _wrong_columns(self, found: FoundTable) -> list[Problem]:
         alter, wrong = f"ALTER TABLE {self.name}", []
         for name, kind, _ in COLUMNS:
             if name not in found.columns:
@@ -138,7 +138,7 @@ class Table:
             wrong.append(Problem(f"its column {name} wants a value and has no default", sql, is_ours=False))
         return wrong
 
-    def _wrong_keys(self, found: Found) -> list[Problem]:
+    def _wrong_keys(self, found: FoundTable) -> list[Problem]:
         """Without a key on event_id a crash repeats events; a key on other columns of ours would drop some unsaid."""
         ours = {column.name for column in COLUMNS}
         wrong = []

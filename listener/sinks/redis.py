@@ -17,7 +17,7 @@ from listener.sinks.network import Batch, BatchLimits, NetworkConfig
 from listener.sinks.results import Result, TryAgain
 
 if TYPE_CHECKING:
-    from listener.sinks.redis_client import Client
+    from listener.sinks.redis_client import RedisClient
 
 WINDOW: Final = 8 * 3600  # seconds that an id is known; the platform pushes an event again for 7.1 hours
 FIELDS: Final = ("event_id", "event_type", "ticket_id", "data")
@@ -62,7 +62,7 @@ class RedisConfig(NetworkConfig, frozen=True, kw_only=True):
 class RedisSink:
     def __init__(self, config: RedisConfig) -> None:
         self._config = config
-        self._client: Client | None = None
+        self._client: RedisClient | None = None
         self._fresh = False  # whether the address is as it is now
         # In a cluster, keys with the same words in braces are on one server.
         self._prefix = f"{config.stream}:" if "{" in config.stream else f"{{{config.stream}}}:"
@@ -104,11 +104,11 @@ class RedisSink:
         return f"the stream {self._config.stream} takes events; none was appended ({kept})"
 
     async def _connect_anew(self) -> None:
-        from listener.sinks.redis_client import Client
+        from listener.sinks.redis_client import RedisClient
 
         url = checked(self._config.url.read(), allow_plaintext=self._config.allow_plaintext)
         await self.close()
-        self._client, self._fresh = Client(self._config, url, SCRIPT), True
+        self._client, self._fresh = RedisClient(self._config, url, SCRIPT), True
 
 
 def checked(url: str, *, allow_plaintext: bool) -> str:

@@ -24,7 +24,7 @@ _SETTINGS: Final = ("WRONGTYPE", "MOVED", "CROSSSLOT")  # of errors without a cl
 _OF_THE_SERVER: Final = ("MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS", "BUSY")
 
 
-class Client:
+class RedisClient:
     """A pool of connections, and the script that the server runs for each batch."""
 
     def __init__(self, config: NetworkConfig, url: str, script: str) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import copy
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
@@ -26,7 +26,7 @@ SLEPT = 2.0  # seconds of suspension that are worth a ping
 log = get_logger(__name__)
 
 
-class Session(Protocol):
+class SupervisedSession(Protocol):
     """One connection; feishu/session.py has the real one."""
 
     @property
@@ -97,18 +97,20 @@ class Supervisor:
 
     def __init__(
         self,
-        new_session: Callable[[], Session],
+        new_session: Callable[[], SupervisedSession],
         *,
         backoff: Backoff | None = None,
         secret_is_snapshot: bool = False,
         on_change: Callable[[ConnectionState], None] = lambda state: None,
         renew_every: float | None = None,
         suspended: Callable[[], float] = suspended_seconds,
+        pause: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         self.state = ConnectionState()
-        self.session: Session | None = None  # the one that is open
-        self.renewal: Renewal[Session] = Renewal(new_session, renew_every)
+        self.session: SupervisedSession | None = None  # the one that is open
+        self.renewal: Renewal[SupervisedSession] = Renewal(new_session, renew_every)
         self._suspended = suspended
+        self._pause = pause or self._wait_for
         self._woke = asyncio.Event()
         self._new_session = new_session
         self._backoff = backoff or Backoff()
@@ -116,7 +118,7 @@ class Supervisor:
         self._secret_is_snapshot = secret_is_snapshot
         self.on_change = on_change
         self._streak: tuple[Pace, int] = (Pace.SOON, 0)
-        self._refused_since: float | None = None
+        self.refused_since: float | None = None  # monotonic; since when the platform has refused the secret
         self._limits: dict[str, RateLimit] = {}  # by cause, since the last connection
 
     def reload(self, settings: Settings) -> None:
@@ -128,7 +130,7 @@ class Supervisor:
         try:
             while True:
                 async for attempt in AsyncRetrying(
-                    retry=retry_if_exception(self._may_pass), wait=self._wait, sleep=self._sleep, reraise=True
+                    retry=retry_if_exception(self._may_pass), wait=self._wait, sleep=self._pause, reraise=True
                 ):
                     with attempt:
                         await self._one_session()
@@ -156,7 +158,7 @@ class Supervisor:
         self.state.next_attempt_at = None
         self._enter("connecting")
         opened = time.monotonic()
-        session: Session | None = None
+        session: SupervisedSession | None = None
         try:
             session = self._new_session()
             await session.open()
@@ -172,21 +174,21 @@ class Supervisor:
             self.session = None
             if session is not None:
                 await session.close()
-        await self._sleep(random.uniform(0, min(session.reconnect_nonce, self._backoff.first_attempt_max)))
+        await self._pause(random.uniform(0, min(session.reconnect_nonce, self._backoff.first_attempt_max)))
 
-    def _proved(self, session: Session, opened: float) -> bool:
+    def _proved(self, session: SupervisedSession, opened: float) -> bool:
         return time.monotonic() - opened >= self._backoff.proven_after or session.delivered > 0
 
-    def _connected(self, session: Session) -> None:
+    def _connected(self, session: SupervisedSession) -> None:
         log.info("connected: ready", connection=session.connection_id, attempts=self.state.attempts)
         self.session = session
         self.state.connections += 1
         self.state.attempts = 0
-        self._refused_since = None
+        self.refused_since = None
         self._limits.clear()
         self._enter("connected")
 
-    def _renewed(self, session: Session) -> None:
+    def _renewed(self, session: SupervisedSession) -> None:
         self.session = session
         self.state.renewals += 1
         log.info("connection renewed", connection=session.connection_id, renewals=self.state.renewals)
@@ -212,7 +214,7 @@ class Supervisor:
         """systemd's copy of a credential is refreshed by a restart only."""
         if not isinstance(error, CredentialsRefused):
             return
-        self._refused_since = self._refused_since or time.monotonic()
+        self.refused_since = self.refused_since or time.monotonic()
         if self._secret_is_snapshot and self._until_stale() <= 0:
             raise RestartNeeded(
                 f"the platform has refused the secret for {self._backoff.stale_secret_after:.0f} s, "
@@ -222,7 +224,7 @@ class Supervisor:
 
     def _until_stale(self) -> float:
         """Seconds until a systemd credential that is refused counts as stale."""
-        since = self._refused_since if self._refused_since is not None else time.monotonic()
+        since = self.refused_since if self.refused_since is not None else time.monotonic()
         return since + self._backoff.stale_secret_after - time.monotonic()
 
     def _may_pass(self, error: BaseException) -> bool:
@@ -239,7 +241,8 @@ class Supervisor:
         seconds = self._strategies[pace](counted)
         return min(seconds, max(0.0, self._until_stale())) if self._secret_is_snapshot else seconds
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _wait_for(self, seconds: float) -> None:
+        """Waits for the next attempt, or until the machine wakes up."""
         self.state.next_attempt_at = time.time() + seconds
         self._enter("waiting")
         self._woke.clear()

@@ -9,13 +9,14 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, cast
+from typing import NoReturn, cast
 
 from listener.base.errors import EX_IOERR, ConfigError, ListenError
 from listener.base.logs import RateLimit, get_logger
-from listener.settings.config import Settings, Source
+from listener.feishu.session import Handler
+from listener.settings.config import Settings, SourceSettings
 from listener.sources.long_connection import ConnectionState
-from listener.sources.webhook_verifier import Challenge, Rejected, Verifier
+from listener.sources.webhook_verifier import Challenge, RequestRejected, Verifier
 
 try:
     from aiohttp import web
@@ -29,24 +30,8 @@ except ModuleNotFoundError as e:
 BACKLOG = 128  # connections that asyncio accepts in one turn of its loop, before any of them can make room
 MAX_BODY = 2**20  # bytes; events have a few thousand
 MAX_HELD = 64 * 2**20  # bytes of all bodies in memory; counted as they come, so that a slow peer takes no room
-HEAD_SECONDS = 20.0  # for the head of a request, and for the next one on a kept connection
-BODY_SECONDS = 10.0
-LINGER_SECONDS = 2.0  # for a client to read why its request was cut short
-STOP_SECONDS = 1.0
 DAY = 86_400.0  # seconds; ids are remembered for at least as long
 log = get_logger(__name__)
-
-
-class Verdict(Protocol):
-    """What the handler makes of an event: `reply` is called once, in the loop, with 200 or 500."""
-
-    reply: Callable[[int], None] | None
-
-
-class Handler(Protocol):
-    """Takes the exact bytes of a payload; see receiver.py."""
-
-    def receive(self, payload: bytes) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -57,13 +42,23 @@ class Open:
     round_trip: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a peer may take, in seconds."""
+
+    head: float = 20.0  # for the head of a request, and for the next one on a kept connection
+    body: float = 10.0
+    linger: float = 2.0  # to read why its request was cut short
+    stop: float = 1.0  # for its answer, once this server stops
+
+
 class CannotListen(ListenError):
     """The address is taken, or not this machine's."""
 
     exit_code = EX_IOERR
 
 
-def new_webhook(settings: Settings, handler: "Handler") -> "Webhook":
+def new_webhook(settings: Settings, handler: Handler) -> "Webhook":
     """As the settings say. A replay from before the journal's memory is stale. Raises ConfigError."""
     return Webhook(settings.source, _verifier(settings), handler)
 
@@ -80,12 +75,14 @@ class Webhook:
 
     def __init__(
         self,
-        config: Source,
+        config: SourceSettings,
         verifier: Verifier,
         handler: Handler,
         *,
         on_change: Callable[[ConnectionState], None] = lambda state: None,
+        patience: Patience | None = None,
     ) -> None:
+        self._patience = patience or Patience()
         self.state = ConnectionState()
         self.session: Open | None = None
         self.address: tuple[str, int] = ("", 0)  # where it listens
@@ -109,9 +106,9 @@ class Webhook:
             handle_signals=False,
             access_log=None,
             logger=Complaints(self._count).logger,
-            keepalive_timeout=HEAD_SECONDS,
-            lingering_time=LINGER_SECONDS,
-            shutdown_timeout=STOP_SECONDS,
+            keepalive_timeout=self._patience.head,
+            lingering_time=self._patience.linger,
+            shutdown_timeout=self._patience.stop,
             auto_decompress=False,  # a peer can't make us inflate a bomb
         )
         await runner.setup()
@@ -144,7 +141,7 @@ class Webhook:
             await self._read(request, body)
             self._answering.add(request.protocol)
             return await self._answer(request.headers, bytes(body))
-        except Rejected as e:
+        except RequestRejected as e:
             self._count(f"{e} ({request.remote})", e.status)
             return web.json_response({"msg": "rejected"}, status=e.status)  # why is not for strangers
         finally:
@@ -153,18 +150,18 @@ class Webhook:
 
     async def _read(self, request: web.Request, body: bytearray) -> None:
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(self._patience.body):
                 async for chunk in request.content.iter_any():
                     body += chunk
                     self._held += len(chunk)
                     if len(body) > MAX_BODY:
-                        raise Rejected(413, f"larger than {MAX_BODY} bytes")
+                        raise RequestRejected(413, f"larger than {MAX_BODY} bytes")
                     if self._held > MAX_HELD:
-                        raise Rejected(503, "too much at once; the platform pushes again")
+                        raise RequestRejected(503, "too much at once; the platform pushes again")
         except TimeoutError:
-            raise Rejected(408, "the body did not come in time") from None
+            raise RequestRejected(408, "the body did not come in time") from None
         except (web.RequestPayloadError, ConnectionError):
-            raise Rejected(400, "the body is not as its head says") from None
+            raise RequestRejected(400, "the body is not as its head says") from None
 
     async def _answer(self, headers: Mapping[str, str], body: bytes) -> web.Response:
         opened = self._verifier.open(headers, body, time.time())
@@ -177,7 +174,7 @@ class Webhook:
     async def _kept(self, payload: bytes) -> int:
         """200 once it is on disk, else 500; the Receiver sees to it that one of them comes in time."""
         answered = asyncio.get_running_loop().create_future()
-        verdict: Verdict = self._handler.receive(payload)
+        verdict = self._handler.receive(payload)
         verdict.reply = lambda code: None if answered.done() else answered.set_result(code)
         return int(await answered)
 

@@ -23,7 +23,7 @@ TIMESTAMP, NONCE, SIGNATURE = "X-Lark-Request-Timestamp", "X-Lark-Request-Nonce"
 MAX_CHALLENGE = 1024  # characters
 
 
-class Rejected(Exception):
+class RequestRejected(Exception):
     """Not the platform's, or not for this app: nothing of it is kept. `status` is the HTTP answer."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -44,7 +44,7 @@ class _Outside(msgspec.Struct):
     encrypt: str | None = None
 
 
-class _Envelope(msgspec.Struct):
+class _Callback(msgspec.Struct):
     """What tells a challenge from an event, and the token of either; every type may be a lie."""
 
     type: Any = None
@@ -61,7 +61,7 @@ class Verifier:
         self._cipher = new_cipher(encrypt_key) if encrypt_key else None
 
     def open(self, headers: Mapping[str, str], body: bytes, now: float) -> Challenge | bytes:
-        """The event's payload, exactly as it was sent, or the challenge; `now` in Unix seconds. Raises Rejected."""
+        """Returns the event's exact payload, or the challenge; `now` in Unix seconds. Raises RequestRejected."""
         signed = self._key is not None and SIGNATURE in headers
         if signed:
             self._check_signature(headers, body, now)
@@ -71,7 +71,7 @@ class Verifier:
             self._check_token(envelope, required=not encrypted)
             return _challenge(envelope)
         if self._key is not None and not signed:
-            raise Rejected(401, "not signed, though an encrypt key is configured")
+            raise RequestRejected(401, "not signed, though an encrypt key is configured")
         self._check_token(envelope, required=not signed)
         return payload
 
@@ -80,9 +80,9 @@ class Verifier:
         timestamp, nonce = headers.get(TIMESTAMP, ""), headers.get(NONCE, "")
         right = hashlib.sha256(f"{timestamp}{nonce}{self._key}".encode(errors="surrogateescape") + body).hexdigest()
         if not _same(right, headers[SIGNATURE]):
-            raise Rejected(401, "the signature is wrong: is encrypt_key the app's?")
+            raise RequestRejected(401, "the signature is wrong: is encrypt_key the app's?")
         if not timestamp.isascii() or not timestamp.isdecimal() or abs(now - _seconds(timestamp)) > self._window:
-            raise Rejected(401, "the timestamp is too old: is this machine's clock right?")
+            raise RequestRejected(401, "the timestamp is too old: is this machine's clock right?")
 
     def _decrypted(self, body: bytes) -> tuple[bytes, bool]:
         """(payload, whether it was encrypted with our key)."""
@@ -93,14 +93,14 @@ class Verifier:
         if secret is None:
             return body, False
         if self._cipher is None:
-            raise Rejected(401, "encrypted, but source.encrypt_key is not set")
+            raise RequestRejected(401, "encrypted, but source.encrypt_key is not set")
         try:
             payload = self._cipher.decrypt(base64.b64decode(secret))
         except ValueError:
-            raise Rejected(401, "can't be decrypted: is encrypt_key the app's?") from None
+            raise RequestRejected(401, "can't be decrypted: is encrypt_key the app's?") from None
         return payload, True
 
-    def _check_token(self, envelope: _Envelope, *, required: bool) -> None:
+    def _check_token(self, envelope: _Callback, *, required: bool) -> None:
         """`required`: nothing else vouches for the request."""
         header = envelope.header if isinstance(envelope.header, dict) else {}
         token = envelope.token or header.get("token")
@@ -108,28 +108,28 @@ class Verifier:
             return
         if self._token is None:
             if required:
-                raise Rejected(401, "neither encrypted nor signed, and no verification token is configured")
+                raise RequestRejected(401, "neither encrypted nor signed, and no verification token is configured")
         elif not isinstance(token, str) or not _same(self._token, token):
-            raise Rejected(403, "the verification token is wrong")
+            raise RequestRejected(403, "the verification token is wrong")
 
 
-def _challenge(envelope: _Envelope) -> Challenge:
+def _challenge(envelope: _Callback) -> Challenge:
     text = envelope.challenge
     if not isinstance(text, str) or not 0 < len(text) <= MAX_CHALLENGE:
-        raise Rejected(400, "a challenge without its text")
+        raise RequestRejected(400, "a challenge without its text")
     return Challenge(text)
 
 
-def _envelope(payload: bytes) -> _Envelope:
+def _envelope(payload: bytes) -> _Callback:
     try:
-        return msgspec.json.decode(payload, type=_Envelope)
+        return msgspec.json.decode(payload, type=_Callback)
     except (ValueError, RecursionError):
         pass  # half an emoji is enough; what can be repaired still has its token
     try:
         repaired = load(payload)
     except Unparsable:
-        return _Envelope()
-    return _Envelope(token=repaired.get("token"), header=repaired["header"])
+        return _Callback()
+    return _Callback(token=repaired.get("token"), header=repaired["header"])
 
 
 def _seconds(timestamp: str) -> float:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.feishu.api import TICKETS_PATH
+from listener.feishu.http_api import TICKETS_PATH
 from listener.simulator import PlatformThread, faults
 from tests.backfill.missed import CONFIG, message_ids, records, talk
 from tests.daemon import Daemon
@@ -100,7 +100,7 @@ def test_a_ticket_that_was_deleted_meanwhile_is_told(stand_in: PlatformThread, c
 
 @pytest.mark.parametrize("fault", [faults.http(500), faults.throttled(1), faults.HTML_PAGE, faults.RESET, faults.BUSY])
 def test_a_platform_in_trouble_is_asked_again(
-    monkeypatch: pytest.MonkeyPatch, stand_in: PlatformThread, commands: Commands, fault: faults.Answer
+    monkeypatch: pytest.MonkeyPatch, stand_in: PlatformThread, commands: Commands, fault: faults.Reply
 ) -> None:
     monkeypatch.setattr("listener.backfill.jobs.PAUSES", (0.01,))
     talk(stand_in, tickets=3, messages=6)

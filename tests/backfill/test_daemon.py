@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.feishu.api import TICKETS_PATH
+from listener.feishu.http_api import TICKETS_PATH
 from listener.simulator import PlatformThread
 from tests.backfill.missed import CONFIG, in_order, message_ids, pushed, records, talk
 from tests.daemon import Daemon

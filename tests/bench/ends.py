@@ -25,9 +25,8 @@ from listener.sinks import new_network_sink
 from listener.sinks.network import Batch, NetworkConfig, Outgoing
 from listener.sinks.results import Delivered
 from tests.engines.ends import ENDS, End
-from tests.engines.working import drained
 from tests.journal.keeping import opened, until
-from tests.network.sending import fill, worker_of
+from tests.network.sending import drained, fill, worker_of
 from tests.samples import encode, example, received, ticket
 
 SINGLES = 200  # events whose delay is measured one by one

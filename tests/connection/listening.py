@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from listener.base.threads import DaemonExecutor
-from listener.feishu.network import Network
 from listener.feishu.session import Limits, Session
+from listener.feishu.transport import Network
 from listener.simulator import Platform
 from listener.sources.long_connection import Backoff, Supervisor
 

@@ -188,7 +188,7 @@ def test_the_connection_limit_is_told_with_what_it_means(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("answer", [faults.refused(514, "stale ticket", 1000040346), faults.refused(514, "no code")])
-def test_another_514_is_tried_soon_with_a_fresh_url(answer: faults.Answer) -> None:
+def test_another_514_is_tried_soon_with_a_fresh_url(answer: faults.Reply) -> None:
     async def main() -> None:
         async with platform() as stand_in:
             stand_in.faults.handshake.append(answer)

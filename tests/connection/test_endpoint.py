@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from listener.simulator import Answer, PlatformThread, faults
+from listener.simulator import PlatformThread, Reply, faults
 from tests.connection.listening import PROMPT, QUICKLY, listening, platform
 from tests.daemon import Daemon
 
@@ -24,12 +24,12 @@ NONSENSE = {
 THREE_TIMES_OVER = [answer for _ in range(3) for answer in NONSENSE.values()]
 
 
-def answered(data: Any) -> Answer:
+def answered(data: Any) -> Reply:
     """An answer whose `data` is this."""
     return faults.reply({"code": 0, "msg": "ok", "data": data})
 
 
-ODD: dict[str, Answer] = {
+ODD: dict[str, Reply] = {
     "internal error": faults.INTERNAL_ERROR,
     "not JSON": faults.http(200, b"\xff\xfe{"),
     "a list": faults.reply([1, 2]),

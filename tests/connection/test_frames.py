@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.simulator import PlatformThread, faults, frames, websocket
+from listener.simulator import PlatformThread, faults, frames, websocket_codec
 from listener.simulator.frames import CONTROL, DATA, Frame
 from tests.connection.listening import event, listening, platform
 from tests.daemon import Daemon
@@ -75,10 +75,10 @@ def test_a_message_in_many_websocket_frames_is_one() -> None:
             whole = encoded(payload=event(1), type="event", message_id="m")
             pieces = [whole[i : i + 7] for i in range(0, len(whole), 7)]
             for number, piece in enumerate(pieces):
-                opcode = websocket.CONTINUATION if number else websocket.BINARY
+                opcode = websocket_codec.CONTINUATION if number else websocket_codec.BINARY
                 final = 0x80 if number == len(pieces) - 1 else 0
                 stand_in.connections[0].write(bytes((final | opcode, len(piece))) + piece)
-                stand_in.connections[0].write(websocket.encode(websocket.PING, b"between"))
+                stand_in.connections[0].write(websocket_codec.encode(websocket_codec.PING, b"between"))
             await listener.until(lambda: listener.handler.payloads, "the event")
             assert [event(1)] == listener.handler.payloads
 

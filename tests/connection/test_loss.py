@@ -11,7 +11,7 @@ import pytest
 from listener.base.errors import Lost
 from listener.base.threads import DaemonExecutor
 from listener.feishu.session import Session
-from listener.simulator import Link, Platform, PlatformThread, websocket
+from listener.simulator import Link, Platform, PlatformThread, websocket_codec
 from tests.connection.listening import Handler, event, listening, platform
 from tests.daemon import Daemon
 
@@ -121,7 +121,7 @@ def test_a_peer_that_says_goodbye_and_stays_is_left() -> None:
         async with platform() as stand_in, listening(stand_in.url) as listener:
             await listener.connected()
             stand_in.faults.connected = "deaf"  # it will not answer the echo of its close frame with a FIN
-            stand_in.connections[0].write(websocket.encode_close(1000))
+            stand_in.connections[0].write(websocket_codec.encode_close(1000))
             await listener.connected(2, within=BACK)
             assert {"closed": 1} == listener.supervisor.state.losses
 

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from listener.base.threads import DaemonExecutor
-from listener.feishu.network import Network
 from listener.feishu.session import Limits, Session
+from listener.feishu.transport import Network
 from listener.feishu.tunnel import open_tunnel
 from listener.simulator import Link, Platform
-from listener.simulator.faults import HANG, Answer
+from listener.simulator.faults import HANG, Reply
 from tests.connection.listening import Handler, event, listening, no_calls, platform, until
 
 NEXT = 15.0  # s
 QUICK = Limits(endpoint=0.5, handshake=0.5)
 QUICK_NETWORK = Network(connect_timeout=0.4, read_timeout=0.4, total_timeout=1.2)
-DRIP = Answer(body=b"x" * 1000, drip=0.1)
+DRIP = Reply(body=b"x" * 1000, drip=0.1)
 
 
 async def hanging(step: str, limits: Limits, network: Network) -> float:

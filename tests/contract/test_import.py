@@ -16,7 +16,7 @@ LISTEN = """
 import asyncio, json, logging, os, sys
 from listener.base import logs
 from listener.feishu import sdk
-from listener.feishu.network import Network
+from listener.feishu.transport import Network
 from listener.base.threads import DaemonExecutor
 
 async def an_event(domain, level=logging.WARNING):

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import listener
-from listener.feishu.network import Network
 from listener.feishu.sdk import PRIVATE, PrivateCopy, frame_type, new_client
+from listener.feishu.transport import Network
 
 ROOT = Path(listener.__path__[0])
 ADAPTER = (ROOT / "feishu/sdk.py").read_text("utf-8")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from listener.doctor import here
 from listener.simulator import PlatformThread, faults
 from listener.simulator.openapi import TOKEN_PATH
 from listener.simulator.tickets_api import FIELDS_PATH
 from tests.daemon import Daemon
 from tests.doctor.examined import HELPDESK, OURS, examine
 from tests.inprocess import Commands
+from tests.small_disk import small_disk
 
 STEPS = [
     *("settings", "secret", "journal", "disk", "sinks", "gaps", "service", "proxy", "name", "tls", "clock"),
@@ -94,9 +94,11 @@ def test_a_journal_that_cannot_be_made(commands: Commands, stand_in: PlatformThr
     assert "journal.path" in found.said("journal")
 
 
-def test_disk(commands: Commands, stand_in: PlatformThread, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(here, "_free", lambda path: 4096)
-    found = examine(commands, stand_in.url)
+def test_disk(commands: Commands, stand_in: PlatformThread, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small") as disk:
+        write(commands, f'[journal]\npath = "{disk.path}/helpdesk.db"\n')
+        disk.fill(leave=4096)
+        found = examine(commands, stand_in.url)
     assert (1, ["disk"]) == (found.rc, found.named("failed"))
     assert "4KiB free" in found.said("disk")
 
@@ -200,7 +202,7 @@ def test_endpoint(commands: Commands, stand_in: PlatformThread) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"), [(faults.refused(403, "forbidden"), "403"), (faults.CONNECTION_LIMIT, "another client")]
 )
-def test_connection(commands: Commands, stand_in: PlatformThread, answer: faults.Answer, words: str) -> None:
+def test_connection(commands: Commands, stand_in: PlatformThread, answer: faults.Reply, words: str) -> None:
     stand_in.platform.faults.handshake += [answer]
     found = examine(commands, stand_in.url)
     assert (1, ["connection"]) == (found.rc, found.named("failed"))

@@ -31,7 +31,7 @@ def test_a_connection_that_is_lost_while_it_is_given_up_is_no_news() -> None:
     async def given_up() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
         session: Any = LostWhenCancelled()
-        step = asyncio.ensure_future(probe._round_trip(session))
+        step = asyncio.ensure_future(probe.round_trip(session))
         await session.begun.wait()
         step.cancel()
         with suppress(asyncio.CancelledError):

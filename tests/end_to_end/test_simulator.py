@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.simulator.control import PUSH_PATH
 from listener.simulator.gateway import DEMO_CREDENTIALS
+from listener.simulator.push_endpoint import PUSH_PATH
 from tests.daemon import Daemon
 from tests.inprocess import Commands, commands
 

@@ -6,9 +6,9 @@ from typing import Any, Protocol, Self
 
 from listener.settings.secrets import Secret
 from listener.sinks.network import NetworkConfig
+from tests.engines.configs import config_of, held
 from tests.engines.redis_server import RedisServer
 from tests.engines.server import Database, Nats, Postgres, Server
-from tests.engines.working import config_of, held
 
 COMMON = '[[sinks]]\nname = "end"\ntype = "{kind}"\nstart = "earliest"\nretry.max_delay = "1s"\n'
 

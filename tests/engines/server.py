@@ -22,7 +22,7 @@ from nats.js.api import ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from listener.sinks.network import NetworkConfig
-from tests.engines.working import config_of, held
+from tests.engines.configs import config_of, held
 from tests.small_disk import SmallDisk
 
 

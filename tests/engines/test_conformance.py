@@ -15,12 +15,12 @@ from listener.sinks import new_network_sink
 from listener.sinks.base import Retry
 from listener.sinks.network import Batch, NetworkConfig, Outgoing
 from listener.sinks.results import Delivered, Result
+from tests.engines.configs import config_of, held
 from tests.engines.mock_kafka import MockKafka
 from tests.engines.probing import probed
 from tests.engines.server import Server
-from tests.engines.working import config_of, drained, held, working
 from tests.journal.keeping import opened, until
-from tests.network.sending import fill, in_order
+from tests.network.sending import drained, fill, in_order, sending
 from tests.samples import encode, example, received
 
 DEDUPES = {"postgresql", "nats", "redis"}
@@ -87,7 +87,7 @@ def results(case: Case, *batches: Batch, between: str = "") -> list[Sequence[Res
 def test_delivers_each_once_and_each_ticket_in_order(case: Case, tmp_path: Path) -> None:
     with opened(tmp_path / "j.db") as journal:
         wanted = fill(journal, 400, 9)
-        with working(journal, case.config(max_events=40)) as worker:
+        with sending(journal, case.config(max_events=40)) as worker:
             drained(worker)
     assert sorted(wanted) == sorted(case.found())
     assert in_order(case.found(), 9) or case.kind == "postgresql"  # whose rows are read by seq
@@ -96,7 +96,7 @@ def test_delivers_each_once_and_each_ticket_in_order(case: Case, tmp_path: Path)
 def test_order_strict_is_the_journals_order(case: Case, tmp_path: Path) -> None:
     with opened(tmp_path / "j.db") as journal:
         wanted = fill(journal, 100, 9)
-        with working(journal, case.config(order="strict", max_events=7)) as worker:
+        with sending(journal, case.config(order="strict", max_events=7)) as worker:
             drained(worker)
     if case.kind == "kafka":  # the order is that of a ticket's partition
         assert sorted(wanted) == sorted(case.found())
@@ -129,13 +129,13 @@ def test_goes_on_where_it_was(case: Case, tmp_path: Path) -> None:
     with opened(tmp_path / "j.db") as journal:
         for first in (0, 50, 100):
             fill(journal, 50, 9, first=first)
-            with working(journal, case.config()) as worker:
+            with sending(journal, case.config()) as worker:
                 drained(worker)
     assert sorted(f"e{n}" for n in range(150)) == sorted(case.found())
 
 
 def test_a_replay_brings_what_is_not_there_and_repeats_nothing_that_is(case: Case, tmp_path: Path) -> None:
-    with opened(tmp_path / "j.db") as journal, working(journal, case.config()) as worker:
+    with opened(tmp_path / "j.db") as journal, sending(journal, case.config()) as worker:
         fill(journal, 20, 5)
         drained(worker)
         with reading(journal.path) as connection:
@@ -159,13 +159,13 @@ def test_a_hung_end_holds_up_no_stop(case: Case, tmp_path: Path) -> None:
         pytest.skip("the mock cluster lives in this process")
     with opened(tmp_path / "j.db") as journal:
         fill(journal, 5, 5)
-        with working(journal, case.config(retry=Retry(max_delay=0.1))) as worker:
+        with sending(journal, case.config(retry=Retry(max_delay=0.1))) as worker:
             drained(worker)
             with case.server.frozen():
                 fill(journal, 200, 5, first=5)
-                until(lambda: worker._tasks, "a request hangs")
+                until(lambda: worker.requests, "a request hangs")
                 worker.abandon()
                 assert worker.join(12)
-        with working(journal, case.config()) as worker:
+        with sending(journal, case.config()) as worker:
             drained(worker)
     assert 205 == len(set(case.found())) == len(case.found())

@@ -10,8 +10,8 @@ import pytest
 
 from listener.simulator.conversation import conversation
 from tests.engines.server import Database
-from tests.engines.working import drained, working
 from tests.journal.keeping import keep, opened
+from tests.network.sending import drained, sending
 from tests.samples import encode
 
 DASHBOARD = Path(__file__).parents[2] / "systemd" / "monitoring" / "tickets.json"
@@ -36,7 +36,7 @@ def test_each_panels_query_runs_and_brings_what_the_panel_wants(tmp_path: Path, 
     events = [encode(event) for event in islice(conversation(seed=7, clock=clock), EVENTS)]
     with opened(tmp_path / "j.db") as journal:
         assert {200} == set(keep(journal, *events))
-        with working(journal, database.config()) as worker:
+        with sending(journal, database.config()) as worker:
             drained(worker)
     for panel in PANELS:
         (target,) = panel["targets"]

@@ -9,13 +9,13 @@ import pytest
 from listener.base.errors import Unavailable
 from listener.sinks.kafka import KafkaConfig
 from listener.sinks.network import NetworkConfig
+from tests.engines.configs import config_of, held
 from tests.engines.mock_kafka import MockKafka
 from tests.engines.probing import probed
 from tests.engines.server import free_port
 from tests.engines.test_postgresql_outages import waits
-from tests.engines.working import config_of, drained, held, working
 from tests.journal.keeping import keep, opened, payload, rows
-from tests.network.sending import fill, in_order
+from tests.network.sending import drained, fill, in_order, sending
 
 
 def config(brokers: tuple[str, ...], **settings: Any) -> NetworkConfig:
@@ -25,7 +25,7 @@ def config(brokers: tuple[str, ...], **settings: Any) -> NetworkConfig:
 def test_each_event_once_in_the_order_of_its_ticket_with_key_and_header(tmp_path: Path) -> None:
     with MockKafka() as cluster, opened(tmp_path / "j.db") as journal:
         wanted = fill(journal, 500, 7)
-        with working(journal, config(cluster.brokers, max_events=50)) as worker:
+        with sending(journal, config(cluster.brokers, max_events=50)) as worker:
             drained(worker)
         found = cluster.messages()
     ids = [dict(one.headers())["event_id"].decode() for one in found]
@@ -43,7 +43,7 @@ def test_an_event_that_is_too_large_is_a_dead_letter_alone(tmp_path: Path) -> No
         fill(journal, 30, 5)
         keep(journal, payload("large", text="x" * 1_100_000))
         fill(journal, 30, 5, first=30)
-        with working(journal, config(cluster.brokers)) as worker:
+        with sending(journal, config(cluster.brokers)) as worker:
             drained(worker)
         dead = rows(journal.path, "SELECT seq, reason FROM dead_letters")
         assert [31] == [seq for seq, _ in dead]
@@ -56,14 +56,14 @@ def test_no_broker_there_and_then_one(tmp_path: Path) -> None:
     nobody = f"127.0.0.1:{free_port()}"
     with opened(tmp_path / "j.db") as journal, MockKafka() as cluster:
         fill(journal, 20, 5)
-        with working(journal, config((nobody,), timeout=5.0)) as worker:
+        with sending(journal, config((nobody,), timeout=5.0)) as worker:
             waits(worker, "")
             said = str(worker.state.last_error)
             assert "Connection refused" in said or "no answer" in said, said
             assert worker.state.paused is None
         with pytest.raises(Unavailable, match=f"{nobody}: helpdesk: .*Connection refused"):
             probed(config((nobody,), timeout=5.0))
-        with working(journal, config(cluster.brokers)) as worker:
+        with sending(journal, config(cluster.brokers)) as worker:
             drained(worker)
         assert 20 == len(set(cluster.ids()))
 
@@ -75,7 +75,7 @@ def test_a_topic_that_is_missing_is_told_and_not_made(tmp_path: Path) -> None:
             probed(wanted)
         assert "4 partitions" in probed(config(cluster.brokers))
         fill(journal, 20, 5)
-        with working(journal, wanted) as worker:
+        with sending(journal, wanted) as worker:
             waits(worker, "nknown topic")
             assert worker.state.paused
 

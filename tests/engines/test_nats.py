@@ -12,12 +12,12 @@ from listener.base.errors import Unavailable
 from listener.settings.secrets import Secret
 from listener.sinks.nats_config import NatsConfig, Servers
 from listener.sinks.network import NetworkConfig
+from tests.engines.configs import config_of
 from tests.engines.probing import probed
 from tests.engines.server import Nats
 from tests.engines.test_postgresql_outages import waits
-from tests.engines.working import config_of, drained, working
 from tests.journal.keeping import keep, opened, payload, rows
-from tests.network.sending import fill, in_order
+from tests.network.sending import drained, fill, in_order, sending
 from tests.samples import ticket
 from tests.small_disk import small_disk
 
@@ -47,7 +47,7 @@ def test_each_event_once_in_the_order_of_its_ticket(tmp_path: Path, debians: boo
         for number, count in enumerate((150, 300)):
             with opened(tmp_path / f"{number}.db") as journal:
                 ids = fill(journal, count, 7)
-                with working(journal, config(server, max_events=50)) as worker:
+                with sending(journal, config(server, max_events=50)) as worker:
                     drained(worker)
         found = server.found()
     assert sorted(ids) == sorted(found)
@@ -59,7 +59,7 @@ def test_a_message_has_its_tickets_subject_and_an_id_that_breaks_no_header(tmp_p
     with opened(tmp_path / "j.db") as journal:
         keep(journal, payload("e1"), payload(odd, ticket=ticket(ticket_id="a.*.> b")))
         wanted = config(nats_server, stream=name, subject="message.{ticket_id}.in", max_events=1)
-        with working(journal, wanted) as worker:
+        with sending(journal, wanted) as worker:
             drained(worker)
 
     async def messages(context: Any) -> list[Any]:
@@ -76,7 +76,7 @@ def test_a_stream_that_is_missing_or_forgets_too_soon_is_told_with_the_command_t
     tmp_path: Path, nats_server: Nats
 ) -> None:
     wanted = config(nats_server, stream="BRIEF", subject="BRIEF.{ticket_id}", create=False)
-    with opened(tmp_path / "j.db") as journal, working(journal, wanted) as worker:
+    with opened(tmp_path / "j.db") as journal, sending(journal, wanted) as worker:
         fill(journal, 20, 5)
         waits(worker, "there is no stream BRIEF: set create = true, or `nats stream add BRIEF --subjects 'BRIEF.*'")
         assert worker.state.paused
@@ -86,7 +86,7 @@ def test_a_stream_that_is_missing_or_forgets_too_soon_is_told_with_the_command_t
             probed(wanted)
         able = config(nats_server, stream="BRIEF", subject="BRIEF.{ticket_id}", name="able")
         assert "will be made or changed" in probed(able)
-        with working(journal, able) as other:
+        with sending(journal, able) as other:
             drained(other)
         drained(worker)
     assert 20 == len(nats_server.found("BRIEF"))
@@ -97,14 +97,14 @@ def test_an_event_that_is_too_large_is_a_dead_letter_alone(tmp_path: Path) -> No
         fill(journal, 30, 5)
         keep(journal, payload("large", text="x" * 9000))
         fill(journal, 30, 5, first=30)
-        with working(journal, config(server)) as worker:
+        with sending(journal, config(server)) as worker:
             drained(worker)
         assert [31] == [seq for (seq,) in rows(journal.path, "SELECT seq FROM dead_letters")]
         assert 60 == len(server.found())
 
 
 def test_the_server_gone_and_back(tmp_path: Path) -> None:
-    with Nats() as server, opened(tmp_path / "j.db") as journal, working(journal, config(server)) as worker:
+    with Nats() as server, opened(tmp_path / "j.db") as journal, sending(journal, config(server)) as worker:
         fill(journal, 50, 5)
         drained(worker)
         server.kill()
@@ -121,7 +121,7 @@ def test_its_disk_full_and_room_again(tmp_path: Path) -> None:
     """The server gives JetStream up then; it is started again once there is room."""
     with ExitStack() as held_up, small_disk(tmp_path / "disk", "8m") as disk, opened(tmp_path / "j.db") as journal:
         server = held_up.enter_context(Nats(store_dir=f'"{disk.path}"'))
-        with working(journal, config(server, timeout=1.0)) as worker:
+        with sending(journal, config(server, timeout=1.0)) as worker:
             fill(journal, 10, 5)
             drained(worker)
             disk.fill()
@@ -140,7 +140,7 @@ def test_its_password_changed(tmp_path: Path) -> None:
     """In the settings, so a reload brings the new one; here the server takes the old one back."""
     with Nats(authorization='{user: "u", password: "first-word"}') as server, opened(tmp_path / "j.db") as journal:
         wanted = config(server, server.url(user="u:first-word@"))
-        with working(journal, wanted) as worker:
+        with sending(journal, wanted) as worker:
             fill(journal, 10, 5)
             drained(worker)
             server.kill()
@@ -164,7 +164,7 @@ def test_what_is_not_permitted_is_told_at_once(tmp_path: Path) -> None:
         journal = held.enter_context(opened(tmp_path / "j.db"))
         fill(journal, 10, 5)
         wanted = config(server, server.url(user="u:p-word@"), timeout=60.0)
-        worker = held.enter_context(working(journal, wanted))
+        worker = held.enter_context(sending(journal, wanted))
         waits(worker, "ermissions violation")
         assert worker.state.paused
 

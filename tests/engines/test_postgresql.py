@@ -10,11 +10,11 @@ from listener.base.errors import ConfigError, Unavailable
 from listener.sinks.network import NetworkConfig
 from listener.sinks.postgresql_dsn import read_dsn
 from listener.sinks.postgresql_schema import COLUMNS, Table
+from tests.engines.configs import held
 from tests.engines.probing import probed
 from tests.engines.server import Database
-from tests.engines.working import drained, held, working
 from tests.journal.keeping import keep, opened, payload, rows, until
-from tests.network.sending import fill
+from tests.network.sending import drained, fill, sending
 from tests.samples import encode, siblings, ticket
 
 
@@ -22,7 +22,7 @@ def stored(tmp_path: Path, wanted: NetworkConfig, *payloads: bytes) -> None:
     """Has a worker deliver these events."""
     with opened(tmp_path / "j.db") as journal:
         assert {200} == set(keep(journal, *payloads))
-        with working(journal, wanted) as worker:
+        with sending(journal, wanted) as worker:
             drained(worker)
 
 
@@ -70,7 +70,7 @@ def test_a_replay_and_a_second_journal_store_nothing_twice(tmp_path: Path, datab
         (tmp_path / name).mkdir()
         with opened(tmp_path / name / "j.db") as journal:
             fill(journal, 300, 7)
-            with working(journal, database.config(in_flight=3, max_events=50)) as worker:
+            with sending(journal, database.config(in_flight=3, max_events=50)) as worker:
                 drained(worker)
     assert (300, 300) == database.counts()
 
@@ -100,7 +100,7 @@ def test_a_row_that_is_refused_for_what_it_is_becomes_a_dead_letter_alone(tmp_pa
         fill(journal, 200, 20)
         keep(journal, payload("e-large", position=99999), payload(noise))
         fill(journal, 200, 20, first=200)
-        with working(journal, database.config(in_flight=2)) as worker:
+        with sending(journal, database.config(in_flight=2)) as worker:
             drained(worker)
         dead = rows(journal.path, "SELECT seq, reason FROM dead_letters ORDER BY seq")
         assert [201, 202] == [seq for seq, _ in dead]
@@ -175,7 +175,7 @@ def test_two_sinks_that_start_at_once_make_one_table(tmp_path: Path, database: D
     with opened(tmp_path / "a.db") as one, opened(tmp_path / "b.db") as two:
         fill(one, 100, 10)
         fill(two, 100, 10, first=100)
-        with working(one, database.config()) as first, working(two, database.config()) as second:
+        with sending(one, database.config()) as first, sending(two, database.config()) as second:
             drained(first)
             drained(second)
         assert first.state.paused is None is second.state.paused
@@ -208,7 +208,7 @@ def test_the_secret_words_of_a_dsn_are_shown_nowhere(
     wanted = database.config(dsn=held(database.server.url(password="wr0ng-w0rd")))
     with opened(tmp_path / "j.db") as journal:
         fill(journal, 3, 1)
-        with working(journal, wanted) as worker:
+        with sending(journal, wanted) as worker:
             until(lambda: worker.state.paused, "it is paused")
             assert "password authentication failed" in str(worker.state.paused)
     said = "".join(capsys.readouterr()) + repr(wanted)

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from listener.base.errors import Unavailable
-from listener.delivery.network import NetworkWorker
+from listener.delivery.network_worker import NetworkWorker
 from listener.settings.secrets import SecretKind, SecretSource
+from tests.engines.configs import held
 from tests.engines.probing import probed
 from tests.engines.server import Database, Postgres
-from tests.engines.working import drained, held, working
 from tests.journal.keeping import opened, rows, until
-from tests.network.sending import fill
+from tests.network.sending import drained, fill, sending
 from tests.small_disk import small_disk
 
 
@@ -30,7 +30,7 @@ def intact(journal_path: Path, database: Database, count: int) -> None:
 def test_the_server_gone_and_back(tmp_path: Path) -> None:
     with Postgres() as server, opened(tmp_path / "j.db") as journal:
         database = server.new_database("d")
-        with working(journal, database.config(timeout=2.0)) as worker:
+        with sending(journal, database.config(timeout=2.0)) as worker:
             fill(journal, 50, 5)
             drained(worker)
             server.kill()
@@ -46,7 +46,7 @@ def test_the_server_gone_and_back(tmp_path: Path) -> None:
 def test_its_disk_full_and_room_again(tmp_path: Path, database: Database) -> None:
     with small_disk(database.server.home / "disk", "8m") as disk, opened(tmp_path / "j.db") as journal:
         folder = database.server.folder_for(disk)
-        with working(journal, database.config()) as worker:
+        with sending(journal, database.config()) as worker:
             fill(journal, 10, 5)
             drained(worker)
             database.sql(f"CREATE TABLESPACE tiny_{database.name} LOCATION '{folder}'")
@@ -69,7 +69,7 @@ def test_its_password_changed_and_the_new_one_in_the_file(tmp_path: Path, databa
     secret = tmp_path / "dsn"
     secret.write_text(database.server.url(database.name, role, "first-word"))
     wanted = database.config(dsn=SecretSource(SecretKind.FILE, str(secret)))
-    with opened(tmp_path / "j.db") as journal, working(journal, wanted) as worker:
+    with opened(tmp_path / "j.db") as journal, sending(journal, wanted) as worker:
         fill(journal, 10, 5)
         drained(worker)
         database.sql(f"ALTER USER {role} PASSWORD 'second-word'")
@@ -90,11 +90,11 @@ def test_its_password_changed_and_the_new_one_in_the_file(tmp_path: Path, databa
 @pytest.mark.parametrize("create", [True, False])
 def test_a_column_that_is_dropped_while_it_runs(tmp_path: Path, database: Database, create: bool) -> None:
     """With create it is made again, else the sink says what it lacks until somebody makes it."""
-    with opened(tmp_path / "j.db") as journal, working(journal, database.config()) as worker:
+    with opened(tmp_path / "j.db") as journal, sending(journal, database.config()) as worker:
         fill(journal, 10, 5)
         drained(worker)
     wanted = database.config(create=create)
-    with opened(tmp_path / "j.db") as journal, working(journal, wanted) as worker:
+    with opened(tmp_path / "j.db") as journal, sending(journal, wanted) as worker:
         fill(journal, 10, 5, first=10)
         drained(worker)
         database.sql("ALTER TABLE helpdesk_events DROP COLUMN chat_id")
@@ -108,10 +108,10 @@ def test_a_column_that_is_dropped_while_it_runs(tmp_path: Path, database: Databa
 
 def test_a_column_of_another_type_makes_no_dead_letters(tmp_path: Path, database: Database) -> None:
     """Each row is refused then, which speaks of the table and not of the events."""
-    with opened(tmp_path / "j.db") as journal, working(journal, database.config(create=False)) as worker:
+    with opened(tmp_path / "j.db") as journal, sending(journal, database.config(create=False)) as worker:
         fill(journal, 50, 5)
         waits(worker, "there is no such table")
-        with working(journal, database.config(name="maker")) as maker:
+        with sending(journal, database.config(name="maker")) as maker:
             drained(maker)
         drained(worker)
         database.sql("DROP VIEW helpdesk_tickets, helpdesk_messages_hourly")
@@ -124,7 +124,7 @@ def test_a_column_of_another_type_makes_no_dead_letters(tmp_path: Path, database
 
 
 def test_a_lock_on_the_table_is_waited_out(tmp_path: Path, database: Database) -> None:
-    with opened(tmp_path / "j.db") as journal, working(journal, database.config(timeout=0.5)) as worker:
+    with opened(tmp_path / "j.db") as journal, sending(journal, database.config(timeout=0.5)) as worker:
         fill(journal, 10, 5)
         drained(worker)
         held_lock = "BEGIN; LOCK TABLE helpdesk_events; SELECT pg_sleep(60)"
@@ -151,7 +151,7 @@ def test_a_standby_is_left_for_the_server_that_takes_writes(tmp_path: Path) -> N
         one, two = first.new_database("d"), second.new_database("d")
         hosts = f"127.0.0.1:{first.port},127.0.0.1:{second.port}"
         wanted = one.config(dsn=held(f"postgresql://listener:{first.password}@{hosts}/d"))
-        with opened(tmp_path / "j.db") as journal, working(journal, wanted) as worker:
+        with opened(tmp_path / "j.db") as journal, sending(journal, wanted) as worker:
             fill(journal, 10, 5)
             drained(worker)
             one.sql("ALTER SYSTEM SET default_transaction_read_only = on")

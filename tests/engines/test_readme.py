@@ -9,11 +9,12 @@ import pytest
 
 from listener.settings.secrets import Secret
 from listener.sinks.network import NetworkConfig
+from tests.engines.configs import config_of, held
 from tests.engines.mock_kafka import MockKafka
 from tests.engines.redis_server import RedisServer
 from tests.engines.server import Database, Nats
-from tests.engines.working import config_of, drained, held, working
 from tests.journal.keeping import keep, opened, payload
+from tests.network.sending import drained, sending
 
 SINKS = Path(__file__).parents[2] / "listener" / "sinks"
 README = (SINKS / "README.md").read_text(encoding="utf-8")
@@ -40,7 +41,7 @@ def consumed(program: str) -> str:
 def stored(tmp_path: Path, wanted: NetworkConfig) -> None:
     with opened(tmp_path / "j.db") as journal:
         keep(journal, payload("e1", text="hello"))
-        with working(journal, wanted) as worker:
+        with sending(journal, wanted) as worker:
             drained(worker)
 
 

@@ -12,12 +12,12 @@ from listener.base.errors import ConfigError, Unavailable
 from listener.settings.secrets import SecretKind, SecretSource
 from listener.sinks.network import NetworkConfig
 from listener.sinks.redis import FIELDS, checked
+from tests.engines.configs import config_of, held
 from tests.engines.probing import probed
 from tests.engines.redis_server import RedisServer
 from tests.engines.test_postgresql_outages import waits
-from tests.engines.working import config_of, drained, held, working
 from tests.journal.keeping import keep, opened, payload, rows
-from tests.network.sending import fill, in_order
+from tests.network.sending import drained, fill, in_order, sending
 from tests.samples import ticket
 from tests.small_disk import small_disk
 
@@ -36,7 +36,7 @@ def test_each_event_once_in_the_order_of_its_ticket(tmp_path: Path, redis_server
         with opened(tmp_path / f"{number}.db") as journal:
             wanted = fill(journal, count, 7)
             redis.Redis(port=redis_server.port).script_flush()
-            with working(journal, config(redis_server, stream="twice", max_events=50)) as worker:
+            with sending(journal, config(redis_server, stream="twice", max_events=50)) as worker:
                 drained(worker)
     found = ids(redis_server, "twice")
     assert sorted(wanted) == sorted(found)
@@ -48,7 +48,7 @@ def test_each_event_once_in_the_order_of_its_ticket(tmp_path: Path, redis_server
 def test_an_entry_has_what_a_consumer_needs(tmp_path: Path, redis_server: RedisServer) -> None:
     with opened(tmp_path / "j.db") as journal:
         keep(journal, payload("e\r\n中", ticket=ticket(ticket_id="t1")))
-        with working(journal, config(redis_server, stream="fields")) as worker:
+        with sending(journal, config(redis_server, stream="fields")) as worker:
             drained(worker)
     (entry,) = redis_server.entries("fields")
     assert list(FIELDS) == list(entry)
@@ -59,14 +59,14 @@ def test_an_entry_has_what_a_consumer_needs(tmp_path: Path, redis_server: RedisS
 def test_max_len_keeps_about_so_many(tmp_path: Path, redis_server: RedisServer) -> None:
     with opened(tmp_path / "j.db") as journal:
         fill(journal, 2000, 7)
-        with working(journal, config(redis_server, stream="short", max_len=500)) as worker:
+        with sending(journal, config(redis_server, stream="short", max_len=500)) as worker:
             drained(worker)
     assert 500 <= len(redis_server.entries("short")) < 800
 
 
 def test_the_server_gone_and_back(tmp_path: Path) -> None:
     with RedisServer(appendfsync="always") as server, opened(tmp_path / "j.db") as journal:
-        with working(journal, config(server)) as worker:
+        with sending(journal, config(server)) as worker:
             fill(journal, 50, 5)
             drained(worker)
             server.kill()
@@ -83,7 +83,7 @@ def test_its_memory_full_and_more_of_it(tmp_path: Path) -> None:
     """A script that is refused in the midst leaves no id behind whose event is not in the stream."""
     with RedisServer(maxmemory="3mb") as server, opened(tmp_path / "j.db") as journal:
         fill(journal, 2000, 50)
-        with working(journal, config(server, max_events=50)) as worker:
+        with sending(journal, config(server, max_events=50)) as worker:
             waits(worker, "used memory > 'maxmemory'")
             assert worker.state.paused is None
             with redis.Redis(port=server.port) as client:
@@ -94,7 +94,7 @@ def test_its_memory_full_and_more_of_it(tmp_path: Path) -> None:
 
 def test_its_disk_full_and_room_again(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "4m") as disk, RedisServer(dir=str(disk.path)) as server:
-        with opened(tmp_path / "j.db") as journal, working(journal, config(server)) as worker:
+        with opened(tmp_path / "j.db") as journal, sending(journal, config(server)) as worker:
             fill(journal, 10, 5)
             drained(worker)
             disk.fill()
@@ -113,7 +113,7 @@ def test_its_password_changed_and_the_new_one_in_the_file(tmp_path: Path) -> Non
         secret = tmp_path / "url"
         secret.write_text(server.url(user="u:first-word@"))
         wanted = config(server, url=SecretSource(SecretKind.FILE, str(secret)))
-        with working(journal, wanted) as worker:
+        with sending(journal, wanted) as worker:
             fill(journal, 10, 5)
             drained(worker)
             client.acl_setuser("u", enabled=True, passwords=["-first-word", "+second-word"])
@@ -135,7 +135,7 @@ def test_a_key_that_is_no_stream(tmp_path: Path, redis_server: RedisServer) -> N
         wanted = config(redis_server, stream="taken")
         with pytest.raises(Unavailable, match="the key taken holds a string, not a stream"):
             probed(wanted)
-        with working(journal, wanted) as worker:
+        with sending(journal, wanted) as worker:
             fill(journal, 10, 5)
             waits(worker, "WRONGTYPE")
             assert worker.state.paused

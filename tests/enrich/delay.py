@@ -11,10 +11,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from listener.feishu.api import TICKETS_PATH
+from listener.feishu.http_api import TICKETS_PATH
 from listener.simulator import PlatformThread
 from listener.simulator.connection import Connection
-from listener.simulator.http1 import Request
+from listener.simulator.http1 import HttpRequest
 from listener.simulator.server import Platform
 from tests.daemon import Daemon
 from tests.enrich.helping import TICKET, config, message
@@ -24,7 +24,7 @@ def slow(platform: Platform, seconds: float) -> None:
     """Has the stand-in answer the APIs this much later."""
     handle = platform.on_request
 
-    def later(connection: Connection, request: Request) -> None:
+    def later(connection: Connection, request: HttpRequest) -> None:
         if request.path.startswith(TICKETS_PATH):
             asyncio.get_running_loop().call_later(seconds, handle, connection, request)
         else:

@@ -9,7 +9,7 @@ import pytest
 
 from listener.base.errors import ListenError
 from listener.enrich.images import Folder
-from listener.feishu.api import IMAGES_PATH
+from listener.feishu.http_api import IMAGES_PATH
 from listener.simulator import PlatformThread, faults
 from listener.simulator.desk import PNG
 from tests.daemon import Daemon

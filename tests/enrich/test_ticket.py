@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.feishu.api import TICKETS_PATH
+from listener.feishu.http_api import TICKETS_PATH
 from listener.simulator import PlatformThread, faults
 from tests.daemon import Daemon
 from tests.enrich.helping import TICKET, config, lines, message
@@ -68,7 +68,7 @@ def test_a_missing_scope_is_told_once_with_its_page(tmp_path: Path, stand_in: Pl
 
 
 @pytest.mark.parametrize("fault", [faults.http(500), faults.HTML_PAGE, faults.RESET, faults.reply({"code": 0})])
-def test_trouble_is_said_in_the_record(tmp_path: Path, stand_in: PlatformThread, fault: faults.Answer) -> None:
+def test_trouble_is_said_in_the_record(tmp_path: Path, stand_in: PlatformThread, fault: faults.Reply) -> None:
     stand_in.platform.faults.api[f"{TICKETS_PATH}/7000001"] = [fault]
     with Daemon(tmp_path, domain=stand_in.url, config=config(TICKET)) as daemon:
         daemon.ready()

@@ -15,9 +15,9 @@ from listener.event import FORMATS
 from listener.settings.config import load
 from listener.settings.secrets import Secret, SecretKind, SecretSource
 from listener.sinks.chat import ChatConfig, ChatSink
-from listener.sinks.chat_pace import Pace, rush
 from listener.sinks.chat_services import SERVICES
 from listener.sinks.network import Batch, Outgoing
+from listener.sinks.posting_rate import PostingRate, rush
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 from tests.filters.services import SECRET, StandIn, serving
 from tests.samples import encode, example, received
@@ -124,7 +124,7 @@ def test_posts_stay_below_what_the_service_allows() -> None:
         service = SERVICES[name]
         assert service.per_minute <= per_minute
         assert 1 / service.spacing <= per_second
-        pace, posts = Pace(service.per_minute, 0.0), 0
+        pace, posts = PostingRate(service.per_minute, 0.0), 0
         while not pace.wait():
             pace.count()
             posts += 1
@@ -132,7 +132,7 @@ def test_posts_stay_below_what_the_service_allows() -> None:
 
 
 def test_posts_are_spaced_and_none_goes_out_in_the_rush_of_a_half_hour() -> None:
-    pace = Pace(90, 0.5)
+    pace = PostingRate(90, 0.5)
     assert 0 == pace.wait()
     pace.count()
     assert 0.4 < pace.wait() <= 0.5

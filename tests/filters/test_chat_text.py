@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.event import FORMATS
-from listener.sinks.chat_services import SERVICES, Service
+from listener.sinks.chat_services import SERVICES, ChatService
 from listener.sinks.chat_text import Said, clean, default_text, gathered, ticket_id, utf8_size
 from tests.samples import encode, example, received
 
@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_counted() -> None:
 @pytest.mark.parametrize("name", NAMES)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.text(max_size=3000)), min_size=1, max_size=30))
 def test_none_is_missing_and_it_always_fits(name: str, of: list[tuple[str, str]]) -> None:
-    service: Service = SERVICES[name]
+    service: ChatService = SERVICES[name]
     all_of = [Said(ticket, service.neutral(clean(text)) or "-") for ticket, text in of]
     message = gathered(all_of, service.fits, service.size, "en")
     assert service.size(message) <= service.fits

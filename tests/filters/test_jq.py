@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from listener.base.errors import ConfigError
-from listener.delivery.jq import Failure, Program, Result, refuse_broken
+from listener.delivery.jq import JqFailure, Program, Result, refuse_broken
 from listener.event import FORMATS
 from tests.delivery.working import Scripted, config, drained, working
 from tests.inprocess import commands
@@ -48,7 +48,7 @@ def test_a_transform_gives_the_line() -> None:
     assert ['{"text":"请问vpn怎么下载"}'.encode()] == run(filter="true", transform="{text: .event.text}")
     assert [None] == run(transform="empty")
     assert [rb'"a\u2028b"'] == run(transform=r'"a\u2028b"')
-    assert [Failure("jq: it has more than one result")] == run(transform="1, 2")
+    assert [JqFailure("jq: it has more than one result")] == run(transform="1, 2")
 
 
 @pytest.mark.parametrize("expression", ["env", "$ENV"])
@@ -66,7 +66,7 @@ def test_there_is_no_library_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_fails_says_why_on_one_clean_line() -> None:
-    assert [Failure("jq:  [31m bad")] == run(filter=r'error("\u001b[31m\nbad")')
+    assert [JqFailure("jq:  [31m bad")] == run(filter=r'error("\u001b[31m\nbad")')
 
 
 @pytest.mark.parametrize("expression", ["def f: f; f", "[range(100000000)] | length", HOG, "def f: 1 + f; f"])
@@ -77,14 +77,14 @@ def test_a_runaway_expression_fails_within_two_seconds(expression: str) -> None:
     (result,) = program.run([LINE, LINE])
     took = time.monotonic() - started
     program.close()
-    assert isinstance(result, Failure)
+    assert isinstance(result, JqFailure)
     assert took < 2.0
 
 
 def test_a_child_that_somebody_kills_costs_no_event(program: Program) -> None:
     assert [LINE] == program.run([LINE])
-    assert program._child
-    os.kill(program._child._process.pid, signal.SIGKILL)
+    assert program.pid
+    os.kill(program.pid, signal.SIGKILL)
     assert [LINE] == program.run([LINE])
 
 

@@ -10,8 +10,8 @@ import pytest
 from listener.app.daemon import run
 from listener.app.running import Bounds
 from listener.base.errors import ConfigError, ListenError, Unavailable
-from listener.feishu.api import Api
-from listener.feishu.network import network_of
+from listener.feishu.http_api import Api
+from listener.feishu.transport import network_of
 from listener.observe import clients
 from listener.observe.clients import ClientsState, watching
 from listener.settings import config
@@ -55,10 +55,7 @@ def test_throttled_the_daemon_does_not_wait(tmp_path: Path, stand_in: PlatformTh
     assert time.monotonic() - began < 2
 
 
-def test_it_asks_again_and_again_whatever_comes(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(clients, "EVERY", 0.01)
+def test_it_asks_again_and_again_whatever_comes(capsys: pytest.CaptureFixture[str]) -> None:
     answers: list[int | ListenError] = [1, Unavailable("no way"), Unavailable("busy"), 3, 1]
     state = ClientsState(expected=1)
     seen: list[tuple[int | None, bool, str | None]] = []
@@ -74,7 +71,7 @@ def test_it_asks_again_and_again_whatever_comes(
         return answer
 
     async def main() -> None:
-        async with watching(state, ask):
+        async with watching(state, ask, every=0.01):
             assert await asyncio.to_thread(done.wait, 5)
 
     asyncio.run(main())
@@ -99,7 +96,7 @@ def test_once_refused_it_is_not_asked_again() -> None:
         raise ConfigError("no permission")
 
     async def main() -> None:
-        watch = asyncio.ensure_future(clients._watch(state, ask, lambda: False, 0.001))
+        watch = asyncio.ensure_future(clients.watch(state, ask, lambda: False, 0.001))
         await asyncio.wait_for(watch, 10)
 
     asyncio.run(main())
@@ -122,11 +119,8 @@ def test_as_many_as_expected_is_well(tmp_path: Path, stand_in: PlatformThread) -
     assert (2, False) == (told.online, told.too_many)
 
 
-def test_a_renewal_is_not_counted_as_another_client(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_renewal_is_not_counted_as_another_client(capsys: pytest.CaptureFixture[str]) -> None:
     """While two connections of this process overlap, the platform's answer of 2 is asked again."""
-    monkeypatch.setattr(clients, "AGAIN", 0.01)
     state, answers, asked = ClientsState(expected=1), [2, 2, 1], threading.Event()
 
     def ask() -> int:
@@ -136,7 +130,7 @@ def test_a_renewal_is_not_counted_as_another_client(
         return answer
 
     async def main() -> None:
-        async with watching(state, ask, lambda: bool(answers)):
+        async with watching(state, ask, lambda: bool(answers), again=0.01):
             assert await asyncio.to_thread(asked.wait, 5)
             await until(lambda: state.online is not None, "an answer is used")
 

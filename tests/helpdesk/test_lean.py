@@ -9,8 +9,8 @@ import json, resource, sys
 from contextlib import suppress
 from listener.settings.config import load
 from listener.base.errors import Unreachable
-from listener.feishu.api import Api, Helpdesk
-from listener.feishu.network import Network
+from listener.feishu.http_api import Api, Helpdesk
+from listener.feishu.transport import Network
 
 def memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

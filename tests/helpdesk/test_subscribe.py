@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from listener.feishu import api
-from listener.simulator import Answer, PlatformThread, faults
+from listener.feishu import http_api
+from listener.simulator import PlatformThread, Reply, faults
 from listener.simulator.openapi import SUBSCRIBE_PATH, TOKEN_PATH, UNSUBSCRIBE_PATH
 from tests.inprocess import Commands, Result
 
@@ -161,7 +161,7 @@ FIELDS = faults.reply(
     ],
 )
 def test_a_refusal_is_told_with_its_mend(
-    commands: Commands, stand_in: PlatformThread, answer: Answer, expected: tuple[int, list[str]]
+    commands: Commands, stand_in: PlatformThread, answer: Reply, expected: tuple[int, list[str]]
 ) -> None:
     rc, words = expected
     stand_in.platform.faults.api[SUBSCRIBE_PATH] = [answer]
@@ -223,11 +223,11 @@ def test_throttled_for_longer_than_a_minute_it_gives_up(commands: Commands, stan
     assert "asks to wait 3600 s" in result.err
 
 
-@pytest.mark.parametrize("answer", [faults.HANG, Answer(200, b'{"code":0,"msg":"success"}', drip=0.2)])
+@pytest.mark.parametrize("answer", [faults.HANG, Reply(200, b'{"code":0,"msg":"success"}', drip=0.2)])
 def test_a_platform_that_hangs_or_drips_ends_the_command(
-    commands: Commands, stand_in: PlatformThread, monkeypatch: pytest.MonkeyPatch, answer: Answer
+    commands: Commands, stand_in: PlatformThread, monkeypatch: pytest.MonkeyPatch, answer: Reply
 ) -> None:
-    monkeypatch.setattr(api, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(http_api, "REQUEST_SECONDS", 0.3)
     stand_in.platform.faults.api[SUBSCRIBE_PATH] = [answer]
     result = run(commands, stand_in, "subscribe")
     assert 69 == result.rc

@@ -1,4 +1,4 @@
-"""A network worker with an http sink in a test."""
+"""A worker of a network sink in a test; `config` is an http sink's."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from listener.delivery.formatting import Formatter
-from listener.delivery.network import NetworkWorker
+from listener.delivery.network_worker import NetworkWorker
 from listener.journal import Journal
 from listener.settings.secrets import Secret
 from listener.sinks import new_network_sink
@@ -33,13 +33,14 @@ def worker_of(journal: Journal, wanted: NetworkConfig, **settings: Any) -> Netwo
 
 @contextmanager
 def sending(journal: Journal, wanted: NetworkConfig, **settings: Any) -> Iterator[NetworkWorker]:
+    """A worker that runs until the end of the block."""
     worker = worker_of(journal, wanted, **settings)
     worker.start()
     try:
         yield worker
     finally:
         worker.abandon()
-        assert worker.join(10)
+        assert worker.join(20)
         assert not worker.died
 
 
@@ -52,11 +53,12 @@ def fill(journal: Journal, count: int, tickets: int, first: int = 0) -> list[str
     return ids
 
 
-def drained(worker: NetworkWorker, within: float = 10.0) -> None:
-    def has_everything() -> bool:
-        return worker.state.seq >= worker._journal.last_seq and not worker.state.waiting
-
-    until(has_everything, "it has everything", within)
+def drained(worker: NetworkWorker, within: float = 60.0) -> None:
+    """Returns once the sink has, or has passed over, everything in the journal."""
+    try:
+        until(lambda: worker.has_everything, "it has everything", within)
+    except AssertionError as e:
+        raise AssertionError(f"{e}: {worker.state}") from None
 
 
 def in_order(got: list[str], tickets: int) -> bool:

@@ -11,14 +11,14 @@ import pytest
 from listener.base.errors import ConfigError
 from listener.delivery.formatting import Formatter
 from listener.delivery.workers import new_worker
-from listener.feishu.messages import AppBot
+from listener.feishu.app_bot import AppBot
 from listener.feishu.meter import Meter
 from listener.journal import Cursor, Journal
 from listener.settings.config import Settings, load
 from listener.simulator import PlatformThread, faults
-from listener.simulator.messages import DEMO_CHAT, MESSAGES_PATH, SEND_SCOPE, Chats
+from listener.simulator.chats import DEMO_CHAT, MESSAGES_PATH, SEND_SCOPE, Chats
 from listener.sinks.chat import ChatConfig
-from listener.sinks.chat_services import Answer
+from listener.sinks.chat_services import PostOutcome
 from tests.connection.listening import event
 from tests.daemon import Daemon
 from tests.helpdesk.test_clients import settings
@@ -30,11 +30,11 @@ __all__ = ["stand_in"]
 CHAT = f"[[sinks]]\nname = 'team'\ntype = 'chat'\nservice = 'feishu'\nchat_id = '{DEMO_CHAT}'\nstart = 'earliest'\n"
 
 
-def posted(tmp_path: Path, stand_in: PlatformThread, *texts: str, chat: str = DEMO_CHAT) -> list[Answer]:
+def posted(tmp_path: Path, stand_in: PlatformThread, *texts: str, chat: str = DEMO_CHAT) -> list[PostOutcome]:
     """The answers to these texts, each with its own place as uuid."""
     wanted = settings(tmp_path, stand_in.url)
 
-    async def run() -> list[Answer]:
+    async def run() -> list[PostOutcome]:
         bot = AppBot(lambda: wanted.feishu, chat)
         return [await bot.post(text, f"u{n}") for n, text in enumerate(texts)]
 
@@ -42,8 +42,8 @@ def posted(tmp_path: Path, stand_in: PlatformThread, *texts: str, chat: str = DE
 
 
 def test_a_message_is_sent_once_for_its_uuid(tmp_path: Path, stand_in: PlatformThread) -> None:
-    assert [Answer("delivered")] * 2 == posted(tmp_path, stand_in, "a", "b")
-    assert [Answer("delivered")] * 2 == posted(tmp_path, stand_in, "a", "b")
+    assert [PostOutcome("delivered")] * 2 == posted(tmp_path, stand_in, "a", "b")
+    assert [PostOutcome("delivered")] * 2 == posted(tmp_path, stand_in, "a", "b")
     assert ["a", "b"] == [message.text for message in chats(stand_in).messages]
 
 
@@ -133,7 +133,7 @@ def test_settings_of_a_group_bot_are_refused(tmp_path: Path, setting: str) -> No
 def test_its_calls_are_counted_and_end_with_the_months_budget(tmp_path: Path, stand_in: PlatformThread) -> None:
     wanted, meter = settings(tmp_path, stand_in.url), Meter(3)
 
-    async def run() -> list[Answer]:
+    async def run() -> list[PostOutcome]:
         bot = AppBot(lambda: wanted.feishu, DEMO_CHAT, meter)
         return [await bot.post(text, text) for text in ("a", "b", "c")]
 

@@ -125,7 +125,7 @@ def test_a_command_that_hangs_stops_in_time(tmp_path: Path) -> None:
         fill(journal, 5, 5)
         worker = worker_of(journal, command("import time; time.sleep(600)", mode="batch"))
         worker.start()
-        until(lambda: worker._tasks, "it runs")
+        until(lambda: worker.requests, "it runs")
         began = time.monotonic()
         worker.stop()
         assert not worker.join(3.0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from listener.simulator import PlatformThread
-from listener.simulator.messages import DEMO_CHAT
+from listener.simulator.chats import DEMO_CHAT
 from tests.inprocess import Commands, Result, commands, stand_in
 from tests.network.receiving import Receiver
 

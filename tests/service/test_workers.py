@@ -3,18 +3,17 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from listener.delivery import workers as module
 from listener.delivery.worker import Worker
 from listener.delivery.workers import Workers
-from listener.journal import Journal, Pending
-from listener.sinks.base import Closed, Delivered, Line, Outcome, SinkConfig, Stopping
+from listener.journal import Cursor, Journal, Pending
+from listener.sinks.base import Closed, Delivered, Line, Outcome, SinkConfig
 from listener.sinks.log import LogConfig
 
 WAIT = 5.0  # seconds
@@ -49,17 +48,34 @@ class Held:
         """Nothing to close."""
 
 
+class Raced(Journal):
+    """Something may happen between a look at the cursors and what is done with them."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def attach(self, sinks: Iterable[tuple[str, bool]]) -> dict[str, Cursor]:
+        cursors = super().attach(sinks)
+        if self.meanwhile:
+            self.meanwhile()
+        return cursors
+
+
 @dataclass
 class Bench:
     """Workers over a journal, each sink made as a `Held`."""
 
-    journal: Journal
+    journal: Raced
     made: list[Held] = field(default_factory=list)
     may: threading.Event = field(default_factory=threading.Event)
 
-    def new_sink(self, config: SinkConfig, stopping: Stopping) -> Held:
+    def new_worker(
+        self, config: SinkConfig, journal: Journal, cursor: Cursor, *, feishu: object, meter: object, **more: Any
+    ) -> Worker:
         self.made.append(Held(config, self.may))
-        return self.made[-1]
+        return Worker(config, self.made[-1], journal, cursor, **more)
+
+    def workers(self, on_end: Callable[[Worker], None]) -> Workers:
+        return Workers(self.journal, on_end, make=self.new_worker)
 
     def append(self, name: str) -> None:
         kept = threading.Event()
@@ -69,11 +85,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    journal = Journal(tmp_path / "j.db")
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    journal = Raced(tmp_path / "j.db")
     journal.start()
     bench = Bench(journal)
-    monkeypatch.setattr(module, "new_sink", bench.new_sink)
     yield bench
     bench.may.set()
     journal.close()
@@ -100,7 +115,7 @@ def _running(bench: Bench, scenario: Callable[[Workers, list[Worker]], Any]) -> 
         def on_end(worker: Worker) -> None:
             loop.call_soon_threadsafe(ended, worker)
 
-        running = Workers(bench.journal, on_end)
+        running = bench.workers(on_end)
         running.start([_config("a")])
         await scenario(running, over)
         bench.may.set()
@@ -183,18 +198,15 @@ def test_one_that_is_put_back_at_once_goes_on_where_it_was(bench: Bench) -> None
         bench.append("1")
         await _until(bench.made[0].busy.is_set)
         await running.change([])
-        stale = running._attach
 
-        def attach(sinks: Any) -> Any:
-            cursors = stale(sinks)
+        def until_it_is_over() -> None:
             bench.may.set()
             while not over:
                 loop.call_soon_threadsafe(lambda: None)
                 threading.Event().wait(0.01)
-            return cursors
 
         loop = asyncio.get_running_loop()
-        running._attach = attach  # type: ignore[method-assign]
+        bench.journal.meanwhile = until_it_is_over
         await running.change([_config("a")])
         bench.append("2")
         await _until(lambda: len(bench.made) == 2 and bench.made[1].got)
@@ -205,7 +217,7 @@ def test_one_that_is_put_back_at_once_goes_on_where_it_was(bench: Bench) -> None
 
 def test_thirty_that_hang_are_left_within_a_common_bound(bench: Bench) -> None:
     async def main() -> list[str]:
-        running = Workers(bench.journal, lambda worker: None)
+        running = bench.workers(lambda worker: None)
         running.start([_config(f"s{number}") for number in range(30)])
         bench.append("1")
         await _until(lambda: all(sink.busy.is_set() for sink in bench.made))

@@ -7,7 +7,7 @@ import requests
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from listener.simulator import Answer, Platform, faults
+from listener.simulator import Platform, Reply, faults
 from tests.simulator.client import answer, call_endpoint, connected, ping, receive, socket_url
 
 
@@ -26,11 +26,11 @@ from tests.simulator.client import answer, call_endpoint, connected, ping, recei
         (faults.code(424242, "?"), 200, b"424242"),
         (faults.redirect("http://example.invalid/"), 307, b""),
         (faults.throttled(2), 429, b"99991400"),
-        (Answer(body=b"slow", drip=0.001), 200, b"slow"),
+        (Reply(body=b"slow", drip=0.001), 200, b"slow"),
         (faults.raw(b"HTTP/1.1 299 Odd\r\n\r\nraw"), 299, b"raw"),
     ],
 )
-def test_a_scripted_answer_comes_once_and_then_normal_service(scripted: Answer, status: int, body: bytes) -> None:
+def test_a_scripted_answer_comes_once_and_then_normal_service(scripted: Reply, status: int, body: bytes) -> None:
     async def main() -> None:
         async with Platform() as platform:
             platform.faults.endpoint.append(scripted)
@@ -49,7 +49,7 @@ def test_a_scripted_answer_comes_once_and_then_normal_service(scripted: Answer, 
         (faults.raw(b"SSH-2.0-OpenSSH\r\n"), requests.ConnectionError),
     ],
 )
-def test_an_endpoint_that_is_none(scripted: Answer, error: type[Exception]) -> None:
+def test_an_endpoint_that_is_none(scripted: Reply, error: type[Exception]) -> None:
     async def main() -> None:
         async with Platform() as platform:
             platform.faults.endpoint.append(scripted)
@@ -68,7 +68,7 @@ def test_an_endpoint_that_is_none(scripted: Answer, error: type[Exception]) -> N
         (faults.http(500), {}),
     ],
 )
-def test_a_refused_handshake_says_why(scripted: Answer, headers: dict[str, str]) -> None:
+def test_a_refused_handshake_says_why(scripted: Reply, headers: dict[str, str]) -> None:
     async def main() -> None:
         async with Platform() as platform:
             platform.faults.handshake.append(scripted)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from listener.simulator.http1 import BadRequest, Request, RequestReader, response
+from listener.simulator.http1 import BadRequest, HttpRequest, RequestReader, response
 
 POST = b"POST /a/b?x=1&y=%2F HTTP/1.1\r\nHost: h:1\r\nContent-Length: 4\r\n\r\nbodyrest"
 
@@ -12,7 +12,7 @@ POST = b"POST /a/b?x=1&y=%2F HTTP/1.1\r\nHost: h:1\r\nContent-Length: 4\r\n\r\nb
 def test_a_request_comes_out_whole_byte_by_byte() -> None:
     reader = RequestReader()
     found = [request for byte in POST if (request := reader.feed(bytes((byte,))))]
-    expected = Request("POST", "/a/b?x=1&y=%2F", {"host": "h:1", "content-length": "4"}, b"body")
+    expected = HttpRequest("POST", "/a/b?x=1&y=%2F", {"host": "h:1", "content-length": "4"}, b"body")
     assert expected == found[0]
     assert (found[0].path, found[0].query) == ("/a/b", {"x": "1", "y": "/"})
 

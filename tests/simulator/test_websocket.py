@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from websockets.frames import OP_BINARY, OP_CONT, OP_PING, OP_TEXT, Opcode
 from websockets.frames import Frame as LibraryFrame
 
-from listener.simulator.websocket import (
+from listener.simulator.websocket_codec import (
     BINARY,
     PING,
     TEXT,
     FrameReader,
-    Message,
     ProtocolViolation,
+    WebSocketMessage,
     accept_key,
     encode,
     encode_close,
@@ -33,20 +33,20 @@ def test_messages_come_out_whole_however_the_stream_is_cut(payloads: list[bytes]
     reader = FrameReader()
     edges = [0, *cuts, len(stream)]
     found = [message for start, end in pairwise(edges) for message in reader.feed(stream[start:end])]
-    assert [Message(BINARY, payload) for payload in payloads] == found
+    assert [WebSocketMessage(BINARY, payload) for payload in payloads] == found
 
 
 def test_a_stream_byte_by_byte() -> None:
     reader = FrameReader()
     stream = client_frame(OP_TEXT, "工单".encode()) + client_frame(OP_PING, b"?")
     found = [message for byte in stream for message in reader.feed(bytes((byte,)))]
-    assert [Message(TEXT, "工单".encode()), Message(PING, b"?")] == found
+    assert [WebSocketMessage(TEXT, "工单".encode()), WebSocketMessage(PING, b"?")] == found
 
 
 def test_fragments_are_joined_and_control_frames_pass_between_them() -> None:
     stream = client_frame(OP_BINARY, b"a", fin=False) + client_frame(OP_PING, b"")
     stream += client_frame(OP_CONT, b"b", fin=False) + client_frame(OP_CONT, b"c")
-    assert [Message(PING, b""), Message(BINARY, b"abc")] == FrameReader().feed(stream)
+    assert [WebSocketMessage(PING, b""), WebSocketMessage(BINARY, b"abc")] == FrameReader().feed(stream)
 
 
 @pytest.mark.parametrize(

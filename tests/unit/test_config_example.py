@@ -9,7 +9,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from listener.settings.config import Backfill, Enrich, Feishu, Http, Journal, Log, Settings, Source, load, template
+from listener.settings.config import (
+    BackfillSettings,
+    EnrichSettings,
+    FeishuSettings,
+    HttpSettings,
+    JournalSettings,
+    LogSettings,
+    Settings,
+    SourceSettings,
+    load,
+    template,
+)
 from listener.settings.convert import unwrap
 from listener.settings.reader import settings_of
 from listener.sinks import TYPES
@@ -17,13 +28,13 @@ from listener.sinks.network import NetworkConfig
 
 ROOT = Path(__file__).parents[2]
 TABLES: dict[str, type[msgspec.Struct]] = {
-    "feishu": Feishu,
-    "source": Source,
-    "journal": Journal,
-    "enrich": Enrich,
-    "backfill": Backfill,
-    "http": Http,
-    "log": Log,
+    "feishu": FeishuSettings,
+    "source": SourceSettings,
+    "journal": JournalSettings,
+    "enrich": EnrichSettings,
+    "backfill": BackfillSettings,
+    "http": HttpSettings,
+    "log": LogSettings,
 }
 # Of a sink, what all types share is described once; these are examples, not defaults.
 EXAMPLES = (

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from listener.base.errors import ListenError
-from listener.install import reach, steps
+from listener.install import steps
 from listener.install.plan import Layout, config_text, installation, removal, unit_text
 from listener.install.reach import obstacle
 from listener.install.steps import Absent, Command, Directory, File, carry_out
@@ -192,8 +192,7 @@ def test_whether_the_services_user_gets_there(case: str) -> None:
     assert expected == obstacle(path, look)
 
 
-def test_a_link_is_followed_to_where_it_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "HIDDEN", ())
+def test_a_link_is_followed_to_where_it_leads(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir()
     (closed / "python").touch()
@@ -202,4 +201,4 @@ def test_a_link_is_followed_to_where_it_leads(tmp_path: Path, monkeypatch: pytes
     def look(each: str) -> os.stat_result:
         return os.stat_result((stat.S_IFDIR | (0o700 if each == str(closed) else 0o755), *[0] * 9))
 
-    assert f"{closed} is closed to others (mode 0700)" == obstacle(str(tmp_path / "python"), look)
+    assert f"{closed} is closed to others (mode 0700)" == obstacle(str(tmp_path / "python"), look, hidden=())

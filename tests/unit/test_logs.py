@@ -64,11 +64,8 @@ def test_the_level_holds_for_libraries_too(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-def test_under_journald_each_line_has_its_priority(
-    style: logs.Format, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logs, "stderr_is_journal", lambda: True)
-    logs.configure("debug", style)
+def test_under_journald_each_line_has_its_priority(style: logs.Format, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("debug", style, to_journald=True)
     for level in ("debug", "info", "warning", "error"):
         getattr(logs.get_logger("x"), level)("a line")
     try:

@@ -1,7 +1,7 @@
 import pytest
 
 from listener.journal import Pending
-from listener.observe.measure import RING, Histogram, Rate, Recent, Timings
+from listener.observe.measure import RING, Histogram, Latencies, Rate, Recent
 
 
 @pytest.mark.parametrize(("percent", "expected"), [(50, 51.0), (99, 100.0), (100, 100.0)])
@@ -46,7 +46,7 @@ def test_a_histogram_counts_up_to_each_bound() -> None:
 
 
 def test_histograms_are_kept_only_for_who_may_scrape() -> None:
-    plain, scraped = Timings(histograms=False), Timings(histograms=True)
+    plain, scraped = Latencies(histograms=False), Latencies(histograms=True)
     for timings in (plain, scraped):
         timings.on_settled([Pending(b"{}", "id", "type")])
         timings.on_delivered("archive", [])

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from listener.feishu import answers, api
+from listener.feishu import answers, http_api
 from listener.feishu.meter import LIMITS, CallsHalted, Meter
 
 NOVEMBER, DECEMBER = 1_795_500_000.0, 1_796_200_000.0
@@ -111,4 +111,4 @@ def test_only_the_platforms_own_code_is_the_quota(content: bytes, is_quota: bool
     ],
 )
 def test_each_api_has_its_name_on_the_meter(path: str, name: str) -> None:
-    assert name == api._kind(f"https://open.feishu.cn{path}")[0]
+    assert name == http_api.kind_of(f"https://open.feishu.cn{path}")[0]

@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from listener.journal import Pending
-from listener.observe.health import Clients, Connection, Events, Journal, Sink, Snapshot
-from listener.observe.measure import Timings
+from listener.observe.health import ClientsStatus, ConnectionStatus, EventsStatus, JournalStatus, SinkStatus, Snapshot
+from listener.observe.measure import Latencies
 from listener.observe.metrics import page
 from listener.sinks.base import Line
 from tests import samples
@@ -24,7 +24,7 @@ needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="pr
 
 def _page() -> bytes:
     """With every metric that there is."""
-    timings = Timings(histograms=True)
+    timings = Latencies(histograms=True)
     timings.on_settled([Pending(b"{}", "id", "type")])
     event = samples.received(samples.encode(samples.example()))
     timings.on_delivered("archive", [Line(event, b"{}")])
@@ -35,13 +35,13 @@ def _page() -> bytes:
         version="1.2.3",
         app_id="cli_private",
         ready=True,
-        connection=Connection(
+        connection=ConnectionStatus(
             phase="connected", since=NOW, fresh=True, round_trip_seconds=0.01, connections=2, losses={"closed": 1}
         ),
-        events=Events(acks={200: 5, 500: 1}, kept=4, duplicates=1),
-        journal=Journal(path="/var/lib/x", last_event_at=NOW, disk_free_bytes=7),
-        sinks=(Sink(name="archive", delivered=4, retries=2, rejected=1, dead_letters=1, lag=3),),
-        clients=Clients(online=1),
+        events=EventsStatus(acks={200: 5, 500: 1}, kept=4, duplicates=1),
+        journal=JournalStatus(path="/var/lib/x", last_event_at=NOW, disk_free_bytes=7),
+        sinks=(SinkStatus(name="archive", delivered=4, retries=2, rejected=1, dead_letters=1, lag=3),),
+        clients=ClientsStatus(online=1),
     )
     return page(snapshot, timings)
 

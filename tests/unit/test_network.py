@@ -10,8 +10,8 @@ import pytest
 from listener.base.errors import ConfigError, Unreachable
 from listener.base.redact import redact
 from listener.feishu.client import Timings, checked_url
-from listener.feishu.network import BoundedRequests, Network, is_loopback
-from listener.feishu.tunnel import _check, _request
+from listener.feishu.transport import BoundedRequests, Network, is_loopback
+from listener.feishu.tunnel import check_answer, connect_request
 
 ENDPOINT, SOCKET = "https://open.feishu.cn/callback/ws/endpoint", "wss://msg-frontier.feishu.cn/ws/v2?device_id=1"
 PROXY = "http://proxy.test:3128"
@@ -99,14 +99,14 @@ def test_a_proxys_password_is_known_as_a_secret_in_both_spellings() -> None:
     ],
 )
 def test_the_tunnels_password_is_decoded(userinfo: str, sent: str) -> None:
-    request = _request(urlsplit(f"http://{userinfo}proxy.test:1"), "feishu.test:443").decode()
+    request = connect_request(urlsplit(f"http://{userinfo}proxy.test:1"), "feishu.test:443").decode()
     expected = f"Proxy-Authorization: Basic {base64.b64encode(sent.encode()).decode()}"
     assert ["CONNECT feishu.test:443 HTTP/1.1", "Host: feishu.test:443", expected, "", ""] == request.split("\r\n")
 
 
 def test_a_tunnel_is_open_with_a_2xx_alone() -> None:
-    _check(b"HTTP/1.1 200 OK\r\n\r\n")
-    _check(b"HTTP/1.0 204\r\nA: b\r\n\r\n")
+    check_answer(b"HTTP/1.1 200 OK\r\n\r\n")
+    check_answer(b"HTTP/1.0 204\r\nA: b\r\n\r\n")
     for head in (
         b"",
         b"HTTP/1.1 200 OK\r\n",
@@ -115,7 +115,7 @@ def test_a_tunnel_is_open_with_a_2xx_alone() -> None:
         b"HTTP/1.1 302 x\r\n\r\n",
     ):
         with pytest.raises(Exception, match="the proxy"):
-            _check(head)
+            check_answer(head)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from listener.journal.inspect import Look, touch
 from listener.observe.facts import Facts
-from listener.observe.health import Connection, Snapshot, moment
+from listener.observe.health import ConnectionStatus, Snapshot, moment
 from listener.observe.pulse import Pulse
 from listener.sources.long_connection import ConnectionState
 
@@ -77,8 +77,8 @@ class FakeFacts:
     def tick(self) -> None:
         """Nothing to note."""
 
-    def connection(self) -> Connection:
-        return Connection(phase=self.phase, since=moment(0), connected_since=moment(0), fresh=True)
+    def connection(self) -> ConnectionStatus:
+        return ConnectionStatus(phase=self.phase, since=moment(0), connected_since=moment(0), fresh=True)
 
     async def snapshot(self) -> Snapshot:
         if self.broken:
@@ -154,7 +154,7 @@ def _ticking(writer: Writer, *, free: int = 2**30) -> Facts:
     facts = _facts(_state("connected"))
     facts.journal = SimpleNamespace(writer=writer)  # type: ignore[assignment]
     facts.receiver = SimpleNamespace(state=SimpleNamespace(acks={200: 1}))  # type: ignore[assignment]
-    facts._seen = Look(
+    facts.seen = Look(
         used_bytes=0,
         file_bytes=0,
         disk_free_bytes=free,

@@ -24,8 +24,8 @@ def test_an_unknown_failure_is_logged_and_the_next_reload_works(tmp_path: Path) 
         reloader = Reloader(running, lambda: running, apply, nullcontext)
         for _ in range(2):
             reloader.ask()
-            assert reloader._task is not None
-            await reloader._task
+            assert reloader.task is not None
+            await reloader.task
 
     with capture_logs() as lines:
         asyncio.run(main())

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from listener.observe.health import (
-    Clients,
-    Connection,
-    Events,
-    Journal,
-    Sink,
+    ClientsStatus,
+    ConnectionStatus,
+    EventsStatus,
+    JournalStatus,
+    SinkStatus,
     Snapshot,
     decode,
     encode,
@@ -30,7 +30,7 @@ class Parts:
     connection: dict[str, Any] = field(default_factory=dict)
     journal: dict[str, Any] = field(default_factory=dict)
     sink: dict[str, Any] = field(default_factory=dict)
-    clients: Clients | None = None
+    clients: ClientsStatus | None = None
 
     def snapshot(self) -> Snapshot:
         connection: dict[str, Any] = {"phase": "connected", "since": LOST, "connected_since": LOST, "fresh": True}
@@ -45,10 +45,10 @@ class Parts:
             Snapshot(
                 state="running",
                 taken_at=NOW,
-                connection=Connection(**connection | self.connection),
-                events=Events(acks={200: 3, 500: 0}),
-                journal=Journal(**journal | self.journal),
-                sinks=(Sink(**{"name": "archive", "state": "running"} | self.sink),),
+                connection=ConnectionStatus(**connection | self.connection),
+                events=EventsStatus(acks={200: 3, 500: 0}),
+                journal=JournalStatus(**journal | self.journal),
+                sinks=(SinkStatus(**{"name": "archive", "state": "running"} | self.sink),),
                 clients=self.clients,
             )
         )
@@ -105,7 +105,7 @@ DEGRADED = {
     ),
     "closed": (Parts(sink={"state": "closed", "lag": 5}), "sink archive: its other end was closed"),
     "other clients": (
-        Parts(clients=Clients(online=3, expected=1)),
+        Parts(clients=ClientsStatus(online=3, expected=1)),
         "3 clients of the app are online, 1 expected: others take events",
     ),
 }
@@ -125,12 +125,12 @@ def test_a_journal_full_of_what_is_delivered_can_make_room() -> None:
 
 
 def test_a_sink_that_catches_up_is_not_stuck() -> None:
-    behind = Sink(name="a", lag=10**6, oldest_undelivered_seconds=86_400.0, idle_seconds=0.2)
+    behind = SinkStatus(name="a", lag=10**6, oldest_undelivered_seconds=86_400.0, idle_seconds=0.2)
     assert not is_stuck(behind)
 
 
 def test_an_idle_sink_with_a_fresh_event_is_not_stuck() -> None:
-    assert not is_stuck(Sink(name="a", lag=1, oldest_undelivered_seconds=0.1, idle_seconds=90_000.0))
+    assert not is_stuck(SinkStatus(name="a", lag=1, oldest_undelivered_seconds=0.1, idle_seconds=90_000.0))
 
 
 def test_the_line_for_systemd() -> None:
@@ -148,7 +148,7 @@ def test_the_line_of_a_lost_connection_says_why_and_what_comes_once() -> None:
 
 
 def test_json_and_back() -> None:
-    snapshot = Parts(clients=Clients(online=1)).snapshot()
+    snapshot = Parts(clients=ClientsStatus(online=1)).snapshot()
     assert snapshot == decode(encode(snapshot))
     assert "2026-11-22T09:30:00Z" == msgspec.json.decode(encode(snapshot))["taken_at"]
 

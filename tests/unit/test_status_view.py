@@ -3,7 +3,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from listener.cli.status_view import as_text
-from listener.observe.health import Backfill, Calls, Clients, Connection, Events, Gap, Journal, Sink, Snapshot
+from listener.observe.health import (
+    BackfillStatus,
+    CallsStatus,
+    ClientsStatus,
+    ConnectionStatus,
+    EventsStatus,
+    GapStatus,
+    JournalStatus,
+    SinkStatus,
+    Snapshot,
+)
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
@@ -27,7 +37,7 @@ def test_all_that_there_is_to_say() -> None:
         config="/etc/helpdesk-listen/config.toml",
         app_id="cli_demo",
         domain="https://open.feishu.cn",
-        connection=Connection(
+        connection=ConnectionStatus(
             phase="connected",
             since=_ago(hours=2),
             fresh=True,
@@ -37,13 +47,13 @@ def test_all_that_there_is_to_say() -> None:
             lost_because="closed with 1006",
             losses={"closed": 2, "silent": 1},
         ),
-        events=Events(per_second=0.5, ack_p99_seconds=0.0042, acks={200: 12, 500: 1}, duplicates=3),
-        journal=Journal(
+        events=EventsStatus(per_second=0.5, ack_p99_seconds=0.0042, acks={200: 12, 500: 1}, duplicates=3),
+        journal=JournalStatus(
             path="/j", used_bytes=2**20, max_bytes=2**30, disk_free_bytes=3 * 2**30, last_event_at=_ago(seconds=5)
         ),
         sinks=(
-            Sink(name="archive", delivered=12),
-            Sink(
+            SinkStatus(name="archive", delivered=12),
+            SinkStatus(
                 name="hook",
                 lag=4,
                 oldest_undelivered_seconds=65.0,
@@ -52,7 +62,7 @@ def test_all_that_there_is_to_say() -> None:
                 last_error="HTTP 502",
             ),
         ),
-        clients=Clients(online=2, expected=1),
+        clients=ClientsStatus(online=2, expected=1),
     )
     assert [
         "degraded: helpdesk-listen 1.2.3, pid 42, up 2d3h, /etc/helpdesk-listen/config.toml",
@@ -79,7 +89,9 @@ def test_one_that_never_ran() -> None:
 
 
 def test_one_that_waits_for_its_next_attempt() -> None:
-    connection = Connection(phase="waiting", since=NOW, lost_at=_ago(seconds=9), next_attempt_at=NOW, lost_because="x")
+    connection = ConnectionStatus(
+        phase="waiting", since=NOW, lost_at=_ago(seconds=9), next_attempt_at=NOW, lost_because="x"
+    )
     text = as_text(Snapshot(state="running", taken_at=NOW, connection=connection))
     assert (
         "  connection  waiting, not connected since 2026-11-22 17:29:51 (9s ago), next attempt 2026-11-22 17:30:00"
@@ -94,9 +106,9 @@ def test_calls_jobs_and_gaps_have_their_lines() -> None:
         problems=("not running",),
         app_id="cli_demo",
         domain="https://open.feishu.cn",
-        calls=Calls(by_api={"ticket": 40, "messages": 2}, total=42, limit=100, halted="used up"),
-        gaps=(Gap(since=_ago(hours=30), until=_ago(hours=20)),),
-        backfills=(Backfill(since=_ago(days=2), until=NOW, state="fetching", tickets=9, tickets_done=4, new=7),),
+        calls=CallsStatus(by_api={"ticket": 40, "messages": 2}, total=42, limit=100, halted="used up"),
+        gaps=(GapStatus(since=_ago(hours=30), until=_ago(hours=20)),),
+        backfills=(BackfillStatus(since=_ago(days=2), until=NOW, state="fetching", tickets=9, tickets_done=4, new=7),),
     )
     assert [
         "not running",

@@ -92,18 +92,17 @@ def run(sessions: Iterable[Scripted], backoff: Backoff | None = None, **settings
         return session
 
     async def main() -> BaseException:
-        supervisor._sleep = sleep  # type: ignore[method-assign]
         with pytest.raises((Enough, SessionError, RestartNeeded, RuntimeError)) as ended:
             await supervisor.run()
         return ended.value
 
-    async def sleep(seconds: float) -> None:
+    async def pause(seconds: float) -> None:
         waits.append(seconds)
 
     def noted(state: ConnectionState) -> None:
         phases.append(state.phase)
 
-    supervisor = Supervisor(next_session, backoff=backoff, on_change=noted, **settings)
+    supervisor = Supervisor(next_session, backoff=backoff, on_change=noted, pause=pause, **settings)
     with capture_logs() as lines:
         ended = asyncio.run(main())
     return Run(supervisor, waits, ended, [dict(line) for line in lines], phases)
@@ -236,9 +235,9 @@ def test_a_snapshots_last_wait_ends_when_it_counts_as_stale() -> None:
 
 def test_a_refused_snapshot_is_forgiven_by_a_connection_alone() -> None:
     supervisor = run([Scripted(delivered=1), Scripted(DENIED), Scripted(BUSY)], secret_is_snapshot=True).supervisor
-    assert supervisor._refused_since is not None
+    assert supervisor.refused_since is not None
     healed = run([Scripted(delivered=1), Scripted(DENIED), Scripted()], secret_is_snapshot=True).supervisor
-    assert healed._refused_since is None
+    assert healed.refused_since is None
 
 
 def test_pace_is_a_property_of_the_error() -> None:

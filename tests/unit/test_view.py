@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from listener.cli.tail_view import View, clean, fit, width_of
+from listener.cli.tail_view import TailView, clean, fit, width_of
 from listener.event import Received
 from tests.samples import bot_message, encode, example, received, ticket, ticket_updated
 
@@ -14,7 +14,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def shown(payload: bytes, *, colours: bool = False, width: int | None = None, at: int = NOW) -> str:
-    return View(colours=colours, width=width).line(received(payload, received_ms=at), NOW)
+    return TailView(colours=colours, width=width).line(received(payload, received_ms=at), NOW)
 
 
 def test_time_ticket_who_status_and_text() -> None:
@@ -43,7 +43,7 @@ def test_other_events_are_named_by_their_type() -> None:
 
 
 def test_what_can_not_be_read_says_why() -> None:
-    line = View(colours=False, width=None).line(Received(1, "x", "y", NOW, b"hello"), NOW)
+    line = TailView(colours=False, width=None).line(Received(1, "x", "y", NOW, b"hello"), NOW)
     assert "(not JSON" in line
 
 

@@ -12,9 +12,9 @@ import msgspec
 from aiohttp import ClientSession
 
 from listener.journal import Journal
-from listener.settings.config import Source
+from listener.settings.config import SourceSettings
 from listener.sources.receiver import Receiver
-from listener.sources.webhook import Webhook
+from listener.sources.webhook import Patience, Webhook
 from listener.sources.webhook_verifier import Verifier
 from tests.webhook.posts import KEY, TOKEN, Post
 
@@ -59,14 +59,16 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(home: Path, *, token: str | None = TOKEN, key: str | None = KEY) -> AsyncIterator[Served]:
+async def serving(
+    home: Path, *, token: str | None = TOKEN, key: str | None = KEY, patience: Patience | None = None
+) -> AsyncIterator[Served]:
     journal = Journal(home / "journal.db")
     journal.start()
     receiver = Receiver(journal, ("helpdesk.ticket_message.created_v1",))
-    config = msgspec.convert({"listen": "127.0.0.1:0"}, Source)
+    config = msgspec.convert({"listen": "127.0.0.1:0"}, SourceSettings)
     listening = asyncio.Event()
     verifier = Verifier(token, key, window=7 * 86_400)
-    webhook = Webhook(config, verifier, receiver, on_change=lambda state: listening.set())
+    webhook = Webhook(config, verifier, receiver, on_change=lambda state: listening.set(), patience=patience)
     running = asyncio.ensure_future(webhook.run())
     try:
         await asyncio.wait_for(listening.wait(), 5)

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from listener.settings.config import Source
-from listener.sources import webhook
-from listener.sources.webhook import CannotListen, Webhook
+from listener.settings.config import SourceSettings
+from listener.sources.webhook import CannotListen, Patience, Webhook
 from listener.sources.webhook_verifier import Verifier
 from tests import samples
 from tests.webhook.posts import Post, challenge, encrypted, event, signed
@@ -174,14 +173,12 @@ async def trickle(served: Served, *parts: bytes, every: float) -> bytes:
 SLOW = {b"": b"", POST: b"x: 1\r\n", POST + b"Content-Length: 99999\r\n\r\n": b"x"}
 
 
-def test_a_slow_loris_is_cut_off_and_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_loris_is_cut_off_and_holds_up_nobody(tmp_path: Path) -> None:
     """Each says nothing, or a head or a body that never ends."""
-    monkeypatch.setattr(webhook, "HEAD_SECONDS", 0.4)
-    monkeypatch.setattr(webhook, "BODY_SECONDS", 0.4)
-    monkeypatch.setattr(webhook, "LINGER_SECONDS", 0.1)
+    patience = Patience(head=0.4, body=0.4, linger=0.1)
 
     async def main() -> None:
-        async with serving(tmp_path) as served:
+        async with serving(tmp_path, patience=patience) as served:
             slow = [
                 asyncio.ensure_future(trickle(served, head, *[drip] * 6, every=0.1))
                 for head, drip in SLOW.items()
@@ -248,7 +245,7 @@ def test_an_address_that_is_not_ours() -> None:
     async def main() -> None:
         unused: Any = None
         with pytest.raises(CannotListen, match="can't listen on 192"):
-            await Webhook(Source(listen="192.0.2.1:8080"), Verifier("t", None, window=1), unused).run()
+            await Webhook(SourceSettings(listen="192.0.2.1:8080"), Verifier("t", None, window=1), unused).run()
 
     asyncio.run(main())
 
@@ -256,7 +253,7 @@ def test_an_address_that_is_not_ours() -> None:
 def test_an_address_that_is_taken(tmp_path: Path) -> None:
     async def main() -> None:
         async with serving(tmp_path) as served:
-            taken = Source(listen=f"127.0.0.1:{served.address[1]}")
+            taken = SourceSettings(listen=f"127.0.0.1:{served.address[1]}")
             with pytest.raises(CannotListen, match="in use"):
                 await Webhook(taken, Verifier("t", None, window=1), served.receiver).run()
 

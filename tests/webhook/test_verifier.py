@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from listener.sources.webhook_verifier import NONCE, SIGNATURE, TIMESTAMP, Challenge, Rejected, Verifier
+from listener.sources.webhook_verifier import NONCE, SIGNATURE, TIMESTAMP, Challenge, RequestRejected, Verifier
 from tests import samples
 from tests.webhook.posts import KEY, TOKEN, challenge, encrypted, event, signed
 
@@ -23,7 +23,7 @@ def opened(one: Verifier, headers: dict[str, str], body: bytes) -> Challenge | b
 
 
 def rejection(one: Verifier, headers: dict[str, str], body: bytes) -> int:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(RequestRejected) as caught:
         opened(one, headers, body)
     assert KEY not in str(caught.value)
     assert TOKEN not in str(caught.value)
@@ -142,7 +142,7 @@ def test_an_unsigned_request_never_learns_about_the_padding() -> None:
     answers = set()
     for position in range(20, 120):
         body = good[:position] + (b"A" if good[position : position + 1] != b"A" else b"B") + good[position + 1 :]
-        with pytest.raises(Rejected) as caught:
+        with pytest.raises(RequestRejected) as caught:
             opened(BOTH, {}, body)
         answers.add(caught.value.status)
     assert {401} == answers

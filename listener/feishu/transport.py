@@ -20,7 +20,7 @@ from listener.base.errors import ConfigError, Unreachable
 from listener.base.lean import without
 from listener.base.redact import remember
 from listener.settings import rules
-from listener.settings.config import Feishu
+from listener.settings.config import FeishuSettings
 
 with without("chardet", "charset_normalizer"):  # they guess the encoding of text, and answers are read as bytes: 3 MB
     import requests
@@ -95,7 +95,7 @@ class Network:
         return where, proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
-def network_of(feishu: Feishu) -> Network:
+def network_of(feishu: FeishuSettings) -> Network:
     """As the settings say. Raises ConfigError where CA file or proxy can't be used."""
     network = Network(
         proxy=feishu.proxy.reveal() if feishu.proxy else None,
@@ -106,7 +106,7 @@ def network_of(feishu: Feishu) -> Network:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What the SDK reads of a response."""
 
     status_code: int
@@ -120,11 +120,11 @@ class BoundedRequests:
     def __init__(self, network: Network) -> None:
         self._network = network
 
-    def post(self, url: str, **kwargs: Any) -> Answer:
+    def post(self, url: str, **kwargs: Any) -> Response:
         """`request` with POST."""
         return self.request("POST", url, **kwargs)
 
-    def request(self, method: str, url: str, **kwargs: Any) -> Answer:
+    def request(self, method: str, url: str, **kwargs: Any) -> Response:
         """Raises Unreachable, and ConfigError where a secret would go out in plain text.
 
         `limit` among the keywords is the longest answer in bytes; one beyond it counts as none.
@@ -143,7 +143,7 @@ class BoundedRequests:
         finally:
             end.cancel()
 
-    def _send(self, call: "_Call", method: str, url: str, kwargs: dict[str, Any], limit: int) -> Answer:
+    def _send(self, call: "_Call", method: str, url: str, kwargs: dict[str, Any], limit: int) -> Response:
         """Never follows a redirect, which would hand the secret to another host."""
         wanted, proxy = self._network, self._network.proxy_for(url)
         settled: dict[str, Any] = {"timeout": (wanted.connect_timeout, wanted.read_timeout), "allow_redirects": False}
@@ -153,7 +153,7 @@ class BoundedRequests:
             session.mount("http://", call)
             session.mount("https://", call)
             with session.request(method, url, **(kwargs | settled)) as response:
-                return Answer(response.status_code, _content(response, limit), response.headers)
+                return Response(response.status_code, _content(response, limit), response.headers)
 
 
 class _Call(HTTPAdapter):

@@ -107,6 +107,26 @@ class NetworkWorker:
         """Where it is; where it was left once it has ended."""
         return self._cursor
 
+    @property
+    def requests(self) -> int:
+        """How many requests are under way."""
+        return len(self._tasks)
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the other end is taken for down, so that single requests probe it."""
+        return self._endpoint.down
+
+    @property
+    def has_everything(self) -> bool:
+        """Whether the sink has, or has passed over, all that is in the journal."""
+        return self.state.seq >= self._journal.last_seq and not self.state.waiting
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether an expression is running over events that were read."""
+        return bool(self._feed.preparing)
+
     def join(self, timeout: float) -> bool:
         """Whether the worker has ended within `timeout` seconds."""
         self._thread.join(timeout)

@@ -5,21 +5,21 @@ from collections.abc import Callable
 
 from listener.base.errors import ConfigError, ListenError
 from listener.feishu.answers import BAD_TOKENS
-from listener.feishu.api import Api
+from listener.feishu.http_api import Api
 from listener.feishu.meter import Meter
-from listener.feishu.network import network_of
-from listener.settings.config import Feishu
-from listener.sinks.chat_services import APP_BOT, Answer
+from listener.feishu.transport import network_of
+from listener.settings.config import FeishuSettings
+from listener.sinks.chat_services import APP_BOT, PostOutcome
 
 
 class AppBot:
     """`feishu` gives the settings as they are now; id, secret and way to the platform are the daemon's own."""
 
-    def __init__(self, feishu: Callable[[], Feishu], chat_id: str, meter: Meter | None = None) -> None:
+    def __init__(self, feishu: Callable[[], FeishuSettings], chat_id: str, meter: Meter | None = None) -> None:
         self._feishu, self._chat_id, self._meter = feishu, chat_id, meter
         self._api: Api | None = None
 
-    async def post(self, text: str, uuid: str) -> Answer:
+    async def post(self, text: str, uuid: str) -> PostOutcome:
         """The platform's answer, or why there is none."""
         return await asyncio.to_thread(self._post, text, uuid)
 
@@ -27,14 +27,14 @@ class AppBot:
         """Forgets the tenant token; there is no connection to end."""
         self._api = None
 
-    def _post(self, text: str, uuid: str) -> Answer:
+    def _post(self, text: str, uuid: str) -> PostOutcome:
         body = APP_BOT.body(text) | {"receive_id": self._chat_id, "uuid": uuid}
         try:
             api = self._api = self._api or self._new_api()
             status, headers, content = api.send_message(body)
         except ListenError as e:
             self._api = None  # with it goes a secret that may have changed
-            return Answer("paused" if isinstance(e, ConfigError) else "again", str(e))
+            return PostOutcome("paused" if isinstance(e, ConfigError) else "again", str(e))
         answer = APP_BOT.read(status, headers, content)
         if any(answer.reason.startswith(str(token)) for token in BAD_TOKENS):
             self._api = None

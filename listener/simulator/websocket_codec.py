@@ -19,7 +19,7 @@ MAX_MESSAGE = 16 << 20  # bytes; acks are tiny, more than this is a client gone 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 
-class Message(NamedTuple):
+class WebSocketMessage(NamedTuple):
     """A whole message or control frame: opcode (TEXT, BINARY, CLOSE, PING, PONG) and unmasked payload."""
 
     opcode: int
@@ -74,14 +74,14 @@ class FrameReader:
         self._fragments: list[bytes] = []
         self._opcode = 0
 
-    def feed(self, data: bytes) -> list[Message]:
+    def feed(self, data: bytes) -> list[WebSocketMessage]:
         """Every message that `data` completes.
 
         Raises:
             ProtocolViolation: an unmasked frame, reserved bits, an oversized message, a stray continuation.
         """
         buffer = self._rest + data if self._rest else data
-        messages: list[Message] = []
+        messages: list[WebSocketMessage] = []
         position, end = 0, len(buffer)
         while end - position >= 6:
             start = position + 6
@@ -95,19 +95,19 @@ class FrameReader:
             first, position = buffer[position], start + length
             payload = apply_mask(buffer[start:position], buffer[start - 4 : start])
             if first == 0x80 | BINARY and not self._fragments:
-                messages.append(Message(BINARY, payload))
+                messages.append(WebSocketMessage(BINARY, payload))
             else:
                 self._collect(first, payload, messages)
         self._rest = buffer[position:]
         return messages
 
-    def _collect(self, first: int, payload: bytes, messages: list[Message]) -> None:
+    def _collect(self, first: int, payload: bytes, messages: list[WebSocketMessage]) -> None:
         """The rare frames: control, text, and parts of a fragmented message."""
         opcode = first & 0x0F
         if first & 0x70:
             raise ProtocolViolation(1002, "reserved bits are set")
         if opcode >= CLOSE:
-            messages.append(Message(opcode, payload))
+            messages.append(WebSocketMessage(opcode, payload))
             return
         if (opcode == CONTINUATION) != bool(self._fragments):
             raise ProtocolViolation(1002, "a continuation of nothing, or none where one must come")
@@ -116,7 +116,7 @@ class FrameReader:
         if sum(map(len, self._fragments)) > MAX_MESSAGE:
             raise ProtocolViolation(1009, "message too big")
         if first & 0x80:
-            messages.append(Message(self._opcode, b"".join(self._fragments)))
+            messages.append(WebSocketMessage(self._opcode, b"".join(self._fragments)))
             self._fragments = []
 
 

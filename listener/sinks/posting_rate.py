@@ -12,7 +12,7 @@ def rush(now: float) -> float:
     return max(0.0, RUSH - now % 1800)
 
 
-class Pace:
+class PostingRate:
     """Counts posts: so many in a minute, and so many seconds apart."""
 
     def __init__(self, per_minute: int, spacing: float, *, avoids_rush: bool = False) -> None:

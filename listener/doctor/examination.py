@@ -5,19 +5,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import urlsplit
 
-from listener.feishu.api import Api, Helpdesk, helpdesk_of
+from listener.feishu.http_api import Api, Helpdesk, helpdesk_of
 from listener.feishu.meter import Meter
-from listener.feishu.network import Answer, Network, network_of
+from listener.feishu.transport import Network, Response, network_of
 from listener.settings.config import Settings
 
 
 @dataclass
-class Case:
+class Examination:
     """`helpdesks`: those of the options, in the place of the configured one."""
 
     settings: Settings
     helpdesks: list[Helpdesk] = field(default_factory=list)
-    answer: Answer | None = None  # of the platform's address, to a request for its front page
+    answer: Response | None = None  # of the platform's address, to a request for its front page
 
     @cached_property
     def network(self) -> Network:

@@ -9,15 +9,15 @@ from listener.backfill.backfiller import Backfiller
 from listener.backfill.budget import restored
 from listener.backfill.command import api_maker
 from listener.enrich.stage import Stage
-from listener.feishu.api import Api
+from listener.feishu.http_api import Api
 from listener.feishu.meter import Meter
-from listener.feishu.network import network_of
 from listener.feishu.tickets import TicketsApi
+from listener.feishu.transport import network_of
 from listener.journal import Journal
 from listener.settings.config import Settings
 
 
-class Calls:
+class ApiCalls:
     """Raises JournalError where the journal can't say what was called before."""
 
     def __init__(self, settings: Settings, journal: Journal, connected: Callable[[], bool]) -> None:

@@ -18,9 +18,9 @@ from listener.base.redact import remember
 from listener.base.threads import DaemonExecutor
 from listener.feishu import answers
 from listener.feishu.meter import Meter
-from listener.feishu.network import ANSWER_LIMIT, Answer, BoundedRequests, Network
 from listener.feishu.sdk import OpenApi
-from listener.settings.config import Feishu
+from listener.feishu.transport import ANSWER_LIMIT, BoundedRequests, Network, Response
+from listener.settings.config import FeishuSettings
 
 ONLINE_PATH = "/open-apis/event/v1/connection"
 TICKETS_PATH = "/open-apis/helpdesk/v1/tickets"
@@ -58,7 +58,7 @@ class Helpdesk:
         return {HELPDESK_HEADER: credential}
 
 
-def helpdesk_of(feishu: Feishu) -> Helpdesk:
+def helpdesk_of(feishu: FeishuSettings) -> Helpdesk:
     """The configured helpdesk. Raises ConfigError where id or token are missing."""
     if feishu.helpdesk_id is None or feishu.helpdesk_token is None:
         missing = "helpdesk_id" if feishu.helpdesk_id is None else "helpdesk_token"
@@ -74,7 +74,7 @@ class Api:
 
     def __init__(
         self,
-        feishu: Feishu,
+        feishu: FeishuSettings,
         network: Network,
         *,
         patience: float = PATIENCE,
@@ -160,9 +160,9 @@ class _Requests(BoundedRequests):
         super().__init__(network)
         self._patience, self._tell, self._meter, self._sleep = patience, tell, meter, sleep
 
-    def request(self, method: str, url: str, **kwargs: Any) -> Answer:
+    def request(self, method: str, url: str, **kwargs: Any) -> Response:
         until = time.monotonic() + self._patience
-        api, limit = _kind(url)
+        api, limit = kind_of(url)
         while True:
             self._meter.take(api, self._sleep)
             answer = self._bounded(method, url, limit=limit, **kwargs)
@@ -180,16 +180,16 @@ class _Requests(BoundedRequests):
             self._tell(f"the platform asks to wait {wait:g} s")
             self._sleep(wait)
 
-    def _bounded(self, method: str, url: str, **kwargs: Any) -> Answer:
+    def _bounded(self, method: str, url: str, **kwargs: Any) -> Response:
         pending = DaemonExecutor().submit(super().request, method, url, **kwargs)
         try:
-            answer: Answer = pending.result(REQUEST_SECONDS)
+            answer: Response = pending.result(REQUEST_SECONDS)
         except TimeoutError:
             raise Unavailable(f"no answer within {REQUEST_SECONDS:g} s", hint=answers.NETWORK) from None
         return answer
 
 
-def _kind(url: str) -> tuple[str, int]:
+def kind_of(url: str) -> tuple[str, int]:
     """(the API's name on the meter, the longest answer in bytes)."""
     path = urlsplit(url).path
     if path.startswith(f"{TICKETS_PATH}/"):

@@ -7,21 +7,21 @@ from contextlib import suppress
 
 from listener.simulator.connection import Connection
 from listener.simulator.delivery import Delivery
-from listener.simulator.faults import Answer, http, reply
-from listener.simulator.http1 import Request
+from listener.simulator.faults import Reply, http, reply
+from listener.simulator.http1 import HttpRequest
 
 PUSH_PATH = "/simulator/push"
 WAIT = 5.0  # seconds for an ack
 
 
-class Control:
+class PushEndpoint:
     """Pushes the body of a POST as an event, and answers with what became of it: state, and the acks' codes."""
 
     def __init__(self, push: Callable[[bytes], Delivery]) -> None:
         self._push = push
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take(self, connection: Connection, request: Request) -> None:
+    def take(self, connection: Connection, request: HttpRequest) -> None:
         """Answers now where the request is refused, else once the event is acked or `WAIT` is over."""
         if (refusal := _refusal(connection, request)) is not None:
             connection.answer(refusal)
@@ -41,7 +41,7 @@ class Control:
         connection.answer(reply({"state": delivery.state, "codes": delivery.codes, "message_id": delivery.message_id}))
 
 
-def _refusal(connection: Connection, request: Request) -> Answer | None:
+def _refusal(connection: Connection, request: HttpRequest) -> Reply | None:
     peer = connection.transport.get_extra_info("peername")
     if not peer or not ipaddress.ip_address(peer[0]).is_loopback:
         return http(403, b"only from this machine\n")

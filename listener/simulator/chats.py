@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from listener.simulator.faults import Answer, code, reply
-from listener.simulator.http1 import Request
+from listener.simulator.faults import Reply, code, reply
+from listener.simulator.http1 import HttpRequest
 
 MESSAGES_PATH = "/open-apis/im/v1/messages"
 SEND_SCOPE = "im:message:send_as_bot"
@@ -17,7 +17,7 @@ PER_SECOND = 5  # to one chat
 REMEMBERED = 3600.0  # seconds in which a uuid sends one message at most
 
 
-class Message(NamedTuple):
+class ChatMessage(NamedTuple):
     """What the members of a chat see."""
 
     chat_id: str
@@ -30,17 +30,17 @@ class Chats:
     """`joined`: the chats that the app's bot is in. `messages`: what it has sent. `requests`: times of all attempts."""
 
     joined: set[str] = field(default_factory=lambda: {DEMO_CHAT})
-    messages: list[Message] = field(default_factory=list)
+    messages: list[ChatMessage] = field(default_factory=list)
     requests: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     _uuids: dict[str, float] = field(default_factory=dict)
 
-    def take(self, request: Request) -> Answer:
+    def take(self, request: HttpRequest) -> Reply:
         """Sends a text message, or says why not; a uuid that it knows sends nothing and succeeds."""
         now = time.monotonic()
         recent = sum(now - at < 1.0 for at in self.requests)
         self.requests.append(now)
         message = _read(request)
-        if isinstance(message, Answer):
+        if isinstance(message, Reply):
             return message
         if message.chat_id not in self.joined:
             return code(230002, "The bot can not be outside the group.", 400)
@@ -52,7 +52,7 @@ class Chats:
         return reply({"code": 0, "msg": "success", "data": {"chat_id": message.chat_id}})
 
 
-def _read(request: Request) -> Message | Answer:
+def _read(request: HttpRequest) -> ChatMessage | Reply:
     body = request.json()
     invalid = code(230001, "Your request contains an invalid request parameter.", 400)
     if not isinstance(body, dict) or request.query.get("receive_id_type") != "chat_id":
@@ -62,7 +62,7 @@ def _read(request: Request) -> Message | Answer:
     text, uuid = _text(body), body.get("uuid", "")
     if not text or not isinstance(uuid, str) or len(uuid) > 50 or body.get("msg_type") != "text":
         return invalid
-    return Message(str(body.get("receive_id")), text, uuid)
+    return ChatMessage(str(body.get("receive_id")), text, uuid)
 
 
 def _text(body: dict[str, Any]) -> str:
