@@ -36,12 +36,15 @@ def api_maker(feishu: FeishuSettings, api: Api) -> Api_of:
     return make
 
 
-def count(settings: Settings, api: TicketsApi, since_ms: int) -> tuple[int, int]:
-    """(tickets that changed since then, the calls that fetching their messages takes at least). Changes nothing."""
+def count(settings: Settings, api: TicketsApi, since_ms: int) -> tuple[int, int, str]:
+    """Counts the tickets that changed since then, and changes nothing.
+
+    Returns how many they are, the calls that fetching their messages takes at least, why some may be missing or "".
+    """
     found = listing.changed(api, since_ms, now_ms())
-    pages = 2 * (1 + len(found) // PAGE_SIZE)
+    tickets = len(found.tickets)
     keep_calls(settings.journal.path, api.api.meter)
-    return len(found), len(found) + pages
+    return tickets, tickets + 2 * (1 + tickets // PAGE_SIZE), found.incomplete
 
 
 def calls_so_far(journal: Path) -> tuple[dict[str, int], str]:
