@@ -56,15 +56,15 @@ class NetworkWorker:
         self._pause = sink.pause if isinstance(sink, Paced) else lambda: 0.0
         self.state = SinkState(config.name, seq=cursor.seq)
         self._attempts = Attempts(self.state, config.retry, abandon)
-        self._journal, self._cursor, self._abandon = journal, cursor, abandon
+        self.journal, self._cursor, self._abandon = journal, cursor, abandon
         self._limit, self._on_end, self._on_delivered = limit, on_end, on_delivered
         self._lanes = Lanes(config.batch.max_events, config.batch.max_bytes, config.batch.linger)
-        self._endpoint = Endpoint(config.retry.max_delay, config.in_flight)
-        self._verdicts = Verdicts(config, self._lanes, self._endpoint, Aside())
+        self.endpoint = Endpoint(config.retry.max_delay, config.in_flight)
+        self._verdicts = Verdicts(config, self._lanes, self.endpoint, Aside())
         self._preparer = Preparer(config, formatter, abandon)
-        self._feed = Feed(config, journal, cursor, preparer=self._preparer, lanes=self._lanes, verdicts=self._verdicts)
-        self._progress = self._feed.progress
-        self._tasks: dict[asyncio.Task[None], Sending] = {}
+        self.feed = Feed(config, journal, cursor, preparer=self._preparer, lanes=self._lanes, verdicts=self._verdicts)
+        self._progress = self.feed.progress
+        self.requests: dict[asyncio.Task[None], Sending] = {}
         self._unkept = 0  # batches whose outcome is not on disk yet
         self._keeping: asyncio.Task[None] | None = None
         self._watching: asyncio.Future[bool] | None = None
@@ -79,7 +79,7 @@ class NetworkWorker:
 
     def stop(self) -> None:
         """Ends once everything that is journalled now is delivered, or waits aside."""
-        self._drain_to, self._last_launch = self._journal.last_seq, time.monotonic() + LAST_LAUNCH
+        self._drain_to, self._last_launch = self.journal.last_seq, time.monotonic() + LAST_LAUNCH
         self._call()
 
     def abandon(self) -> None:
@@ -90,7 +90,7 @@ class NetworkWorker:
     def reopen(self) -> None:
         """The settings were read again: secrets too, and a paused sink probes at once. From another thread."""
         self._sink.reopen()
-        self._endpoint.hurry()
+        self.endpoint.hurry()
         self._call()
 
     def retry_waiting(self) -> None:
@@ -107,26 +107,6 @@ class NetworkWorker:
         """Where it is; where it was left once it has ended."""
         return self._cursor
 
-    @property
-    def requests(self) -> int:
-        """How many requests are under way."""
-        return len(self._tasks)
-
-    @property
-    def is_down(self) -> bool:
-        """Whether the other end is taken for down, so that single requests probe it."""
-        return self._endpoint.down
-
-    @property
-    def has_everything(self) -> bool:
-        """Whether the sink has, or has passed over, all that is in the journal."""
-        return self.state.seq >= self._journal.last_seq and not self.state.waiting
-
-    @property
-    def is_preparing(self) -> bool:
-        """Whether an expression is running over events that were read."""
-        return bool(self._feed.preparing)
-
     def join(self, timeout: float) -> bool:
         """Whether the worker has ended within `timeout` seconds."""
         self._thread.join(timeout)
@@ -139,7 +119,7 @@ class NetworkWorker:
 
     def _call(self) -> None:
         """Has the loop take its next turn now."""
-        self._journal.wake()
+        self.journal.wake()
         if (loop := self._loop) and not loop.is_closed():
             loop.call_soon_threadsafe(self._wake.set)
 
@@ -152,7 +132,7 @@ class NetworkWorker:
             log.exception("a sink's worker died", sink=self.config.name)
         finally:
             self._loop = None
-            self._journal.leave()
+            self.journal.leave()
             self.ended = True
             self._on_end(self)
 
@@ -177,7 +157,7 @@ class NetworkWorker:
         while not self._abandon.is_set():
             try:
                 await self._sink.open()
-                self._verdicts.aside = Aside(self._journal.waiting(self.config.name))
+                self._verdicts.aside = Aside(self.journal.waiting(self.config.name))
                 self.state.waiting = len(self._verdicts.aside)
                 break
             except Exception as e:
@@ -186,44 +166,44 @@ class NetworkWorker:
                 await asyncio.sleep(min(IDLE, jitter(tries, self.config.retry.max_delay)))
 
     def _finished(self) -> bool:
-        quiet = not self._tasks and not self._unkept
+        quiet = not self.requests and not self._unkept
         if self._only_orders:
-            be_patient(self.state, self._endpoint.down)
-            return quiet and self._feed.step is None and self._journal.next_order(self.config.name) is None
+            be_patient(self.state, self.endpoint.down)
+            return quiet and self.feed.step is None and self.journal.next_order(self.config.name) is None
         enough = self._limit is not None and self.state.delivered >= self._limit
         enough |= self._drain_to is not None and self._cursor.seq >= self._drain_to
         return self._abandon.is_set() or (enough and quiet)
 
     def _turn(self) -> None:
         if not self._only_orders:
-            self._feed.read_ahead(jammed=not self._tasks and not self._endpoint.down)
-        self._feed.take_orders()
+            self.feed.read_ahead(jammed=not self.requests and not self.endpoint.down)
+        self.feed.take_orders()
         self._launch()
         self._keep()
 
     def _launch(self) -> None:
         now = time.monotonic()
         while not self._abandon.is_set() and now < self._last_launch and (sending := self._next(now)):
-            self._tasks[task := asyncio.ensure_future(self._send(sending, now))] = sending
+            self.requests[task := asyncio.ensure_future(self._send(sending, now))] = sending
             task.add_done_callback(self._over)
 
     def _next(self, now: float) -> Sending | None:
         """What goes out next, if anything may."""
-        free = self.config.in_flight - len(self._tasks) - self._unkept
+        free = self.config.in_flight - len(self.requests) - self._unkept
         most = self._budget()
-        if min(free, self._endpoint.slots(now, len(self._tasks)), most) <= 0 or self._pause() > 0:
+        if min(free, self.endpoint.slots(now, len(self.requests)), most) <= 0 or self._pause() > 0:
             return None
-        if not self._endpoint.down:
+        if not self.endpoint.down:
             hurry = self._drain_to is not None
-            return self._lanes.again(now) or self._feed.from_aside() or self._lanes.take(now, most, hurry=hurry)
+            return self._lanes.again(now) or self.feed.from_aside() or self._lanes.take(now, most, hurry=hurry)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
         again = None if self._fresh_probe else self._lanes.again(NEVER)
-        return again or self._lanes.take(now, most, hurry=True) or self._lanes.again(NEVER) or self._feed.from_aside()
+        return again or self._lanes.take(now, most, hurry=True) or self._lanes.again(NEVER) or self.feed.from_aside()
 
     def _budget(self) -> int:
         if self._limit is None:
             return self.config.batch.max_events
-        taken = self.state.delivered + len(self._verdicts.delivered) + sum(len(s.items) for s in self._tasks.values())
+        taken = self.state.delivered + len(self._verdicts.delivered) + sum(len(s.items) for s in self.requests.values())
         return min(self.config.batch.max_events, self._limit - taken - self._progress.keeping)
 
     async def _send(self, sending: Sending, began: float) -> None:
@@ -233,10 +213,10 @@ class NetworkWorker:
         self._verdicts.settle(sending, results, began)
         if self._verdicts.done or not self._verdicts.is_empty:
             self._unkept += 1
-        tell(self._attempts, self.state, results, self._endpoint, alone=aside and not self._endpoint.down)
+        tell(self._attempts, self.state, results, self.endpoint, alone=aside and not self.endpoint.down)
 
     def _over(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
+        del self.requests[task]
         self._wake.set()
         if not task.cancelled() and (error := task.exception()):
             log.error("a request ended in a way that it should not", exc_info=error)
@@ -244,7 +224,7 @@ class NetworkWorker:
     def _keep(self) -> None:
         """Commits what is settled, one commit at a time; what is settled meanwhile shares the next."""
         idle = self._keeping is None or self._keeping.done()
-        step_done = self._feed.step is not None and self._feed.step.is_done(self._verdicts.done)
+        step_done = self.feed.step is not None and self.feed.step.is_done(self._verdicts.done)
         if idle and (
             self._verdicts.done or not self._verdicts.is_empty or step_done or self._progress.moved(self._cursor)
         ):
@@ -255,33 +235,33 @@ class NetworkWorker:
         unkept, (changes, done, delivered) = self._unkept, self._verdicts.take()
         self._progress.finish(done)
         self._progress.keeping = len(delivered)
-        step = self._feed.step if self._feed.step and self._feed.step.finish(done) else None
+        step = self.feed.step if self.feed.step and self.feed.step.finish(done) else None
         if step:
             changes.order = (step.order, step.upto)
         cursor, name = self._progress.cursor(), self.config.name
         while True:
             try:
-                await asyncio.wrap_future(self._journal.writer.submit(lambda c: settle(c, name, cursor, changes)))
+                await asyncio.wrap_future(self.journal.writer.submit(lambda c: settle(c, name, cursor, changes)))
                 break
             except Exception as e:
                 self._attempts.failed(f"journal: {e}")
                 await asyncio.sleep(JOURNAL_PAUSE)
         if step:
-            self._feed.step, self._feed.next_look = None, 0.0
+            self.feed.step, self.feed.next_look = None, 0.0
         self._unkept -= unkept
         self._cursor, self._progress.keeping = cursor, 0
         note(self.state, cursor, changes, delivered, done)
-        self.state.waiting, self.state.filtered = len(self._verdicts.aside), self._feed.filtered
+        self.state.waiting, self.state.filtered = len(self._verdicts.aside), self.feed.filtered
         if delivered and self._on_delivered:
             self._on_delivered([item.line for item in delivered])
 
     async def _rest(self) -> None:
         """Until something happens: an answer, a commit, a new event, a time that was set."""
-        if self._feed.preparing:
-            self._feed.preparing[0].add_done_callback(lambda _: self._wake.set())
-        elif self._only_orders or self._progress.read_to >= self._journal.last_seq:
+        if self.feed.preparing:
+            self.feed.preparing[0].add_done_callback(lambda _: self._wake.set())
+        elif self._only_orders or self._progress.read_to >= self.journal.last_seq:
             self._watch()
-        elif not self._feed.is_full:
+        elif not self.feed.is_full:
             await asyncio.sleep(0)
             return
         with suppress(TimeoutError):
@@ -290,7 +270,7 @@ class NetworkWorker:
         self._wake.clear()
 
     def _until_due(self) -> float:
-        due = self._endpoint.next_probe if self._endpoint.down else self._lanes.next_due()
+        due = self.endpoint.next_probe if self.endpoint.down else self._lanes.next_due()
         aside = self._verdicts.aside.next_ms()
         waits = [IDLE, due - time.monotonic()] + ([aside / 1000 - time.time()] if aside is not None else [])
         return min(IDLE, max(0.001, min(wait for wait in waits if wait > 0 or wait == IDLE)))
@@ -299,15 +279,15 @@ class NetworkWorker:
         """Has a thread wait for the next event, since the journal wakes threads only."""
         if self._watching is None or self._watching.done():
             loop = asyncio.get_running_loop()
-            self._watching = loop.run_in_executor(None, self._journal.wait, self._progress.read_to, IDLE)
+            self._watching = loop.run_in_executor(None, self.journal.wait, self._progress.read_to, IDLE)
             self._watching.add_done_callback(lambda _: self._wake.set())
 
     async def _end(self) -> None:
         """Requests under way get a moment to end; what they came to is kept."""
-        if self._feed.preparing:
-            await asyncio.wait([self._feed.preparing[0]], timeout=1.0)
+        if self.feed.preparing:
+            await asyncio.wait([self.feed.preparing[0]], timeout=1.0)
         self._preparer.close()
-        await wind_up(self._tasks, lambda: self._drain_to is not None)
+        await wind_up(self.requests, lambda: self._drain_to is not None)
         try:
             async with asyncio.timeout(2.0):
                 if self._keeping:

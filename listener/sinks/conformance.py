@@ -151,7 +151,7 @@ class Conformance:
         with case.journal() as journal, case.end.hanging():
             worker = case.new_worker(journal, timeout="1m")
             worker.start()
-            until(lambda: worker._tasks or worker.state.delivered, "it sends")
+            until(lambda: worker.requests or worker.state.delivered, "it sends")
             worker.stop()
             worker.join(3.0)
             worker.abandon()

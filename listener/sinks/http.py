@@ -22,7 +22,7 @@ from listener.base.redact import remember
 from listener.settings.paths import BaseDirectory
 from listener.settings.rules import is_loopback
 from listener.settings.secrets import Secret, SecretSource
-from listener.sinks.network import Batch, NetworkConfig, clean
+from listener.sinks.network import Batch, ClientSink, NetworkConfig, clean
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 
 if TYPE_CHECKING:
@@ -88,40 +88,32 @@ class HttpConfig(NetworkConfig, frozen=True, kw_only=True):
             raise ValueError("client_key needs client_cert")
 
 
-class HttpSink:
+class HttpSink(ClientSink["HttpClient"]):
     def __init__(self, config: HttpConfig) -> None:
+        super().__init__()
         self._config = config
-        self._client: HttpClient | None = None
-        self._fresh = False  # whether the secrets are as they are now
         _hide(config)
 
     async def open(self) -> None:
         """Raises ConfigError or OSError where a secret or a certificate can't be read."""
-        from listener.sinks.http_client import HttpClient
-
         self._read_secrets()
-        await self.close()
-        config = self._config
-        self._client = HttpClient(config, config.url.reveal(), config.client_cert, config.client_key)
+        await super().open()
 
     async def deliver(self, batch: Batch) -> Sequence[Result]:
         if not self._fresh:
-            self._read_secrets()
-        assert self._client is not None, "opened first"  # noqa: S101 the worker's promise
+            self._read_secrets()  # the connections hold none of them, and stay
+        client = await self._connected()
         body, headers = self._request(batch)
-        answer = await self._client.send(self._config.method, self._config.url.reveal(), body, headers)
+        answer = await client.send(self._config.method, self._config.url.reveal(), body, headers)
         result = answer if isinstance(answer, TryAgain) else meaning(*answer)
-        if isinstance(result, TryAgain) and result.paused:
-            self._fresh = False  # a token that was changed in its file works with the next attempt
+        self._doubt([result])
         return [result] * len(batch)
 
-    def reopen(self) -> None:
-        self._fresh = False
+    def _new_client(self) -> "HttpClient":
+        from listener.sinks.http_client import HttpClient
 
-    async def close(self) -> None:
-        if self._client:
-            await self._client.close()
-            self._client = None
+        config = self._config
+        return HttpClient(config, config.url.reveal(), config.client_cert, config.client_key)
 
     def _read_secrets(self) -> None:
         config = self._config

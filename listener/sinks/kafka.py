@@ -11,7 +11,7 @@ from listener.base.errors import Unavailable
 from listener.event import ticket_of
 from listener.settings.rules import Count, Text, Texts, is_loopback
 from listener.settings.secrets import SecretSource
-from listener.sinks.network import Batch, BatchLimits, NetworkConfig
+from listener.sinks.network import Batch, BatchLimits, ClientSink, NetworkConfig
 from listener.sinks.results import Result, TryAgain
 
 if TYPE_CHECKING:
@@ -44,52 +44,31 @@ class KafkaConfig(NetworkConfig, frozen=True, kw_only=True):
         return local or self.allow_plaintext
 
 
-class KafkaSink:
+class KafkaSink(ClientSink["KafkaClient"]):
     def __init__(self, config: KafkaConfig) -> None:
+        super().__init__()
         self._config = config
-        self._client: KafkaClient | None = None
-        self._fresh = False  # whether the password is as it is now
-
-    async def open(self) -> None:
-        """Raises ConfigError where the password can't be read."""
-        await self._connect_anew()
 
     async def deliver(self, batch: Batch) -> Sequence[Result]:
-        if not self._fresh:
-            await self._connect_anew()
+        client = await self._connected()
         messages = [(ticket_of(one.event.payload), one.event.event_id, one.data) for one in batch]
-        client = self._working
         results = await client.produce(messages)
-        if client.is_broken or any(isinstance(one, TryAgain) and one.paused for one in results):
-            self._fresh = False
+        self._doubt(results)
+        if client.is_broken:
+            self.reopen()
         return results
-
-    def reopen(self) -> None:
-        self._fresh = False
-
-    async def close(self) -> None:
-        if self._client:
-            await self._client.close()
-            self._client = None
 
     async def probe(self) -> str:
         """Asks for the topic and produces nothing. Raises Unavailable with what is wrong."""
-        await self._connect_anew()
-        found = await self._working.partitions()
+        client = await self._connected()
+        found = await client.partitions()
         if isinstance(found, TryAgain):
             raise Unavailable(f"sink {self._config.name}: {found.reason}")
         return f"the topic {self._config.topic} is there ({found} partitions); nothing was produced"
 
-    @property
-    def _working(self) -> "KafkaClient":
-        assert self._client is not None, "opened first"  # noqa: S101 the worker's promise
-        return self._client
-
-    async def _connect_anew(self) -> None:
+    def _new_client(self) -> "KafkaClient":
         from listener.sinks.kafka_client import KafkaClient
 
         config = self._config
-        await self.close()
         credentials = (config.username or "", config.password.read(), config.mechanism) if config.password else None
-        self._client = KafkaClient(config, config.brokers, config.topic, plain=config.is_plain, credentials=credentials)
-        self._fresh = True
+        return KafkaClient(config, config.brokers, config.topic, plain=config.is_plain, credentials=credentials)

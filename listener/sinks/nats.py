@@ -13,18 +13,17 @@ from listener.base.errors import Unavailable
 from listener.base.redact import remember
 from listener.event import ticket_of
 from listener.sinks.nats_config import NatsConfig
-from listener.sinks.network import Batch, Outgoing
+from listener.sinks.network import Batch, ClientSink, Outgoing
 from listener.sinks.results import Result, TryAgain
 
 if TYPE_CHECKING:
     from listener.sinks.nats_client import NatsClient
 
 
-class NatsSink:
+class NatsSink(ClientSink["NatsClient"]):
     def __init__(self, config: NatsConfig) -> None:
+        super().__init__()
         self._config = config
-        self._client: NatsClient | None = None
-        self._fresh = False  # whether the credentials are as they are now
         self._opening = asyncio.Lock()
         for server in config.servers:
             parts = urlsplit(server.reveal())
@@ -45,14 +44,6 @@ class NatsSink:
                 return [result] * len(batch)
         return await self._one_by_one(client, batch)
 
-    def reopen(self) -> None:
-        self._fresh = False
-
-    async def close(self) -> None:
-        if self._client:
-            await self._client.close()
-            self._client = None
-
     async def probe(self) -> str:
         """Connects and looks at the stream. Raises Unavailable with what is wrong."""
         client = await self._ready(make=False)
@@ -63,14 +54,17 @@ class NatsSink:
         how = "in atomic batches" if client.is_atomic else "one by one"
         return f"the stream {self._config.stream} takes events, {how}; none was published"
 
-    async def _ready(self, *, make: bool = True) -> "NatsClient | TryAgain":
-        """A client whose stream was looked at, or why there is none."""
+    def _new_client(self) -> "NatsClient":
         from listener.sinks.nats_client import NatsClient
 
+        return NatsClient(self._config)
+
+    async def _ready(self, *, make: bool = True) -> "NatsClient | TryAgain":
+        """A client whose stream was looked at, or why there is none."""
         if self._client and self._fresh and not self._client.is_lost:
             return self._client
         await self.close()
-        client = NatsClient(self._config)
+        client = self._new_client()
         problem = await client.connect(make=make)
         if problem:
             await client.close()
@@ -96,6 +90,5 @@ class NatsSink:
                     return
 
         await asyncio.gather(*map(send, chains.values()))
-        if any(isinstance(one, TryAgain) and one.paused for one in results):
-            self._fresh = False
+        self._doubt(results)
         return results

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
@@ -23,7 +23,7 @@ from listener.settings.paths import BaseDirectory
 from listener.settings.rules import Count, Duration, Proxy, Size
 from listener.settings.secrets import Secret
 from listener.sinks.base import SinkConfig
-from listener.sinks.results import Result
+from listener.sinks.results import Result, TryAgain
 
 SHOWN = 200  # characters of what the other end says that a log or a dead letter may hold
 
@@ -107,6 +107,62 @@ class Paced(Protocol):
     def pause(self) -> float:
         """Seconds before the sink may be given the next batch; 0 if it may now."""
         ...
+
+
+class Closable(Protocol):
+    """The client of a sink: whatever holds its connections."""
+
+    async def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Closable)
+
+
+class ClientSink(Generic[C]):
+    """What a sink with one client shares: the client is made when the sink opens, and made anew where it is not fresh.
+
+    It is not fresh once the settings were read again, or the other end refused what was read of them: a password that
+    was changed in its file works with the next attempt.
+    """
+
+    def __init__(self) -> None:
+        self._client: C | None = None
+        self._fresh = False  # whether the client was made of the secrets as they are now
+
+    def _new_client(self) -> C:
+        """Makes a client, silently for the other end. Raises ConfigError where a setting or a secret can't be used."""
+        raise NotImplementedError
+
+    async def open(self) -> None:
+        """Makes the client. Raises ConfigError where a setting or a secret can't be used."""
+        await self._connect_anew()
+
+    def reopen(self) -> None:
+        """Has the client made anew before the next request."""
+        self._fresh = False
+
+    async def close(self) -> None:
+        """Ends the client's connections."""
+        client, self._client = self._client, None
+        if client:
+            await client.close()
+
+    async def _connected(self) -> C:
+        """Returns a client that is fresh."""
+        if self._client is None or not self._fresh:
+            await self._connect_anew()
+        assert self._client is not None  # noqa: S101 for the reader of types
+        return self._client
+
+    async def _connect_anew(self) -> None:
+        before, self._client, self._fresh = self._client, self._new_client(), True
+        if before:
+            await before.close()
+
+    def _doubt(self, results: Sequence[Result]) -> None:
+        """Has the secrets read again before the next request where one of these results says that somebody must act."""
+        if any(isinstance(one, TryAgain) and one.paused for one in results):
+            self._fresh = False
 
 
 def clean(text: str) -> str:

@@ -12,7 +12,7 @@ from listener.base.errors import Unavailable
 from listener.base.logs import get_logger
 from listener.settings.rules import Count, Text
 from listener.settings.secrets import SecretSource
-from listener.sinks.network import Batch, BatchLimits, NetworkConfig
+from listener.sinks.network import Batch, BatchLimits, ClientSink, NetworkConfig
 from listener.sinks.postgresql_dsn import read_dsn
 from listener.sinks.postgresql_rows import Rows, encoded
 from listener.sinks.postgresql_schema import FoundTable, Problem, Table
@@ -43,39 +43,30 @@ class PostgresqlConfig(NetworkConfig, frozen=True, kw_only=True):
             raise ValueError("proxy is for HTTP: a database is reached without one")
 
 
-class PostgresqlSink:
+class PostgresqlSink(ClientSink["PostgresqlClient"]):
     def __init__(self, config: PostgresqlConfig) -> None:
+        super().__init__()
         self._config, self._table, self._rows = config, Table(config.table), Rows(config)
-        self._client: PostgresqlClient | None = None
-        self._fresh = False  # whether the secrets are as they are now
         self._is_ready = False  # whether the table was looked at and is right
         self._readying: asyncio.Task[TryAgain | None] | None = None
 
-    async def open(self) -> None:
-        """Raises ConfigError where the address can't be used."""
-        self._connect_anew()
-
     async def deliver(self, batch: Batch) -> Sequence[Result]:
-        if not self._fresh:
-            self._connect_anew()
+        await self._connected()
         not_ready = await self._ready()
         result = not_ready or await self._insert(batch)
-        if isinstance(result, TryAgain) and result.paused:
-            self._fresh = self._is_ready = False  # a password that was changed in its file works with the next attempt
+        self._doubt([result])
+        self._is_ready &= self._fresh
         return [result] * len(batch)
 
-    def reopen(self) -> None:
-        self._fresh = False
-
     async def close(self) -> None:
+        """Ends a migration that is under way, and the connections."""
         if self._readying:
             self._readying.cancel()
-        if self._client:
-            self._client.close()
+        await super().close()
 
     async def probe(self) -> str:
         """Looks at the table and inserts no row. Raises Unavailable with what is wrong and how to correct it."""
-        self._connect_anew()
+        await self._connected()
         found = await self._working.look(self._table)
         if not isinstance(found, FoundTable):
             raise Unavailable(f"sink {self._config.name}: {found.reason}", hint=_hint(found))
@@ -94,14 +85,11 @@ class PostgresqlSink:
         assert self._client is not None, "opened first"  # noqa: S101 the worker's promise
         return self._client
 
-    def _connect_anew(self) -> None:
+    def _new_client(self) -> "PostgresqlClient":
         from listener.sinks.postgresql_client import PostgresqlClient
 
         config = self._config
-        dsn = read_dsn(config.dsn.read(), allow_plaintext=config.allow_plaintext)
-        if self._client:
-            self._client.close()
-        self._client, self._fresh = PostgresqlClient(config, dsn), True
+        return PostgresqlClient(config, read_dsn(config.dsn.read(), allow_plaintext=config.allow_plaintext))
 
     async def _ready(self) -> TryAgain | None:
         """Why the table can't take events yet. A migration may take longer than one attempt, and goes on meanwhile."""

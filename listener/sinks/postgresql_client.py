@@ -67,7 +67,7 @@ class PostgresqlClient:
         """Makes or changes the table and its views, one daemon at a time; takes as long as it takes."""
         return await self._call(lambda connection: _migrate(connection, table), patient=True)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Ends the connections that are not in use."""
         for connection in self._idle:
             connection.terminate()

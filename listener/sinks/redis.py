@@ -13,7 +13,7 @@ from listener.base.redact import remember
 from listener.event import ticket_of
 from listener.settings.rules import Count, Text, is_loopback
 from listener.settings.secrets import SecretSource
-from listener.sinks.network import Batch, BatchLimits, NetworkConfig
+from listener.sinks.network import Batch, BatchLimits, ClientSink, NetworkConfig
 from listener.sinks.results import Result, TryAgain
 
 if TYPE_CHECKING:
@@ -59,56 +59,38 @@ class RedisConfig(NetworkConfig, frozen=True, kw_only=True):
             raise ValueError("proxy is for HTTP: Redis is reached without one")
 
 
-class RedisSink:
+class RedisSink(ClientSink["RedisClient"]):
     def __init__(self, config: RedisConfig) -> None:
+        super().__init__()
         self._config = config
-        self._client: RedisClient | None = None
-        self._fresh = False  # whether the address is as it is now
         # In a cluster, keys with the same words in braces are on one server.
         self._prefix = f"{config.stream}:" if "{" in config.stream else f"{{{config.stream}}}:"
 
-    async def open(self) -> None:
-        """Raises ConfigError where the address can't be used."""
-        await self._connect_anew()
-
     async def deliver(self, batch: Batch) -> Sequence[Result]:
-        if not self._fresh:
-            await self._connect_anew()
-        assert self._client is not None, "opened first"  # noqa: S101 the worker's promise
+        client = await self._connected()
         keys, values = [self._config.stream], [str(WINDOW), str(self._config.max_len or 0)]
         arguments: list[str | bytes] = list(values)
         for one in batch:
             event = one.event
             keys.append(self._prefix + event.event_id)
             arguments += [event.event_id, event.event_type, ticket_of(event.payload) or "", one.data]
-        result = await self._client.run(keys, arguments)
-        if isinstance(result, TryAgain) and result.paused:
-            self._fresh = False  # an address that was changed in its file works with the next attempt
+        result = await client.run(keys, arguments)
+        self._doubt([result])
         return [result] * len(batch)
-
-    def reopen(self) -> None:
-        self._fresh = False
-
-    async def close(self) -> None:
-        if self._client:
-            await self._client.close()
-            self._client = None
 
     async def probe(self) -> str:
         """Looks at the stream and appends nothing. Raises Unavailable with what is wrong."""
-        await self._connect_anew()
-        assert self._client is not None, "just made"  # noqa: S101
-        kept = await self._client.look(self._config.stream)
+        client = await self._connected()
+        kept = await client.look(self._config.stream)
         if isinstance(kept, TryAgain):
             raise Unavailable(f"sink {self._config.name}: {kept.reason}")
         return f"the stream {self._config.stream} takes events; none was appended ({kept})"
 
-    async def _connect_anew(self) -> None:
+    def _new_client(self) -> "RedisClient":
         from listener.sinks.redis_client import RedisClient
 
         url = checked(self._config.url.read(), allow_plaintext=self._config.allow_plaintext)
-        await self.close()
-        self._client, self._fresh = RedisClient(self._config, url, SCRIPT), True
+        return RedisClient(self._config, url, SCRIPT)
 
 
 def checked(url: str, *, allow_plaintext: bool) -> str:

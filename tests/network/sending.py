@@ -56,7 +56,11 @@ def fill(journal: Journal, count: int, tickets: int, first: int = 0) -> list[str
 def drained(worker: NetworkWorker, within: float = 60.0) -> None:
     """Returns once the sink has, or has passed over, everything in the journal."""
     try:
-        until(lambda: worker.has_everything, "it has everything", within)
+        until(
+            lambda: worker.state.seq >= worker.journal.last_seq and not worker.state.waiting,
+            "it has everything",
+            within,
+        )
     except AssertionError as e:
         raise AssertionError(f"{e}: {worker.state}") from None
 

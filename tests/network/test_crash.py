@@ -106,7 +106,7 @@ def test_a_hung_end_holds_a_stop_for_less_than_five_seconds(tmp_path: Path, phas
         fill(journal, 20, 5)
         worker = worker_of(journal, config(f"{scheme}://127.0.0.1:{port}/", in_flight=4))
         worker.start()
-        until(lambda: worker.requests == 4, "requests hang")
+        until(lambda: len(worker.requests) == 4, "requests hang")
         began = monotonic()
         worker.stop()
         assert not worker.join(3.0)

@@ -28,7 +28,7 @@ def test_a_stop_does_not_wait_for_an_expression(tmp_path: Path) -> None:
     with opened(tmp_path / "j.db") as journal, Receiver() as end:
         fill(journal, 200, 10)
         with sending(journal, config(end.url, filter="def f: f; f")) as worker:
-            until(lambda: worker.is_preparing, "it runs")
+            until(lambda: worker.feed.preparing, "it runs")
             began = time.monotonic()
             worker.abandon()
             assert worker.join(5.0)

@@ -57,11 +57,11 @@ def test_a_minute_of_refused_connections_then_503_then_fine(tmp_path: Path) -> N
 
             def a_minute_is_over() -> bool:
                 nonlocal most
-                if worker.is_down:
-                    most = max(most, worker.requests)
+                if worker.endpoint.down:
+                    most = max(most, len(worker.requests))
                 return monotonic() - began > 60.0
 
-            until(lambda: worker.is_down and not worker.requests, "it is taken for down")
+            until(lambda: worker.endpoint.down and not worker.requests, "it is taken for down")
             until(a_minute_is_over, "a minute", 70)
             assert (1, []) == (most, dead(journal.path))
             with Receiver(port=port) as end:
