@@ -4,7 +4,7 @@ const TICKETS = 400;
 const MESSAGES = 250;  // of a ticket; older ones are asked for as one scrolls
 
 export const state = {
-  now: null, link: "connecting", me: { may_act: false, has_token: false }, locked_out: false,
+  now: null, link: "connecting", me: { may_act: false, has_token: false, has_images: false }, locked_out: false,
   tickets: new Map(), last: 0, pace: null, letters: null,
 };
 const listeners = new Set();
