@@ -163,6 +163,28 @@ def test_what_waits_is_tried_again_by_a_click(page: Served, tab: Page) -> None:
     assert any(b"not today" in body for body in page.hook.taken)
 
 
+def test_what_waits_is_discarded_after_a_question(page: Served, tab: Page) -> None:
+    page.hook.failing = [b"not today"]
+    for number in range(3):
+        page.push(f"not today {number}", f"700000000000000000{number % 2}")
+    for number in range(5):
+        page.push(f"others go on {number}", f"700000000000000010{number}")
+    tab.goto(page.unlocked)
+    tab.get_by_role("link", name="Not delivered").click()
+    expect(tab.locator(".row")).to_have_count(3)
+    rest = tab.locator(".row").filter(has_text="not today 2")
+    rest.get_by_role("button", name="Discard").click()
+    tab.locator("dialog").get_by_role("button", name="Discard").click()
+    expect(tab.locator(".row")).to_have_count(2)
+    tab.get_by_role("button", name="Discard all").click()
+    tab.locator("dialog").get_by_role("button", name="Discard").click()
+    expect(tab.locator("#main")).to_contain_text("Everything is delivered")
+    page.hook.failing = []
+    page.push("not today, but tomorrow", "7000000000000000000")
+    page.daemon.until(lambda: any(b"tomorrow" in body for body in page.hook.taken), "the ticket's next message")
+    assert not any(b"not today " in body for body in page.hook.taken)
+
+
 def test_an_event_shows_who_got_it_and_is_handed_on_again(page: Served, tab: Page) -> None:
     page.push("hand me on")
     page.daemon.until(lambda: page.hook.taken, "the first delivery")

@@ -56,7 +56,7 @@ class Pages:
         asked = {"messages": self._messages, "event": self._event, "letters": self._letters, "pace": self._pace}
         asked |= {"numbers": self._numbers, "stream": self._follow, "me": self._me, "image": self._image}
         done = {"retry": self._actions.retry, "discard": self._actions.discard, "replay": self._actions.replay}
-        done |= {"hurry": self._actions.hurry}
+        done |= {"hurry": self._actions.hurry, "discard_waiting": self._actions.discard_waiting}
         return (
             {("GET", path): partial(self._file, file) for path, file in _static().items()}
             | {("GET", f"/api/{name}"): partial(self._read, route) for name, route in asked.items()}
