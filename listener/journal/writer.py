@@ -122,18 +122,19 @@ class Writer:
         self._keep_house()
 
     def _watch_others(self) -> None:
-        """Has retention look where another process has changed something."""
+        """Has retention and the sinks' workers look where another process has changed something."""
         ((version,),) = self._connection.execute("PRAGMA data_version")
         if version != self._data_version:
             self._data_version = version
             self._retention.look_soon()
+            self._tail.changed()
 
     def _keep_house(self) -> None:
         """Lets go what may leave, and cleans the log of it."""
         if self.failing:
             return
         if self._retention.turn(self._connection, self._wanted):
-            self.progress.wrote = self.progress.begun
+            self.progress.note()
         if self._retention.wants_clean_log and not self._wanted():
             self._clean_log()
 
@@ -143,7 +144,7 @@ class Writer:
         try:
             with transaction(self._connection):  # a checkpoint must have something to move, see checkpoint.py
                 self._connection.execute("UPDATE totals SET value = ? WHERE name='ids_checked_ms'", (now_ms(),))
-            self.progress.wrote = self.progress.begun
+            self.progress.note()
             self._retention.log_cleaned(self._connection, self.progress.truncate(self._connection))
         except sqlite3.Error as e:
             log.warning("the write-ahead log can't be cleaned of what has left the journal", because=str(e))
@@ -235,7 +236,7 @@ class Writer:
         """Moves what is in memory, and answers: the COMMIT is through."""
         self._retention.committed()
         if done.rows:
-            self.progress.wrote = self.progress.begun
+            self.progress.note()
             self._wal_grown += (done.rows + PAGES_A_COMMIT) * PAGE + sum(len(e.payload) for e in done.kept)
         done.settle()
         if self.failing:
@@ -248,6 +249,8 @@ class Writer:
         if done.kept:
             self._tail.wake()  # after the acks: a sink that wakes up holds the interpreter for a slice of events
         done.resolve()
+        if done.outcomes:
+            self._tail.changed()
 
     def _failed(self, error: Exception, events: list[Pending], tasks: list[Task], cursors: Cursors) -> None:
         """Nothing of the batch is on disk: the platform pushes again, cursors wait for the next commit."""

@@ -133,7 +133,7 @@ class Sink(Protocol):
     def deliver(self, lines: Sequence[Line]) -> Outcome: ...
 
     def idle(self) -> Closed | None:
-        """Called now and then while there is nothing to deliver."""
+        """Called now and then while there is nothing to deliver; a sink may say `idle_every`, in seconds."""
         ...
 
     def reopen(self) -> None:
