@@ -85,6 +85,7 @@ def _calm(page: Served) -> None:
 def _in_the_browser(page: Served) -> None:
     with running() as browser, tab_of(browser) as context:
         tab = context.new_page()
+        page.push("the first")
         tab.goto(f"{page.url}/#/tickets")
         tab.wait_for_selector(".ticket")
         took = []
