@@ -15,7 +15,7 @@ from listener.journal.query import events_after
 from listener.journal.reading import reading
 from listener.observe.deliveries import Deliveries
 from listener.observe.facts import Facts
-from listener.observe.page.images import kept_image
+from listener.observe.page.kept_images import kept_image
 from listener.observe.page.numbers import Numbers
 from listener.observe.page.summary import Summary, matches, summary
 

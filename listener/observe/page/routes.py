@@ -13,7 +13,7 @@ from listener.observe.hosts import is_local
 from listener.observe.http_server import Page, Request, Route, plain
 from listener.observe.page.access import Access
 from listener.observe.page.actions import ActionRefused, Actions
-from listener.observe.page.images import Sending
+from listener.observe.page.kept_images import ImageTransfers
 from listener.observe.page.queries import LIMIT, Queries
 from listener.observe.page.stream import Stream
 
@@ -45,7 +45,7 @@ class Pages:
     def __init__(self, facts: Facts, address: str) -> None:
         self._access = Access(facts.settings.http.token, address.rpartition(":")[2])
         self._queries, self._actions, self._stream = Queries(facts), Actions(facts), Stream(facts)
-        self._sending = Sending()
+        self._sending = ImageTransfers()
 
     def close(self) -> None:
         """Ends the streams of all open pages."""

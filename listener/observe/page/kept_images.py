@@ -24,7 +24,7 @@ class _Attachment(msgspec.Struct):
     sha256: str = ""
 
 
-class _Added(msgspec.Struct):
+class _AddedParts(msgspec.Struct):
     attachments: list[_Attachment] = []
 
 
@@ -33,15 +33,15 @@ def kept_image(journal: Path, folder: Path, seq: int, index: int) -> tuple[Binar
     with reading(journal) as connection:
         added = enrichment.added(connection, [seq]).get(seq)
     try:
-        known = msgspec.json.decode(added or b"{}", type=_Added).attachments
+        known = msgspec.json.decode(added or b"{}", type=_AddedParts).attachments
     except msgspec.MsgspecError:
         return None
     wanted = next((one for one in known if one.index == index and one.sha256), None)
     return opened(folder, wanted.sha256, wanted.type) if wanted else None
 
 
-class Sending:
-    """Lives in the loop."""
+class ImageTransfers:
+    """Counts the images that are being sent, and reads their files beside the event loop."""
 
     def __init__(self) -> None:
         self._count = 0
