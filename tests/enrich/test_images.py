@@ -65,7 +65,7 @@ def test_one_that_drips_is_not_waited_for(tmp_path: Path, stand_in: PlatformThre
     found = of(tmp_path, stand_in, picture(1), picture(2))
     (good,) = [image for (image,) in found if "type" in image]
     (bad,) = [image for (image,) in found if "error" in image]
-    assert ("image/png", True) == (good["type"], "no answer" in bad["error"])
+    assert ("image/png", True) == (good["type"], "no answer in time" in bad["error"])
 
 
 def test_an_id_that_is_a_path_is_no_path(tmp_path: Path, stand_in: PlatformThread) -> None:
