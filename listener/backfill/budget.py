@@ -1,12 +1,16 @@
 """The meter of API calls and the journal: what was counted outlives a run, and every process adds to the same sum."""
 
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.feishu.meter import Meter
-from listener.journal import Journal, calls
+from listener.journal import Journal, calls, redelivery
 
 log = get_logger(__name__)
 
@@ -17,6 +21,26 @@ def restored(meter: Meter, journal: Journal) -> Meter:
     journal.leave()
     meter.restore(meter.month, counts, halted)
     return meter
+
+
+@contextmanager
+def counted(journal: Path) -> Iterator[Meter]:
+    """A meter for calls that a person asks for: never refused, and counted by the journal where there is one."""
+    meter = Meter()
+    meter.optional = False
+    try:
+        yield meter
+    finally:
+        with suppress(JournalError):  # this user may not write it: what was asked for is done
+            keep_calls(journal, meter)
+
+
+def keep_calls(journal: Path, meter: Meter) -> None:
+    """Adds this process's calls to what the journal counts; a journal that is not there yet counts none."""
+    month, counts = meter.unkept()
+    if counts and journal.exists():
+        redelivery.beside_daemon(journal, lambda connection: calls.add(connection, month, counts, meter.halted))
+        meter.kept(month, counts)
 
 
 class Keeper:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from listener.backfill import listing
-from listener.backfill.budget import Keeper, restored
+from listener.backfill.budget import Keeper, keep_calls, restored
 from listener.backfill.jobs import Jobs
 from listener.base.clock import now_ms
 from listener.feishu.http_api import Api, Helpdesk, helpdesk_of
@@ -36,20 +36,15 @@ def api_maker(feishu: FeishuSettings, api: Api) -> Api_of:
     return make
 
 
-def count(settings: Settings, api: TicketsApi, since_ms: int) -> tuple[int, int]:
-    """(tickets that changed since then, the calls that fetching their messages takes at least). Changes nothing."""
+def count(settings: Settings, api: TicketsApi, since_ms: int) -> tuple[int, int, str]:
+    """Counts the tickets that changed since then, and changes nothing.
+
+    Returns how many they are, the calls that fetching their messages takes at least, why some may be missing or "".
+    """
     found = listing.changed(api, since_ms, now_ms())
-    pages = 2 * (1 + len(found) // PAGE_SIZE)
+    tickets = len(found.tickets)
     keep_calls(settings.journal.path, api.api.meter)
-    return len(found), len(found) + pages
-
-
-def keep_calls(journal: Path, meter: Meter) -> None:
-    """Adds this process's calls to what the journal counts; a journal that is not there yet counts none."""
-    month, counts = meter.unkept()
-    if counts and journal.exists():
-        redelivery.beside_daemon(journal, lambda connection: calls.add(connection, month, counts, meter.halted))
-        meter.kept(month, counts)
+    return tickets, tickets + 2 * (1 + tickets // PAGE_SIZE), found.incomplete
 
 
 def calls_so_far(journal: Path) -> tuple[dict[str, int], str]:

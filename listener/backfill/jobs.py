@@ -5,6 +5,7 @@ Whoever has the journal does it: the daemon in a thread beside everything else, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,7 @@ MAX_PAGES = 50  # of one ticket's messages: 10,000 of them
 SLICE = 500  # events indexed in one transaction: acks wait for it
 BATCH = 200  # messages kept in one commit
 DAY_MS = 86_400_000
+INCOMPLETE = "incomplete:"  # with the job's id the name of a mark: why messages may be missing
 log = get_logger(__name__)
 
 
@@ -69,7 +71,8 @@ class Jobs:
                 self.pause(PAUSES[min(tries, len(PAUSES)) - 1])
             else:
                 self._count(job, before, note)
-                self._end(job, "done", note)
+                why = self._incomplete(job)
+                self._end(job, "incomplete" if why else "done", f"{note}; {why}" if why else note)
                 return
 
     def _once(self, job: Backfill) -> str:
@@ -79,8 +82,7 @@ class Jobs:
         current = self.journal.ask(lambda connection: backfills.job(connection, job.id)) or job
         if current.state == "listing":
             found = listing.changed(api, job.since_ms, now_ms(), lambda: self.pause(0))
-            rows = [(ticket_id, msgspec.json.encode(ticket)) for ticket_id, ticket in found.items()]
-            self.journal.do(lambda connection: backfills.listed(connection, job.id, rows))
+            self.journal.do(lambda connection: _keep_listing(connection, job, found))
             self.journal.do(lambda connection: calls.unmark(connection, calls.MESSAGE_UNIT))  # found out once a job
         skipped = 0
         while ticket := self.journal.ask(lambda connection: backfills.next_ticket(connection, job.id)):
@@ -124,24 +126,35 @@ class Jobs:
         """A ticket's messages of the window, asked for in the unit of time that the platform understands."""
         for unit in self._units():
             bounds = ((job.since_ms - 1000) // unit, job.until_ms // unit + 1)
-            if found := self._pages(api, ticket_id, bounds):
+            if found := self._pages(api, job, ticket_id, bounds):
                 if self._unit is None:
                     self.journal.do(lambda connection: calls.mark(connection, calls.MESSAGE_UNIT, unit))  # noqa: B023 done at once
                 return found
         return []
 
-    def _pages(self, api: TicketsApi, ticket_id: str, bounds: tuple[int, int]) -> list[Row]:
+    def _pages(self, api: TicketsApi, job: Backfill, ticket_id: str, bounds: tuple[int, int]) -> list[Row]:
         total, found = api.messages(ticket_id, bounds, 1)
         seen = {str(row.get("id")) for row in found}
+        if total > MAX_PAGES * PAGE_SIZE:
+            self._note_incomplete(job, f"ticket {ticket_id} has {total} messages: ask for a shorter time")
         for page in range(2, min(MAX_PAGES, -(-total // PAGE_SIZE)) + 1):
             self.pause(0)
             rows = api.messages(ticket_id, bounds, page)[1]
             fresh = [row for row in rows if str(row.get("id")) not in seen]
             if not fresh:
+                if rows:
+                    self._note_incomplete(job, f"of ticket {ticket_id} {len(found)} of {total} messages were listed")
                 break  # a page that repeats, or is empty
             seen |= {str(row.get("id")) for row in fresh}
             found += fresh
         return found
+
+    def _note_incomplete(self, job: Backfill, why: str) -> None:
+        """Keeps until the job's end why messages may be missing, however often it is begun anew."""
+        self.journal.do(lambda connection: calls.mark(connection, f"{INCOMPLETE}{job.id}", why))
+
+    def _incomplete(self, job: Backfill) -> str:
+        return str(self.journal.ask(lambda connection: calls.read(connection, f"{INCOMPLETE}{job.id}")) or "")
 
     @property
     def _unit(self) -> int | None:
@@ -170,6 +183,7 @@ class Jobs:
 
     def _end(self, job: Backfill, state: str, note: str) -> None:
         self.journal.do(lambda connection: backfills.end(connection, job.id, state, note))
+        self.journal.do(lambda connection: calls.unmark(connection, f"{INCOMPLETE}{job.id}"))
         ended = self.journal.ask(lambda connection: backfills.job(connection, job.id)) or job
         tell = log.info if state == "done" else log.error
         tell(
@@ -180,3 +194,11 @@ class Jobs:
             calls=ended.calls,
             note=note,
         )
+
+
+def _keep_listing(connection: Any, job: Backfill, found: listing.Listing) -> None:
+    """Keeps the tickets that were found, and why some may be missing."""
+    rows = [(ticket_id, msgspec.json.encode(ticket)) for ticket_id, ticket in found.tickets.items()]
+    backfills.listed(connection, job.id, rows)
+    if found.incomplete:
+        calls.mark(connection, f"{INCOMPLETE}{job.id}", found.incomplete)

@@ -5,51 +5,59 @@ the window later. A ticket that was never changed has no time of change, so thos
 A list that changes while it is read repeats rows or skips them: where that may be, it is read once more.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from listener.base.logs import get_logger
 from listener.feishu.tickets import MAX_ROWS, PAGE_SIZE, Row, TicketsApi
 
 OVERLAP_MS = 60_000  # windows overlap by so much: what is just being changed may not be listed yet
 SHORTEST_MS = 1000  # a window is halved down to this
 READ_AGAIN = 2  # times
-log = get_logger(__name__)
+Window = tuple[str, int, int]  # by which time, from, until in Unix ms
 
 
-def changed(api: TicketsApi, since_ms: int, now_ms: int, check: Callable[[], None] = lambda: None) -> dict[str, Row]:
-    """The tickets that changed, or were made, from `since_ms` on, by their ids. `check` raises where it must end."""
-    found: dict[str, Row] = {}
+@dataclass
+class Listing:
+    """The tickets by their ids; `incomplete` says why some may be missing, "" where none is."""
+
+    tickets: dict[str, Row] = field(default_factory=dict)
+    incomplete: str = ""
+
+
+def changed(api: TicketsApi, since_ms: int, now_ms: int, check: Callable[[], None] = lambda: None) -> Listing:
+    """The tickets that changed, or were made, from `since_ms` on. `check` raises where it must end."""
+    found = Listing()
     for kind in ("update_time", "create_time"):
-        for ticket in _window(api, kind, since_ms - OVERLAP_MS, now_ms + OVERLAP_MS, check):
-            found[str(ticket["ticket_id"])] = ticket
+        _window(api, found, (kind, since_ms - OVERLAP_MS, now_ms + OVERLAP_MS), check)
     return found
 
 
-def _window(api: TicketsApi, kind: str, since_ms: int, until_ms: int, check: Callable[[], None]) -> Iterator[Row]:
-    """A window's tickets; one with more than a query gives is halved."""
+def _window(api: TicketsApi, found: Listing, window: Window, check: Callable[[], None]) -> None:
+    """Adds a window's tickets; one with more than a query gives is halved."""
     check()
-    total, first = api.tickets(kind, since_ms, until_ms, 1)
+    kind, since_ms, until_ms = window
+    total, first = api.tickets(*window, 1)
     if total >= MAX_ROWS and until_ms - since_ms > SHORTEST_MS:
         middle = (since_ms + until_ms) // 2
-        yield from _window(api, kind, since_ms, middle, check)
-        yield from _window(api, kind, middle, until_ms, check)
+        _window(api, found, (kind, since_ms, middle), check)
+        _window(api, found, (kind, middle, until_ms), check)
         return
     if total >= MAX_ROWS:
-        log.warning("a second has more tickets than the platform lists: some are not fetched", tickets=total)
+        found.incomplete = f"the platform lists {MAX_ROWS} tickets of a second at most, and there are more"
     tickets = _with_ids(first)
     for _ in range(READ_AGAIN + 1):
-        stable, total = _pages(api, (kind, since_ms, until_ms), total, tickets, check)
+        stable, total = _pages(api, window, total, tickets, check)
         if stable:
             break
-        total, first = api.tickets(kind, since_ms, until_ms, 1)
+        total, first = api.tickets(*window, 1)
         tickets |= _with_ids(first)
     else:
-        log.warning("the list of tickets did not stand still: some may be missing", listed=len(tickets), of=total)
-    yield from tickets.values()
+        found.incomplete = f"the platform listed {len(tickets)} of {total} tickets, and then the same ones again"
+    found.tickets |= tickets
 
 
 def _pages(
-    api: TicketsApi, window: tuple[str, int, int], total: int, tickets: dict[str, Row], check: Callable[[], None]
+    api: TicketsApi, window: Window, total: int, tickets: dict[str, Row], check: Callable[[], None]
 ) -> tuple[bool, int]:
     """Reads the pages after the first; (whether the list stood still, how many there are)."""
     stable = True

@@ -66,12 +66,14 @@ def _count(wanted: "Settings", since: int, helpdesk_id: str, token_file: str) ->
     meter = Meter(wanted.feishu.max_calls_per_month)
     meter.restore(meter.month, *calls_so_far(wanted.journal.path))
     api = Api(wanted.feishu, network_of(wanted.feishu), tell=note, meter=meter)
-    tickets, calls = count(wanted, api_maker(wanted.feishu, api)(helpdesk_id, token_file), since)
+    tickets, calls, incomplete = count(wanted, api_maker(wanted.feishu, api)(helpdesk_id, token_file), since)
     limit = wanted.feishu.max_calls_per_month
     emit(
         f"{tickets} tickets changed; fetching their messages takes about {calls} calls of the API"
         f" ({meter.total()} made this month{f', of at most {limit}' if limit else ''})"
     )
+    if incomplete:
+        note(f"there may be more: {incomplete}")
 
 
 def _fetch(wanted: "Settings", since: int, until: int, helpdesk_id: str, token_file: str) -> None:
@@ -104,12 +106,14 @@ def _result(journal: Path, one: int) -> None:
 
     with reading(journal) as connection:
         job = backfills.job(connection, one)
-    if job is None or job.state != "done":
+    if job is None or job.state == "failed":
         raise Unavailable(f"the backfill failed: {job.note if job else 'it is gone'}", hint="run it again: it goes on")
     emit(
         f"{job.fresh} new messages of {job.messages} in {job.tickets_done} tickets, by {job.calls} calls of the API;"
         f" {job.note}"
     )
+    if job.state == "incomplete":
+        raise Unavailable("messages may be missing", hint="run it again in a while: what is kept does not come twice")
 
 
 def _teller() -> "Callable[[Backfill], None]":

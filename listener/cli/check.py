@@ -161,10 +161,12 @@ def _asked(sink: "SinkConfig", wanted: "Settings") -> str:
 
         return ask(sink)
     if isinstance(sink, ChatConfig):
+        from listener.backfill.budget import counted
         from listener.feishu.http_api import Api
         from listener.feishu.transport import network_of
 
-        Api(wanted.feishu, network_of(wanted.feishu)).tenant_token()
+        with counted(wanted.journal.path) as meter:
+            Api(wanted.feishu, network_of(wanted.feishu), meter=meter).tenant_token()
         return f"the app gets a token; nothing was sent to {sink.chat_id}"
     return _probe(sink) if isinstance(sink, NetworkConfig) else ""
 

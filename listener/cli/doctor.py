@@ -61,6 +61,7 @@ def _steps(
     files: list[Path] | None,
     wait: float | None,
 ) -> "Iterator[StepReport]":
+    from listener.backfill.budget import counted
     from listener.base import logs
     from listener.doctor import Examination, StepReport, examine, local_checks, platform_checks
     from listener.doctor.live import wait_for_event
@@ -68,10 +69,12 @@ def _steps(
     logs.configure("error")
     try:
         wanted = settings(context, config)
-        case = Examination(wanted, helpdesks(wanted.feishu, ids, files) if ids or files else [])
+        own = helpdesks(wanted.feishu, ids, files) if ids or files else []
     except ConfigError as e:
         yield StepReport("settings", "failed", str(e), e.hint)
         return
-    yield from examine([*local_checks(case), *platform_checks(case)])
+    with counted(wanted.journal.path) as meter:
+        case = Examination(wanted, meter, own)
+        yield from examine([*local_checks(case), *platform_checks(case)])
     if wait is not None:
         yield wait_for_event(wanted, wait, note)

@@ -11,7 +11,7 @@ from listener.cli.options import Config, emit, note, settings
 
 if TYPE_CHECKING:
     from listener.feishu.http_api import Api, Helpdesk
-    from listener.settings.config import FeishuSettings
+    from listener.settings.config import FeishuSettings, Settings
 
 EPILOG = """\b
 Examples / 示例:
@@ -54,8 +54,8 @@ def subscribe(
     """Have the helpdesk's events sent to the app: without it none ever comes. Safe to repeat. 订阅服务台事件。"""
     from listener.feishu.http_api import Api
 
-    wanted = settings(context, config).feishu
-    _change(wanted, Api.subscribe, "subscribed to", event, helpdesks(wanted, helpdesk_id, token_file))
+    wanted = settings(context, config)
+    _change(wanted, Api.subscribe, "subscribed to", event, helpdesks(wanted.feishu, helpdesk_id, token_file))
 
 
 def unsubscribe(
@@ -68,8 +68,8 @@ def unsubscribe(
     """Have the helpdesk's events sent to the app no longer. Safe to repeat. 取消订阅服务台事件。"""
     from listener.feishu.http_api import Api
 
-    wanted = settings(context, config).feishu
-    _change(wanted, Api.unsubscribe, "unsubscribed from", event, helpdesks(wanted, helpdesk_id, token_file))
+    wanted = settings(context, config)
+    _change(wanted, Api.unsubscribe, "unsubscribed from", event, helpdesks(wanted.feishu, helpdesk_id, token_file))
 
 
 def helpdesks(feishu: "FeishuSettings", ids: Sequence[str] | None, files: Sequence[Path] | None) -> "list[Helpdesk]":
@@ -87,26 +87,28 @@ def helpdesks(feishu: "FeishuSettings", ids: Sequence[str] | None, files: Sequen
 
 
 def _change(
-    feishu: "FeishuSettings",
+    wanted: "Settings",
     call: "Callable[[Api, Helpdesk, Sequence[str]], None]",
     done: str,
     events: list[str] | None,
     helpdesks: "list[Helpdesk]",
 ) -> None:
     """Changes one helpdesk after the other; one that fails keeps none of the others from its turn."""
+    from listener.backfill.budget import counted
     from listener.feishu.http_api import Api
     from listener.feishu.transport import network_of
 
-    api = Api(feishu, network_of(feishu), tell=note)
-    types = events or list(feishu.events)
+    types = events or list(wanted.feishu.events)
     failures: list[ListenError] = []
-    for helpdesk in helpdesks:
-        try:
-            call(api, helpdesk, types)
-        except ListenError as e:
-            note(f"helpdesk-listen: helpdesk {helpdesk.id}: {e}" + (f"\n  → {e.hint}" if e.hint else ""))
-            failures.append(e)
-        else:
-            emit(f"helpdesk {helpdesk.id}: {done} {', '.join(types)} (the platform answered code 0)")
+    with counted(wanted.journal.path) as meter:
+        api = Api(wanted.feishu, network_of(wanted.feishu), tell=note, meter=meter)
+        for helpdesk in helpdesks:
+            try:
+                call(api, helpdesk, types)
+            except ListenError as e:
+                note(f"helpdesk-listen: helpdesk {helpdesk.id}: {e}" + (f"\n  → {e.hint}" if e.hint else ""))
+                failures.append(e)
+            else:
+                emit(f"helpdesk {helpdesk.id}: {done} {', '.join(types)} (the platform answered code 0)")
     if failures:
         raise typer.Exit(failures[0].exit_code)

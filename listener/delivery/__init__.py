@@ -4,6 +4,7 @@
 |--------------|------------------------------------------------------------------------------|
 | `workers`    | the sinks' workers together: started, exchanged while events flow, drained   |
 | `worker`     | one sink's thread: read at the cursor, deliver, move on, carry out orders    |
+| `syncing`    | what was delivered and is not synced yet                                     |
 | `attempts`   | trying a sink until it takes what it is given (tenacity)                     |
 | `preparing`  | events to what one sink is given: selected, formatted, reshaped, filtered     |
 | `selection`  | `only`, `omit` and `mask`                                                    |

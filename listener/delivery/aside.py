@@ -1,7 +1,7 @@
 """The events that wait beside a sink's cursor, as its worker holds them in memory. Pure."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from listener.journal.waiting import Waiting
 
@@ -47,6 +47,20 @@ class Aside:
         """Makes the next attempt of every ticket due now."""
         for lane in self._lanes.values():
             lane[0].next_ms = 0
+
+    def withdraw(self, seqs: Collection[int] | None) -> list[Waiting]:
+        """Takes out these events, or all of them, but those that are being attempted now."""
+        gone: list[Waiting] = []
+        for key, lane in tuple(self._lanes.items()):
+            attempted = lane[0].seq if key in self._busy else None
+            out = {row.seq for row in lane if row.seq != attempted and (seqs is None or row.seq in seqs)}
+            gone += [row for row in lane if row.seq in out]
+            self.seqs -= out
+            if not (left := deque(row for row in lane if row.seq not in out)):
+                del self._lanes[key]
+            else:
+                self._lanes[key] = left
+        return gone
 
     def free(self, ticket: str) -> None:
         """Lets the first event of the ticket be attempted again."""

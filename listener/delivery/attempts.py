@@ -10,12 +10,14 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_never, wait_random_exponential
 
 from listener.base.clock import now_ms
+from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.base.text import printable
 from listener.event import Received, ticket_of
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Retry, TryAgain
 
 FIRST_DELAY = 0.1  # seconds, doubled each time; each wait is a random part of it
+JOURNAL_PAUSE = 1.0  # seconds between attempts to write what the journal did not take
 T = TypeVar("T")
 Stop = Callable[[RetryCallState], bool]
 log = get_logger(__name__)
@@ -62,6 +64,16 @@ class Attempts:
     def until_open(self, step: Callable[[], Outcome]) -> Outcome:
         """The same without an end: a sink that can't be opened has nothing to give up."""
         return self._run(step, None, stop_never)[0]
+
+    def until_kept(self, write: Callable[[], None]) -> None:
+        """Writes to the journal until it takes it. Raises JournalError once that is abandoned."""
+        while True:
+            try:
+                return write()
+            except JournalError as e:
+                self.failed(str(e))
+                if self._abandon.wait(JOURNAL_PAUSE):
+                    raise
 
     def in_passing(self, call: Callable[[], T]) -> T | None:
         """What comes of a call that is not worth a second attempt; None if it fails."""

@@ -93,14 +93,11 @@ class NetworkWorker:
         self.endpoint.hurry()
         self._call()
 
-    def retry_waiting(self) -> None:
-        """Has what waits aside attempted now; may be called from another thread."""
+    def decide(self, change: Callable[[Verdicts], object]) -> None:
+        """Changes what waits aside, such as that it is attempted now; may be called from another thread."""
         if (loop := self._loop) and not loop.is_closed():
-            loop.call_soon_threadsafe(self._hurry)
+            loop.call_soon_threadsafe(change, self._verdicts)
         self._call()
-
-    def _hurry(self) -> None:
-        self._verdicts.aside.hurry()
 
     @property
     def cursor(self) -> Cursor:

@@ -8,11 +8,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from listener.delivery.formatting import Formatter
+from listener.delivery.formatting import SLICE, Formatter
 from listener.delivery.jq import JqFailure, Program
 from listener.delivery.selection import wants
 from listener.event import Received, Unparsable
 from listener.event.reshaping import reshaping
+from listener.journal import Journal, Order
 from listener.sinks.base import Line, SinkConfig
 
 
@@ -27,12 +28,6 @@ class Prepared:
     lines: list[Line] = field(default_factory=list)
     passed: list[int] = field(default_factory=list)
     failed: tuple[Received, str] | None = None
-
-    def add(self, later: "Prepared") -> None:
-        """Appends what came of the events that follow."""
-        self.lines += later.lines
-        self.passed += later.passed
-        self.upto, self.failed = later.upto, later.failed
 
 
 class Preparer:
@@ -74,6 +69,17 @@ class Preparer:
             if upto < events[0].seq:
                 break  # stopping
             events = [event for event in events if event.seq > upto]
+
+    def upcoming(self, journal: Journal, order: Order | None, after: int) -> Iterator[Line]:
+        """The lines that come after that seq, of the order or of what is new."""
+        last = order.last_seq if order else journal.last_seq
+        while after < last:
+            if order:
+                events, after = journal.ordered(order, after, SLICE)
+            else:
+                events = journal.read(after, SLICE)
+                after = events[-1].seq if events else last
+            yield from self.ahead(events)
 
     def close(self) -> None:
         """Ends the process of its expressions, if there is one."""

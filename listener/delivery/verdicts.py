@@ -5,7 +5,7 @@ endpoint is at fault (endpoint.py), and every event keeps its place.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from listener.base.clock import now_ms
 from listener.delivery.aside import Aside
@@ -71,6 +71,16 @@ class Verdicts:
     def behind(self, item: Item) -> None:
         """Puts an event of a ticket that waits aside behind what waits there."""
         self._set_aside(item, "")
+
+    def discard(self, seqs: Collection[int] | None) -> int:
+        """Gives up these events that wait aside, or all, for good; how many they were."""
+        gone = self.aside.withdraw(seqs)
+        for row in gone:
+            self.changes.waiting.pop(row.seq, None)
+            self.changes.left.append(row.seq)
+            if row.replayed:
+                self.changes.again.append(row.seq)  # the dead letter that it was goes, too
+        return len(gone)
 
     def _final(self, item: Item, result: Result) -> None:
         if isinstance(result, Delivered):

@@ -1,8 +1,9 @@
 """The delivering half: one worker per sink, in a thread of its own, from its cursor to the newest event.
 
-A worker reads a batch, has it delivered, tries again until it is, moves its cursor, goes on. What a sink rejects, or
-what was tried for `retry.give_up_after`, becomes a dead letter. Orders (replays and retries) are carried out in turn
-with what is new; journal/redelivery.py says how a crash leaves the two apart. Nothing a sink does harms another.
+A worker reads a batch, has it delivered, tries again until it is, moves its cursor, goes on. The journal is told of the
+cursor once what it stands for is synced, as far as the sink promises. What a sink rejects, or what was tried for
+`retry.give_up_after`, becomes a dead letter. Orders (replays and retries) are carried out in turn with what is new;
+journal/redelivery.py says how a crash leaves the two apart. Nothing a sink does harms another.
 """
 
 import threading
@@ -13,20 +14,20 @@ from itertools import islice
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.base.threads import give_way
-from listener.delivery.attempts import Attempts, SinkState
-from listener.delivery.formatting import SLICE, Formatter
+from listener.delivery.attempts import JOURNAL_PAUSE, Attempts, SinkState
+from listener.delivery.formatting import Formatter
 from listener.delivery.preparing import Prepared, Preparer
+from listener.delivery.syncing import QUIET, Unsynced
 from listener.event import Received
 from listener.journal import Cursor, Journal, Order
 from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Sink, SinkConfig, TryAgain
 
-BATCH = 512  # events a delivery, so a sync
+BATCH = 512  # events a delivery
+SYNC_PAUSE = 5.0  # seconds until lines are written again whose sync failed
 NICENESS = 5  # receiving goes first: a tenth more events a second on a processor that has no time to spare
-IDLE = 0.25  # seconds between looks when nothing comes
-LINGER = 0.01  # seconds for more to come, where much does: fewer syncs, and acks that wait less for the disk
-FLOW = 0.02  # seconds after a delivery for which the next event counts as one of many
-LOOK_FOR_ORDERS = 1.0  # seconds
-JOURNAL_PAUSE = 1.0  # seconds between attempts to write what the journal did not take
+IDLE = 2.0  # seconds between calls of `idle`, where the sink does not say `idle_every`, when nothing comes
+NOTHING_TAKEN = 0.25  # seconds until the next attempt where a sink takes nothing and says that all is well
+LOOK_FOR_ORDERS = 1.0  # seconds, at most; the journal tells of most changes
 log = get_logger(__name__)
 
 
@@ -50,6 +51,7 @@ class Worker:
         self.state = SinkState(config.name, seq=cursor.seq)
         self._attempts = Attempts(self.state, config.retry, abandon)
         self._journal, self._cursor = journal, cursor
+        self._unsynced = Unsynced(cursor)
         self._preparer = Preparer(config, formatter, abandon)
         self._abandon, self._limit = abandon, limit
         self._on_end, self._on_delivered = on_end, on_delivered
@@ -57,8 +59,8 @@ class Worker:
         self._unkept = False  # the position must be on disk before the next delivery
         self._order: Order | None = None  # the one that is being carried out
         self._reached = cursor.seq  # delivered or passed over up to here, of what is new or of the order
-        self._next_look = 0.0  # for orders
-        self._delivered_at = 0.0  # time.monotonic()
+        self._next_look, self._changes = 0.0, -1  # for orders: when, and how many changes of the journal are known
+        self._idle_every: float = getattr(sink, "idle_every", IDLE)
         self.ended = self.died = False
         self._thread = threading.Thread(target=self._run, name=f"sink-{config.name}", daemon=True)
 
@@ -104,6 +106,8 @@ class Worker:
                 except JournalError as e:
                     self._attempts.failed(str(e))
                     self._abandon.wait(JOURNAL_PAUSE)
+            if self._unsynced:
+                self.keep()
             self._attempts.in_passing(self.sink.close)
         except BaseException:
             self.died = True
@@ -128,7 +132,10 @@ class Worker:
         if self._unkept:
             self._journal.flush()
             self._unkept = False
-        busy = time.monotonic() >= self._next_look and self._carry_out_next()
+        if self._unsynced.due():
+            self.keep()
+        changed = self._changes != self._journal.changes or time.monotonic() >= self._next_look
+        busy = changed and self._carry_out_next()
         last = self._journal.last_seq
         events = self._journal.read(self._cursor.seq, self._batch())
         if events:
@@ -140,13 +147,28 @@ class Worker:
 
     def _skip_to(self, seq: int) -> None:
         self._move(seq, self._cursor.position)
-        self._journal.advance(self.config.name, self._cursor)
+        if not self._unsynced:
+            self.keep()
 
     def _rest(self) -> None:
         if self._attempts.in_passing(self.sink.idle) is not None:
             self._close()
-        else:
-            self._journal.wait(self._cursor.seq, IDLE)
+        elif not self._journal.wait(self._cursor.seq, QUIET if self._unsynced else self._idle_every) and self._unsynced:
+            self.keep()
+
+    def keep(self) -> bool:
+        """Has the journal keep the cursor, once what it stands for is synced; says False, having gone back, if not."""
+        if failure := self._unsynced.sync():
+            self._attempts.failed(failure)
+            self.state.delivered -= self._unsynced.events
+            self._cursor, self._reached = self._unsynced.cursor, -1
+            self.state.seq = self._cursor.seq
+            self._unsynced.settled(self._cursor)
+            self._abandon.wait(SYNC_PAUSE)
+            return False
+        self._unsynced.settled(self._cursor)
+        self._journal.advance(self.config.name, self._cursor)
+        return True
 
     def _batch(self) -> int:
         return BATCH if self._limit is None else max(1, min(BATCH, self._limit - self.state.delivered))
@@ -164,28 +186,20 @@ class Worker:
         return outcome
 
     def _ahead(self) -> Iterator[Line]:
-        """The lines that come next."""
-        seq, last = self._place(), self._order.last_seq if self._order else self._journal.last_seq
-        while seq < last:
-            events, seq = self._next(seq, SLICE)
-            yield from self._preparer.ahead(events)
+        return self._preparer.upcoming(self._journal, self._order, self._place())
 
     def _place(self) -> int:
         return self._order.done_seq if self._order else self._cursor.seq
 
-    def _next(self, after: int, limit: int) -> tuple[list[Received], int]:
-        """(what comes after that seq, the seq up to which this is all)."""
-        if self._order:
-            return self._journal.ordered(self._order, after, limit)
-        events = self._journal.read(after, limit)
-        return events, events[-1].seq if events else self._journal.last_seq
-
     def _carry_out_next(self) -> bool:
         """A step of the next order; whether there was one."""
+        changes = self._journal.changes
         order = self._journal.next_order(self.config.name)
         if order is None:
-            self._next_look = time.monotonic() + LOOK_FOR_ORDERS
+            self._next_look, self._changes = time.monotonic() + LOOK_FOR_ORDERS, changes
             return False
+        if self._unsynced and not self.keep():
+            return True
         events, upto = self._journal.ordered(order, order.done_seq, BATCH)
         self._order = order
         try:
@@ -203,23 +217,12 @@ class Worker:
         """What is for this sink of them; then, where all of that is delivered, the one on which a step failed."""
         self._reached = events[0].seq - 1
         prepared = self._preparer.prepare(events)
-        if self._order is None and prepared.lines and time.monotonic() - self._delivered_at < FLOW:
-            self._gather(prepared, time.monotonic() + LINGER)
         if lines := prepared.lines:
             outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), lines)
             self._settle(lines, outcome, attempts)
         if not lines or self._reached == lines[-1].event.seq:
             self._pass_over(prepared)
         self.state.filtered += sum(seq <= self._reached for seq in prepared.passed)
-
-    def _gather(self, prepared: Prepared, until: float) -> None:
-        """Prepares what comes until then, so that it shares a sync; what fails ends it."""
-        while (room := self._batch() // 2 - len(prepared.lines)) > 0 and (left := until - time.monotonic()) > 0:
-            seq = prepared.upto
-            events = self._journal.read(seq, room) if self._journal.wait(seq, left) else []
-            if prepared.failed or not events:
-                break
-            prepared.add(self._preparer.prepare(events))
 
     def _pass_over(self, prepared: Prepared) -> None:
         """Moves on to where all is prepared, and then past what failed."""
@@ -236,7 +239,7 @@ class Worker:
             case Delivered(count):
                 self._done(lines[:count], outcome)
                 if count == 0 and not outcome.keep_now:
-                    self._abandon.wait(IDLE)  # takes nothing and says that all is well
+                    self._abandon.wait(NOTHING_TAKEN)
             case Rejected(index, reason, position):
                 self._done(lines[:index], Delivered(index, position))
                 self._bury(lines[index].event, reason, attempts)
@@ -250,22 +253,23 @@ class Worker:
                 self._advance([], Delivered(0, position))
 
     def _done(self, lines: Sequence[Line], outcome: Delivered) -> None:
+        self.state.delivered += len(lines)
         self._advance(lines, outcome)
         if lines:
-            self.state.delivered += len(lines)
-            self.state.last_delivery_at, self._delivered_at = time.time(), time.monotonic()
+            self.state.last_delivery_at = time.time()
             if self._on_delivered:
                 self._on_delivered(lines)
 
     def _advance(self, lines: Sequence[Line], outcome: Delivered) -> None:
         seq = lines[-1].event.seq if lines else self._place()
         self._move(seq, outcome.position)
+        self._unsynced.add(len(lines), outcome.sync)
         if self._order:
             delivered = [line.event.seq for line in lines]
-            self._insist(lambda order: self._journal.progress(order, seq, self._cursor, delivered))
-        else:
-            self._journal.advance(self.config.name, self._cursor)
-            self._unkept = outcome.keep_now
+            if self.keep():
+                self._insist(lambda order: self._journal.progress(order, seq, self._cursor, delivered))
+        elif outcome.keep_now or not self._unsynced:
+            self._unkept = self.keep() and outcome.keep_now
 
     def _move(self, seq: int, position: str) -> None:
         """In memory."""
@@ -274,20 +278,17 @@ class Worker:
 
     def _insist(self, write: Callable[[Order], None]) -> None:
         """Until the journal takes it: what was delivered to order must not be delivered so again."""
-        while self._order:
-            try:
-                write(self._order)
-                break
-            except JournalError as e:
-                self._attempts.failed(str(e))
-                if self._abandon.wait(JOURNAL_PAUSE):
-                    raise
+        if order := self._order:
+            self._attempts.until_kept(lambda: write(order))
 
     def _bury(self, event: Received, reason: str, attempts: int) -> None:
+        if self._unsynced and not self.keep():  # the dead letter is kept with the cursor
+            return
         reason = self._attempts.gave_up(event, reason, attempts)
         cursor = Cursor(self._cursor.seq if self._order else event.seq, self._cursor.position)
         self._journal.dead_letter(self.config.name, event.seq, reason, attempts, cursor)
         self._move(event.seq, cursor.position)
+        self._unsynced.settled(self._cursor)
         self.state.dead_letters += 1
         if self._order:
             self._insist(lambda order: self._journal.progress(order, event.seq, self._cursor))

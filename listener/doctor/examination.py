@@ -16,6 +16,7 @@ class Examination:
     """What one run of `doctor` examines. `helpdesks`: those of the options, instead of the configured one."""
 
     settings: Settings
+    meter: Meter
     helpdesks: list[Helpdesk] = field(default_factory=list)
     answer: Response | None = None  # of the platform's address, to a request for its front page
 
@@ -27,9 +28,7 @@ class Examination:
     @cached_property
     def api(self) -> Api:
         """Returns a client that does not wait, even if the platform asks for it. Raises ConfigError."""
-        meter = Meter()
-        meter.optional = False  # a person asks: counted, and never refused
-        return Api(self.settings.feishu, self.network, patience=0, meter=meter)
+        return Api(self.settings.feishu, self.network, patience=0, meter=self.meter)
 
     @property
     def domain(self) -> str:

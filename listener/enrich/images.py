@@ -9,6 +9,7 @@ import secrets
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from listener.base.errors import Unavailable
 from listener.base.files import make_directories, sync_directory
@@ -90,6 +91,23 @@ class Folder:
             elif entry.is_file(follow_symlinks=False):
                 used += entry.stat(follow_symlinks=False).st_size
         return used
+
+
+def opened(folder: Path, sha256: str, media_type: str) -> tuple[BinaryIO, str] | None:
+    """(file, media type by its content) of a kept image, None where it is not there or is another by now."""
+    ending = {kind: ending for _, ending, kind in TYPES} | {"image/webp": "webp"}
+    name = f"{sha256}.{ending.get(media_type, '')}"
+    try:
+        file = open(os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")  # noqa: SIM115 the caller's
+    except OSError:
+        return None
+    if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+        file.close()
+        return None
+    file.seek(0)
+    found = _type(file.read(16))[1]
+    file.seek(0)
+    return file, found
 
 
 def _type(content: bytes) -> tuple[str, str]:

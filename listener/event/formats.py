@@ -31,7 +31,9 @@ _encoder = msgspec.json.Encoder().encode
 
 
 def _encode(value: object) -> bytes:
-    return on_one_line(_encoder(value))
+    json = _encoder(value)
+    # Nearly no text has the first bytes of such a line end: looking for one byte takes a tenth of the time.
+    return on_one_line(json) if b"\xe2" in json or b"\xc2" in json else json
 
 
 class Discreet:

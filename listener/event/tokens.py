@@ -9,10 +9,11 @@ _TOKEN_LENGTHS: Final = frozenset(map(len, _TOKENS))
 def remove_tokens(*holders: Any) -> None:
     """Removes it from each of these objects, and from the header of an envelope inside them."""
     for holder in holders:
-        for name in token_names(holder):
-            del holder[name]
-        if type(holder) is dict and "header" in holder:  # an envelope in the envelope
-            remove_tokens(holder["header"])
+        if holder:
+            for name in token_names(holder):
+                del holder[name]
+            if type(holder) is dict and "header" in holder:  # an envelope in the envelope
+                remove_tokens(holder["header"])
 
 
 def token_names(holder: Any) -> list[str]:

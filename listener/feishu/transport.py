@@ -153,7 +153,10 @@ class BoundedRequests:
             session.mount("http://", call)
             session.mount("https://", call)
             with session.request(method, url, **(kwargs | settled)) as response:
-                return Response(response.status_code, _content(response, limit), response.headers)
+                content = _content(response, limit)
+                if call.ended:
+                    raise TimeoutError  # the end that was made looks like the answer's own: this may be a part of it
+                return Response(response.status_code, content, response.headers)
 
 
 class _Call(HTTPAdapter):

@@ -20,7 +20,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Backfill:
-    """A job. `state`: listing, fetching, done, failed. `fresh` of its `messages` were not in the journal before."""
+    """A job. `state`: listing, fetching, done, incomplete, failed. `fresh` of its `messages` are new to the journal."""
 
     id: int
     helpdesk_id: str
@@ -104,7 +104,7 @@ def counted(connection: sqlite3.Connection, one: int, calls: int, note: str) -> 
 
 
 def end(connection: sqlite3.Connection, one: int, state: str, note: str) -> None:
-    """A job is over, done or failed."""
+    """A job is over: done, incomplete or failed."""
     query = "UPDATE backfills SET state=?, note=?, ended_ms=? WHERE id=?"
     connection.execute(query, (state, note[:500], now_ms(), one))
     connection.execute("DELETE FROM backfill_tickets WHERE job=?", (one,))

@@ -33,6 +33,19 @@ class Progress:
     moved: int = 0
     held_since: float | None = None  # monotonic; since when somebody's read transaction keeps the WAL from being reused
     guard: threading.Lock = field(default_factory=threading.Lock)
+    grown: threading.Event = field(default_factory=threading.Event)  # since the last time that all was moved
+
+    def note(self) -> None:
+        """The transaction that began last has put frames in the WAL, for sure."""
+        self.wrote = self.begun
+        if not self.grown.is_set():
+            self.grown.set()
+
+    def wait(self, stop: threading.Event) -> None:
+        """Returns when something was written that no checkpoint has moved, or `stop` was set before `grown`."""
+        self.grown.clear()
+        if self.wrote <= self.moved and not stop.is_set():
+            self.grown.wait()
 
     def checkpoint(self, connection: sqlite3.Connection) -> bool:
         """Says whether there was one. From either thread: on what one has moved the other must not count."""
@@ -40,7 +53,7 @@ class Progress:
             due = self.wrote > self.moved
             if due:
                 whole = checkpoint(connection)
-                self.moved = self.begun
+                self.moved = self.begun if whole else self.moved  # what a reader holds back is tried again
                 self.held_since = None if whole else self.held_since or time.monotonic()
         return due
 
@@ -76,12 +89,14 @@ class Checkpointer:
 
     def stop(self, timeout: float) -> None:
         self._stop.set()
+        self._progress.grown.set()
         self._thread.join(timeout)
 
     def _run(self) -> None:
         with closing(self._connection) as connection:
             at = time.monotonic()
             while not self._stop.wait(LOOK):
+                self._progress.wait(self._stop)
                 size = wal_size(self._path)
                 if size > self._cap():
                     self._on_large()

@@ -98,6 +98,11 @@ class Journal:
         """Of the newest event that is on disk; 0: none ever was."""
         return self._tail.last_seq
 
+    @property
+    def changes(self) -> int:
+        """Counts what was changed beside the events, by this process or another: a redelivery may be asked for."""
+        return self._tail.changes
+
     def attach(self, sinks: Iterable[tuple[str, bool]]) -> dict[str, Cursor]:
         """Cursors of (name, from the earliest event on), made where there is none; these alone hold events back."""
         wanted = dict(sinks)

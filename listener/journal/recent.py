@@ -16,6 +16,7 @@ class Tail:
         self._bytes = 0
         self._grown = threading.Condition()
         self.last_seq = last_seq
+        self.changes = 0  # how often something beside the events has changed, such as the redeliveries asked for
 
     def extend(self, events: list[Received]) -> None:
         """Whoever waits is not told; `wake` does."""
@@ -29,6 +30,11 @@ class Tail:
         """Lets every waiter look around."""
         with self._grown:
             self._grown.notify_all()
+
+    def changed(self) -> None:
+        """Tells every waiter of a change beside the events."""
+        self.changes += 1
+        self.wake()
 
     def wait(self, after: int, timeout: float) -> bool:
         """Until there is an event after `after`, or `wake`, at most `timeout` seconds; says whether there is one."""

@@ -25,10 +25,8 @@ MAX_BATCH = 2048  # events a commit
 MAX_BATCH_BYTES = 8 * 2**20  # of payloads a commit; in a small journal a quarter of its size
 PAGE, PAGES_A_COMMIT = 4096, 8  # bytes; pages that a commit changes beside one or two for each row
 CURSOR_DELAY = 0.2  # seconds that a cursor waits for an event to ride with
-WAL_LOOK = 0.1  # seconds between looks at the WAL's size, which take as long as a small commit's inserts
-IDLE = (
-    0.9  # seconds between looks at retention and the files when nothing comes; a file that is gone is told within 1 s
-)
+LOOK = 0.1  # seconds between looks at the files and for other processes' changes; each takes as long as an insert
+IDLE = 0.9  # seconds between these, and looks at retention, when nothing comes: what is wrong is told within 1 s
 SET_CURSOR = (
     "INSERT INTO cursors VALUES (?,?,?,?) ON CONFLICT (sink) DO UPDATE"
     " SET seq=excluded.seq, position=excluded.position, updated_ms=excluded.updated_ms"
@@ -56,8 +54,8 @@ class Writer:
         self._cursors: Cursors = {}
         self._guard = threading.Lock()
         self._stopping = False
-        self._next_wal_look, self._wal_grown = 0.0, 0
-        self._data_version = 0
+        self._next_look, self._wal_grown, self._data_version = 0.0, 0, 0
+        self._lost = ""  # which of the files is not at its place any more, and what to do
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self.on_settled: Callable[[list[Pending]], None] = lambda batch: None
         self.on_broken: Callable[[BaseException], None] = lambda error: None
@@ -109,24 +107,34 @@ class Writer:
         """One commit of what has queued up, and some housekeeping. The thread does nothing but this."""
         events, tasks = self._take()
         self.answered = time.monotonic()
+        if looks := self.answered >= self._next_look or bool(self._lost):
+            self._next_look = self.answered + LOOK
+            self._lost = next((f"{place.path}: {GONE}" for place in self._places if not place.holds()), "")
         if events or tasks or self._cursors:
             self._commit(events, tasks)
-        elif lost := self._lost():
-            self._note_failure(lost, 0)
-        self._watch_wal()
+        elif self._lost:
+            self._note_failure(self._lost, 0)
+        if looks:
+            self._watch_others()
+        if looks or self._wal_grown >= self._wal_cap // 2:
+            self._watch_wal()
         self.progress.begun += 1
         self._keep_house()
 
-    def _keep_house(self) -> None:
-        """Lets go what may leave, also when another process has changed something, and cleans the log of it."""
+    def _watch_others(self) -> None:
+        """Has retention and the sinks' workers look where another process has changed something."""
         ((version,),) = self._connection.execute("PRAGMA data_version")
         if version != self._data_version:
             self._data_version = version
             self._retention.look_soon()
+            self._tail.changed()
+
+    def _keep_house(self) -> None:
+        """Lets go what may leave, and cleans the log of it."""
         if self.failing:
             return
         if self._retention.turn(self._connection, self._wanted):
-            self.progress.wrote = self.progress.begun
+            self.progress.note()
         if self._retention.wants_clean_log and not self._wanted():
             self._clean_log()
 
@@ -136,7 +144,7 @@ class Writer:
         try:
             with transaction(self._connection):  # a checkpoint must have something to move, see checkpoint.py
                 self._connection.execute("UPDATE totals SET value = ? WHERE name='ids_checked_ms'", (now_ms(),))
-            self.progress.wrote = self.progress.begun
+            self.progress.note()
             self._retention.log_cleaned(self._connection, self.progress.truncate(self._connection))
         except sqlite3.Error as e:
             log.warning("the write-ahead log can't be cleaned of what has left the journal", because=str(e))
@@ -144,10 +152,7 @@ class Writer:
 
     def _watch_wal(self) -> None:
         """Lends the checkpoints a hand where the WAL outgrows its cap."""
-        # Asking for the size takes as long as an insert.
-        if self.answered < self._next_wal_look and self._wal_grown < self._wal_cap // 2:
-            return
-        self._next_wal_look, self._wal_grown = self.answered + WAL_LOOK, 0
+        self._wal_grown = 0
         if self._wal_cap != (cap := self._retention.wal_cap()):
             self._wal_cap = cap
             # The log is written over, not truncated and grown again: a sync takes a third less time.
@@ -195,6 +200,8 @@ class Writer:
         self, events: list[Pending], tasks: list[Task], cursors: Cursors, *, sort_out: bool = False
     ) -> Commit:
         """Writes all of it, or nothing and raises. State in memory stays as it is until the COMMIT is through."""
+        if self._lost:
+            raise JournalError(self._lost)
         self.progress.begun += 1
         done = Commit()
         with transaction(self._connection):
@@ -210,8 +217,6 @@ class Writer:
             done.outcomes = [self._do(job, future) for job, future in tasks]
             if any(error is None for _, _, error in done.outcomes):
                 done.rows += self._connection.total_changes - before
-            if lost := self._lost():
-                raise JournalError(lost)
         return done
 
     def _do(self, job: Job, future: "Future[Any]") -> Outcome:
@@ -231,7 +236,7 @@ class Writer:
         """Moves what is in memory, and answers: the COMMIT is through."""
         self._retention.committed()
         if done.rows:
-            self.progress.wrote = self.progress.begun
+            self.progress.note()
             self._wal_grown += (done.rows + PAGES_A_COMMIT) * PAGE + sum(len(e.payload) for e in done.kept)
         done.settle()
         if self.failing:
@@ -244,6 +249,8 @@ class Writer:
         if done.kept:
             self._tail.wake()  # after the acks: a sink that wakes up holds the interpreter for a slice of events
         done.resolve()
+        if done.outcomes:
+            self._tail.changed()
 
     def _failed(self, error: Exception, events: list[Pending], tasks: list[Task], cursors: Cursors) -> None:
         """Nothing of the batch is on disk: the platform pushes again, cursors wait for the next commit."""
@@ -274,7 +281,3 @@ class Writer:
         if self.failing != reason:
             log.error("the journal can't be written: events are refused", because=reason, refused=refused)
         self.failing = reason
-
-    def _lost(self) -> str:
-        """Says which of the journal's files is not at its place any more, or returns ""."""
-        return next((f"{place.path}: {GONE}" for place in self._places if not place.holds()), "")

@@ -60,7 +60,7 @@ Route = Callable[[Request], Awaitable[Page]]
 
 
 class HttpServer:
-    """`routes` by (method, path); `address` is "host:port"."""
+    """`routes` by (method, path); `address` is "host:port", where somebody else listens."""
 
     def __init__(self, address: str, routes: Mapping[tuple[str, str], Route]) -> None:
         self.address = address
@@ -68,12 +68,10 @@ class HttpServer:
         self._paths = {path for _, path in routes}
         self._limit = RateLimit()
         self._answering: set[object] = set()  # connections with a whole request: they are not closed to make room
-        self._server: asyncio.Server | None = None
         self._runner: web.ServerRunner | None = None
 
-    async def start(self) -> None:
-        """A daemon whose port is taken still listens for events: it says so, loudly, and goes on."""
-        host, _, port = self.address.rpartition(":")
+    async def start(self) -> Callable[[], asyncio.BaseProtocol]:
+        """Returns what makes the protocol of each connection."""
         server = web.Server(
             self._serve,
             handler_cancellation=True,
@@ -83,23 +81,13 @@ class HttpServer:
             lingering_time=1.0,
             auto_decompress=False,
         )
-        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=STOP)
-        await runner.setup()
-        try:
-            make = capped(server, self._answering)
-            self._server = await asyncio.get_running_loop().create_server(make, host.strip("[]"), int(port))
-        except OSError as e:
-            what = "http.listen can't be used: no page, no health checks, no metrics"
-            log.error(what, address=self.address, because=str(e))  # noqa: TRY400 the reason says it all
-            await runner.cleanup()
-        else:
-            self._runner = runner
-            log.info("the page, health checks and metrics are served", page=f"http://{self.address}/")
+        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=STOP)
+        await self._runner.setup()
+        return capped(server, self._answering)
 
     async def close(self) -> None:
         """Ends what is under way within a second."""
-        if self._server is not None and self._runner is not None:
-            self._server.close()
+        if self._runner is not None:
             await self._runner.cleanup()
 
     def _complain(self, because: str, _status: int) -> None:

@@ -81,7 +81,7 @@ def _of_calls(snapshot: Snapshot) -> Iterator[Metric]:
     if snapshot.backfills:
         newest = snapshot.backfills[0]
         yield _gauge(
-            "backfill_running", "1: missed messages are being fetched.", newest.state not in ("done", "failed")
+            "backfill_running", "1: missed messages are being fetched.", newest.state in ("listing", "fetching")
         )
         yield _gauge("backfill_new_messages", "New messages that the newest backfill brought.", newest.new)
 

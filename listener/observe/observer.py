@@ -1,16 +1,14 @@
 """What looks at the daemon and lets others look: watchdog, status socket, HTTP. Nothing of it is needed to listen."""
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from listener.base.systemd import Notifier
 from listener.observe import health
 from listener.observe.control import Control
 from listener.observe.facts import Facts
 from listener.observe.pulse import Pulse
-
-if TYPE_CHECKING:
-    from listener.observe.serving import Served
+from listener.observe.serving import Served
 
 
 class Observer:
@@ -21,7 +19,8 @@ class Observer:
         self.notifier = Notifier()
         self.pulse = Pulse(facts, self.notifier)
         self._control = Control(facts.journal.path, self._document)
-        self._served = _served(facts)
+        address = facts.settings.http.listen
+        self._served = Served(facts, address) if address is not None else None
 
     async def __aenter__(self) -> Self:
         await self._control.start()
@@ -38,12 +37,3 @@ class Observer:
 
     async def _document(self) -> bytes:
         return health.encode(await self._facts.snapshot())
-
-
-def _served(facts: Facts) -> "Served | None":
-    """Returns what is served over HTTP; its libraries are loaded only where the settings ask for it."""
-    if facts.settings.http.listen is None:
-        return None
-    from listener.observe.serving import Served
-
-    return Served(facts, facts.settings.http.listen)

@@ -23,7 +23,7 @@ class Pulse:
 
     def __init__(self, facts: Facts, notifier: Notifier) -> None:
         self._facts, self._notifier = facts, notifier
-        self._every = min(EVERY, (notifier.watchdog or EVERY) / 2)
+        self._every = min(EVERY, (notifier.watchdog or 2 * EVERY) / 2)
         self._ready = False
         self._stalled = self._said = ""
 

@@ -1,42 +1,115 @@
-"""What is served over HTTP: whether the daemon is alive and ready, its metrics, and the page."""
+"""Listens for HTTP from the start, and loads what answers, 10 MB of libraries, when somebody first connects.
+
+Connections that come before it is loaded are held, unread. It is loaded in a thread: acks go on meanwhile.
+"""
 
 import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
-from listener.observe import health, metrics
+from listener.base.logs import get_logger
 from listener.observe.facts import Facts
-from listener.observe.http_server import HttpServer, Page, Request
-from listener.observe.page.routes import Pages
+
+if TYPE_CHECKING:
+    from listener.observe.site import Site
+
+HELD = 256  # connections; those beyond are reset, and a browser asks again
+log = get_logger(__name__)
 
 
 class Served:
     """`address` is "host:port"."""
 
     def __init__(self, facts: Facts, address: str) -> None:
-        self._facts, self._pages = facts, Pages(facts, address)
-        probes = {"/healthz": self._alive, "/readyz": self._readiness, "/metrics": self._scrape}
-        routes = {("GET", path): route for path, route in probes.items()} | self._pages.routes()
-        self._server = HttpServer(address, routes)
+        self._facts, self._address = facts, address
+        self._server: asyncio.Server | None = None
+        self._held: set[asyncio.Transport] = set()
+        self._loading: asyncio.Task[None] | None = None
+        self._site: Site | None = None
+        self._new_protocol: Callable[[], asyncio.BaseProtocol] | None = None
 
     async def start(self) -> None:
-        """Serves from now on; an address that is taken is logged."""
-        await self._server.start()
+        """A daemon whose port is taken still listens for events: it says so, loudly, and goes on."""
+        host, _, port = self._address.rpartition(":")
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(self._new, host.strip("[]"), int(port))
+        except OSError as e:
+            what = "http.listen can't be used: no page, no health checks, no metrics"
+            log.error(what, address=self._address, because=str(e))  # noqa: TRY400 the reason says it all
+        else:
+            log.info("the page, health checks and metrics are served", page=f"http://{self._address}/")
 
     async def close(self) -> None:
         """Ends what is under way within a second."""
-        self._pages.close()
-        await self._server.close()
+        if self._server is not None:
+            self._server.close()
+        if self._loading is not None:
+            self._loading.cancel()
+        self._drop_held()
+        if self._site is not None:
+            await self._site.close()
 
-    async def _alive(self, _: Request) -> Page:
-        """That it is answered at all says that the loop turns."""
-        return Page(b"alive\n")
+    def came(self, transport: asyncio.Transport) -> None:
+        """Hands a connection to whoever answers, or holds it until there is somebody."""
+        if self._new_protocol is not None:
+            _hand_over(transport, self._new_protocol)
+        elif len(self._held) >= HELD:
+            transport.abort()
+        else:
+            transport.pause_reading()
+            self._held.add(transport)
+            if self._loading is None or self._loading.done():
+                self._loading = asyncio.ensure_future(self._load())
 
-    async def _readiness(self, _: Request) -> Page:
-        snapshot = await self._facts.snapshot()
-        if snapshot.ready:
-            return Page(b"ready\n")
-        return Page("".join(f"{why}\n" for why in health.not_ready(snapshot)).encode(), 503)
+    def left(self, transport: asyncio.Transport) -> None:
+        """Forgets a connection that ended before anybody answered."""
+        self._held.discard(transport)
 
-    async def _scrape(self, _: Request) -> Page:
-        snapshot = await self._facts.snapshot()
-        text = await asyncio.to_thread(metrics.page, snapshot, self._facts.timings)
-        return Page(text, content_type=metrics.CONTENT_TYPE)
+    def _new(self) -> asyncio.BaseProtocol:
+        return self._new_protocol() if self._new_protocol is not None else _Held(self)
+
+    async def _load(self) -> None:
+        try:
+            self._site = await asyncio.to_thread(_site, self._facts, self._address)
+            self._new_protocol = await self._site.start()
+        except Exception:
+            log.exception("what answers HTTP requests can't be loaded; it is tried again with the next one")
+            self._drop_held()
+        else:
+            for transport in self._held:
+                _hand_over(transport, self._new_protocol)
+            self._held.clear()
+
+    def _drop_held(self) -> None:
+        for transport in self._held:
+            transport.abort()
+        self._held.clear()
+
+
+class _Held(asyncio.Protocol):
+    """The protocol of a connection until there is one that answers."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._served.came(self._transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._served.left(self._transport)
+
+
+def _hand_over(transport: asyncio.Transport, new_protocol: Callable[[], asyncio.BaseProtocol]) -> None:
+    protocol = new_protocol()
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    transport.resume_reading()
+
+
+def _site(facts: Facts, address: str) -> "Site":
+    """Loads the libraries; in a thread."""
+    from listener.observe.site import Site
+
+    return Site(facts, address)

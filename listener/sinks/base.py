@@ -1,7 +1,7 @@
 """What every sink is configured with, what it is asked to do, and what may come of it."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
@@ -80,14 +80,17 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True)
 class Delivered:
-    """The first `count` lines are where they belong, synced as far as the sink promises; `position` is after them.
+    """The first `count` lines are where they belong, and `position` is after them.
 
     `keep_now`: the sink can't find its way from an older position, so this one must be on disk before it goes on.
+    `sync`: a power loss may still take lines, of earlier deliveries too. No position may be kept before this is called;
+    it returns "", or why it failed: then everything since the position that was kept last is to be delivered again.
     """
 
     count: int
     position: str = ""
     keep_now: bool = False
+    sync: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class Sink(Protocol):
     def deliver(self, lines: Sequence[Line]) -> Outcome: ...
 
     def idle(self) -> Closed | None:
-        """Called now and then while there is nothing to deliver."""
+        """Called now and then while there is nothing to deliver; a sink may say `idle_every`, in seconds."""
         ...
 
     def reopen(self) -> None:

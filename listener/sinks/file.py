@@ -42,7 +42,10 @@ class Rotate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileConfig(SinkConfig, frozen=True, kw_only=True):
-    """`fsync` "batch" holds through a power loss, "never" through kill -9 only."""
+    """`fsync` "batch" holds through a power loss, "never" through kill -9 only.
+
+    A line can be read at once. Lines are synced together, within a second; the position that is kept follows the sync.
+    """
 
     type: Literal["file"] = "file"
     path: Annotated[Path, BaseDirectory.LOGS]
@@ -58,7 +61,7 @@ class FileSink:
         self._sync = os.fdatasync if config.fsync == "batch" else _no_sync
         self._fd = -1
         self._inode = 0
-        self._offset = 0
+        self._offset = self._synced = 0  # bytes; what was written, and what of it a power loss leaves
         self._crc = 0  # see Position
         self._written_at = 0.0  # Unix seconds
         self._reopen = False
@@ -86,14 +89,29 @@ class FileSink:
         data = b"\n".join([*(line.data for line in lines), b""])
         try:
             _write(self._fd, data)
-            self._sync(self._fd)
         except OSError as e:
             self._take_back()
             return TryAgain(f"{self._path}: {e.strerror}")
         self._offset += len(data)
         self._crc = zlib.crc32(data[-PRINT:]) if len(data) >= PRINT else fingerprint(self._fd, self._offset)
         self._written_at = time.time()
-        return Delivered(len(lines), self._position())
+        if self._synced == 0:  # what a power loss left in a file without a synced line could be anybody's
+            return TryAgain(why) if (why := self.sync()) else Delivered(len(lines), self._position())
+        return Delivered(len(lines), self._position(), sync=self.sync)
+
+    def sync(self) -> str:
+        """Makes what was written last through a power loss, or takes it back: "", or why.
+
+        A sync that failed can't be repeated: the kernel may have dropped the bytes (https://lwn.net/Articles/752063/).
+        """
+        try:
+            self._sync(self._fd)
+        except OSError as e:
+            self._offset = self._synced
+            self._take_back()
+            return f"{self._path}: {e.strerror}"
+        self._synced = self._offset
+        return ""
 
     def idle(self) -> Closed | None:
         if self._rotation:
@@ -117,7 +135,12 @@ class FileSink:
         )
 
     def _begin_anew(self) -> Delivered:
-        """A new file at `path`, or the old one as it is now; the place there must be kept before its first line."""
+        """A new file at `path`, or the old one as it is now; the place there must be kept before its first line.
+
+        What was written to the old file is synced first, and its last position kept.
+        """
+        if self._synced < self._offset:
+            return Delivered(0, self._position(), keep_now=True, sync=self.sync)
         if self._reopen and self._path != Path(os.path.realpath(self._config.path)):
             self._follow()
         if not self._changed() and self._rotation:
@@ -164,12 +187,16 @@ class FileSink:
         if end and os.pread(fd, 1, end - 1) != b"\n":
             _write(fd, b"\n")  # somebody else's last line stays theirs
             end += 1
-        self._offset, self._crc = end, fingerprint(fd, end)
+        self._sync(fd)  # whoever wrote it may have ended before its own sync
+        self._offset = self._synced = end
+        self._crc = fingerprint(fd, end)
 
     def _take_back(self) -> None:
-        """A write that failed half-way must not leave half a line; if not now, then before the next one."""
+        """Cuts off what is past the offset, half a line for instance; if not now, then before the next one."""
         try:
-            os.ftruncate(self._fd, self._offset)
+            if os.fstat(self._fd).st_size > self._offset:
+                os.ftruncate(self._fd, self._offset)
+            self._crc = fingerprint(self._fd, self._offset)
         except OSError:
             self._torn = self._reopen = True
 

@@ -14,7 +14,7 @@ from listener.settings.rules import Count, Text
 from listener.settings.secrets import SecretSource
 from listener.sinks.network import Batch, BatchLimits, ClientSink, NetworkConfig
 from listener.sinks.postgresql_dsn import read_dsn
-from listener.sinks.postgresql_rows import Rows, encoded
+from listener.sinks.postgresql_rows import Rows, columns_of
 from listener.sinks.postgresql_schema import FoundTable, Problem, Table
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 
@@ -76,7 +76,7 @@ class PostgresqlSink(ClientSink["PostgresqlClient"]):
             raise Unavailable(f"sink {self._config.name}: {self._told(problems)}", hint=f"as its owner:\n{sql};")
         if problems:
             return f"can be reached; the table {self._config.table} will be made or changed"
-        if failure := await self._working.insert(self._table.insert, encoded([])):
+        if failure := await self._working.insert(self._table.insert, columns_of([])):
             raise Unavailable(f"sink {self._config.name}: {failure.reason}", hint=_hint(failure))
         return f"the table {self._config.table} takes events; none was inserted"
 
@@ -133,7 +133,7 @@ class PostgresqlSink(ClientSink["PostgresqlClient"]):
                     sink=self._config.name,
                     event_id=one.event.event_id,
                 )
-        failure = await self._working.insert(self._table.insert, encoded(rows))
+        failure = await self._working.insert(self._table.insert, columns_of(rows))
         if failure is None:
             return Delivered()
         if failure.kind == "data":

@@ -54,9 +54,9 @@ class PostgresqlClient:
         self._config, self._dsn = config, dsn
         self._idle: list[Any] = []
 
-    async def insert(self, statement: str, rows: str) -> CallFailure | None:
+    async def insert(self, statement: str, columns: list[list[Any]]) -> CallFailure | None:
         """Inserts rows, all of them or none."""
-        result = await self._call(lambda connection: connection.execute(statement, rows))
+        result = await self._call(lambda connection: connection.execute(statement, *columns))
         return result if isinstance(result, CallFailure) else None
 
     async def look(self, table: Table) -> FoundTable | CallFailure:

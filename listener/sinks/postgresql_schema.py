@@ -78,12 +78,9 @@ class Table:
 
     @property
     def insert(self) -> str:
-        """Takes a JSON array of rows. ON CONFLICT names no column, since that would need the right to SELECT."""
-        types = ", ".join(f'"{column.name}" {column.type}' for column in COLUMNS)
-        return (
-            f"INSERT INTO {self.name} ({_NAMES}) SELECT {_NAMES} FROM json_to_recordset($1::json) AS event ({types})"  # noqa: S608
-            " ON CONFLICT DO NOTHING"
-        )
+        """Takes an array for each column. ON CONFLICT names no column, since that would need the right to SELECT."""
+        arrays = ", ".join(f"${n}::{column.type}[]" for n, column in enumerate(COLUMNS, 1))
+        return f"INSERT INTO {self.name} ({_NAMES}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608
 
     def problems(self, found: FoundTable) -> list[Problem]:
         """Without any, it takes events."""
@@ -102,12 +99,20 @@ class Table:
         drop = [f"DROP VIEW IF EXISTS {self.tickets}, {self.hourly}"] if retyped else []
         added = [c for c in COLUMNS if found.columns and c.name not in found.columns and c.path]
         fill = [self._fill(added)] if added and "record" in found.columns else []
-        return [*drop, *changes, *fill, *self.indexes, *self.views]
+        return [*drop, *changes, *fill, self._compression, *self.indexes, *self.views]
 
     @property
     def create(self) -> str:
         columns = ", ".join(f'"{c.name}" {c.type}{" PRIMARY KEY" if n == 0 else ""}' for n, c in enumerate(COLUMNS))
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
+
+    @property
+    def _compression(self) -> str:
+        """LZ4 costs the server a fifth less time a row than its default, which stays where it was built without LZ4."""
+        return (
+            f'DO $$ BEGIN ALTER TABLE {self.name} ALTER COLUMN "record" SET COMPRESSION lz4;'
+            " EXCEPTION WHEN feature_not_supported OR syntax_error THEN NULL; END $$"
+        )
 
     @property
     def indexes(self) -> list[str]:

@@ -22,6 +22,8 @@ class StdoutConfig(SinkConfig, frozen=True, kw_only=True):
 
 
 class StdoutSink:
+    idle_every = 0.25  # seconds: how soon a closed reader is noticed
+
     def __init__(self, config: StdoutConfig, stopping: Stopping) -> None:
         self._stopping = stopping
         self._poll = select.poll()

@@ -20,8 +20,9 @@ from listener.base.errors import CredentialsRefused, Pace, RestartNeeded, Sessio
 from listener.base.logs import RateLimit, get_logger
 from listener.settings.config import Settings
 from listener.sources.renewal import Renewal
+from listener.sources.rhythm import Rhythm
 
-SLEEP_CHECK = 1.0  # seconds between two looks at the clocks
+LOOK = 1.0  # seconds between two looks at the clocks and at the number of events
 SLEPT = 2.0  # seconds of suspension that are worth a ping
 log = get_logger(__name__)
 
@@ -105,11 +106,13 @@ class Supervisor:
         renew_every: float | None = None,
         suspended: Callable[[], float] = suspended_seconds,
         pause: Callable[[float], Awaitable[None]] | None = None,
+        rhythm: Rhythm | None = None,
     ) -> None:
         self.state = ConnectionState()
         self.session: SupervisedSession | None = None  # the one that is open
         self.renewal: Renewal[SupervisedSession] = Renewal(new_session, renew_every)
         self._suspended = suspended
+        self._rhythm = rhythm or Rhythm()
         self._pause = pause or self._wait_for
         self._woke = asyncio.Event()
         self._new_session = new_session
@@ -126,7 +129,7 @@ class Supervisor:
         self.renewal.every = settings.feishu.renew_every
 
     async def run(self) -> NoReturn:
-        watching = asyncio.ensure_future(self._watch_sleep())
+        watching = asyncio.ensure_future(self._watch())
         try:
             while True:
                 async for attempt in AsyncRetrying(
@@ -139,18 +142,25 @@ class Supervisor:
             watching.cancel()
             self._enter("stopped")
 
-    async def _watch_sleep(self) -> NoReturn:
-        """Notices that the machine was suspended, and then lets nothing wait: the old connection is probably gone."""
+    async def _watch(self) -> NoReturn:
+        """Notices what no connection tells by itself: that the machine slept, and that events have stopped coming."""
         before = self._suspended()
         while True:
-            await asyncio.sleep(SLEEP_CHECK)
-            now = self._suspended()
-            if now - before >= SLEPT:
-                log.info("this machine slept; the connection is probed", seconds=round(now - before))
-                self._woke.set()
-                if self.session is not None:
-                    self.session.probe()
-            before = now
+            await asyncio.sleep(LOOK)
+            slept = self._suspended() - before
+            before += slept
+            if slept >= SLEPT:
+                self._wake(slept)
+            if self._rhythm.look(self.session.delivered if self.session else None, time.monotonic()):
+                log.info("unusually long without an event; the connection is renewed")
+                self.renewal.hasten()
+
+    def _wake(self, slept: float) -> None:
+        """Lets nothing wait after the machine was suspended: the old connection is probably gone."""
+        log.info("this machine slept; the connection is probed", seconds=round(slept))
+        self._woke.set()
+        if self.session is not None:
+            self.session.probe()
 
     async def _one_session(self) -> None:
         """Returns once a connection that had proved itself is lost; raises what kept one from coming so far."""

@@ -47,6 +47,7 @@ class Renewal(Generic[S]):
     def __init__(self, new_session: Callable[[], S], every: float | None = None) -> None:
         self._new_session, self._every = new_session, every
         self._changed = asyncio.Event()
+        self._is_due = False  # asked for, ahead of its time
         self._two_until = 0.0  # monotonic; infinite while there are two connections
         self._limit = RateLimit(1, 60.0)
 
@@ -59,6 +60,12 @@ class Renewal(Generic[S]):
     def every(self, seconds: float | None) -> None:
         if seconds != self._every:
             self._every = seconds
+            self._changed.set()
+
+    def hasten(self) -> None:
+        """Renews the connection now, unless it is never to be renewed."""
+        if self._every is not None:
+            self._is_due = True
             self._changed.set()
 
     @property
@@ -93,7 +100,8 @@ class Renewal(Generic[S]):
                 done = await _first_of(listening, changed, within=pause)
             finally:
                 changed.cancel()
-            if changed not in done:
+            if self._is_due or changed not in done:
+                self._is_due = False
                 return
 
     async def _successor(self, listening: "asyncio.Future[NoReturn]") -> "tuple[S, asyncio.Future[NoReturn]]":

@@ -79,14 +79,42 @@ def test_more_rows_than_a_query_gives_are_fetched_in_halves(
 
 
 @pytest.mark.slow
-@pytest.mark.long
-def test_a_page_that_repeats_ends_it(stand_in: PlatformThread, commands: Commands) -> None:
+def test_more_than_the_platforms_10000_rows_are_listed(stand_in: PlatformThread, commands: Commands) -> None:
+    talk(stand_in, tickets=12_000, messages=12_000, hours=3)
+    result = commands.run("backfill", "--since", "2d", "--dry-run", domain=stand_in.url)
+    assert (0, True) == (result.rc, result.out.startswith("12000 tickets changed")), result.all
+    assert "there may be more" not in result.err
+
+
+@pytest.mark.slow
+def test_a_second_with_more_than_10000_is_told(stand_in: PlatformThread, commands: Commands) -> None:
+    talk(stand_in, tickets=10_100, messages=10_100, hours=0)
+    result = commands.run("backfill", "--since", "1h", "--dry-run", domain=stand_in.url)
+    assert (0, True) == (result.rc, result.out.startswith("10000 tickets changed")), result.all
+    assert "there may be more: the platform lists 10000 tickets of a second at most" in result.err
+
+
+@pytest.mark.slow
+def test_a_list_that_repeats_its_first_page_ends_it_and_is_told(stand_in: PlatformThread, commands: Commands) -> None:
     stand_in.platform.api.repeats_pages = True
-    talk(stand_in, tickets=450, messages=450)
+    talk(stand_in, tickets=250, messages=250)
     result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
-    assert result.out.startswith("200 new messages of 200 in 200 tickets"), result.all
+    assert (69, True) == (result.rc, result.out.startswith("200 new messages of 200 in 200 tickets")), result.all
+    assert "listed 200 of 250 tickets, and then the same ones again" in result.out
+    assert "messages may be missing" in result.err
     lists = [call for call in stand_in.platform.api_calls if call.path == TICKETS_PATH]
     assert len(lists) <= 14
+
+
+def test_messages_that_repeat_their_first_page_are_told(stand_in: PlatformThread, commands: Commands) -> None:
+    stand_in.platform.api.repeats_pages = True
+    talk(stand_in, tickets=1, messages=201)
+    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert (69, True) == (result.rc, result.out.startswith("200 new messages of 200 in 1 tickets")), result.all
+    assert "of ticket 7000000 200 of 201 messages were listed" in result.out
+    stand_in.platform.api.repeats_pages = False
+    again = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert (0, True) == (again.rc, again.out.startswith("1 new messages of 201 in 1 tickets")), again.all
 
 
 def test_a_ticket_that_was_deleted_meanwhile_is_told(stand_in: PlatformThread, commands: Commands) -> None:

@@ -22,6 +22,8 @@ LOOK = 0.001  # seconds between looks at files and processes
 ACK_TIMEOUT = 30.0  # seconds; the platform's 3 are too few for the sample with 1,024 unacked
 SINK = '[[sinks]]\nname = "{0}"\ntype = "file"\npath = "{0}.jsonl"\n'
 SAMPLE = Path(__file__).with_name("sample.py")
+NODE_CLIENT = Path(__file__).with_name("node_client.cjs")
+node_sdk: Path | None = None  # the folder in which the Node SDK was installed; None: it is left out
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def last_seq(path: Path) -> int:
 
 @asynccontextmanager
 async def running(
-    name: str, command: Sequence[str], home: Path, files: Sequence[Path] = (), seq: int = 0
+    name: str, command: Sequence[str], home: Path, files: Sequence[Path] = (), seq: int = 0, **env: str
 ) -> AsyncIterator[Client]:
     """Started and connected; `{url}` in the command is the stand-in's."""
     for directory in ("state", "logs"):
@@ -93,7 +95,7 @@ async def running(
     async with Platform(ack_timeout=ACK_TIMEOUT) as platform:
         arguments = [part.replace("{url}", platform.url) for part in command]
         started = time.monotonic()
-        with Process(arguments, home, environment(home, platform.url, PYTHONWARNINGS="ignore")) as process:
+        with Process(arguments, home, environment(home, platform.url, PYTHONWARNINGS="ignore", **env)) as process:
             await _connected(platform, process, name)
             yield Client(name, platform, process, time.monotonic() - started, files, seq)
 
@@ -130,6 +132,12 @@ def sample(home: Path) -> Running:
 def quiet(home: Path) -> Running:
     """The same sample with a log of errors only, which its document has not."""
     return running("quiet", [sys.executable, str(SAMPLE), "{url}", "ERROR"], home)
+
+
+def node(home: Path) -> Running:
+    """The official SDK for Node; its output goes to a file."""
+    assert node_sdk
+    return running("node", ["node", str(NODE_CLIENT), "{url}"], home, NODE_PATH=str(node_sdk / "node_modules"))
 
 
 def null(home: Path) -> Running:

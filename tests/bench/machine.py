@@ -53,6 +53,13 @@ class Process:
         return (int(fields[11]) + int(fields[12])) / TICK
 
     @property
+    def wake_ups(self) -> int:
+        """How often one of its threads gave up the processor to wait."""
+        threads = Path(f"/proc/{self._process.pid}/task").glob("*/status")
+        lines = [line for thread in threads for line in thread.read_text().splitlines()]
+        return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
+    @property
     def peak(self) -> float:
         """MiB: the most that was ever resident."""
         return self._status("VmHWM")

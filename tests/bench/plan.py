@@ -22,6 +22,7 @@ class Plan:
     delays: dict[int, int] = field(default_factory=lambda: {1: 1000, 64: 6000})  # events by window
     burst: int = 20_000  # events at once
     warm_up: int = 1000
+    idle: float = 60.0  # seconds
     syncs: int = 200
 
 
@@ -34,6 +35,7 @@ FULL = Plan(
         "quiet": (300, 1000, 2000),
         "listener": (600, 10_000, 12_000),
         "null": (2000, 15_000, 30_000),
+        "node": (600, 5000, 6000),
     },
 )
 QUICK = Plan(
@@ -45,22 +47,31 @@ QUICK = Plan(
         "quiet": (200, 500, 1200),
         "listener": (300, 6000, 8000),
         "null": (1000, 15_000, 30_000),
+        "node": (300, 3000, 4000),
     },
     journals=(0, 100_000),
     sinks=(1, 10),
     flood=5000,
     delays={1: 300, 64: 3000},
+    idle=10.0,
 )
 TINY = Plan(
     rounds=1,
     repeats=1,
     starts=1,
-    counts={"sample": (20, 100, 100), "quiet": (20, 100, 100), "listener": (50, 200, 1100), "null": (100, 1000, 2000)},
+    counts={
+        "sample": (20, 100, 100),
+        "quiet": (20, 100, 100),
+        "listener": (50, 200, 1100),
+        "null": (100, 1000, 2000),
+        "node": (20, 100, 100),
+    },
     journals=(0, 2000),
     sinks=(1, 2),
     flood=1100,
     delays={1: 20, 64: 100},
     burst=500,
+    idle=1.0,
     warm_up=100,
     syncs=10,
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 Figures = dict[str, Any]
 SYNC_COST = "5 ms"
+_RATIOS = ("ratio", "ratio_to_node", "ratio_to_null")
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,11 @@ def limits(figures: Figures) -> list[Limit]:
 
 
 def _throughput(figures: Figures) -> Iterator[Limit]:
-    for window in ("64", "1024"):
-        ratio = figures["rates"]["unacked"][window]["ratio"]
-        yield Limit(f"throughput to the sample's, {window} unacked", ratio, 12)
+    for window, *bounds in (("64", 18, 2.2, 0.6), ("1024", 20, 3, 0.75)):
+        part = figures["rates"]["unacked"][window]
+        for name, key, bound in zip(("sample", "node", "null client"), _RATIOS, bounds, strict=True):
+            if key in part:
+                yield Limit(f"throughput to the {name}'s, {window} unacked", part[key], bound)
     for window, part in figures["rates"]["unacked"].items():
         spare = part["null"]["rate"] / part["listener"]["rate"]
         yield Limit(f"null client to the listener, {window} unacked (else the stand-in limits)", spare, 2)
@@ -45,6 +48,9 @@ def _latency(figures: Figures) -> Iterator[Limit]:
     part, sync = figures["rates"]["unacked"]["1"], figures["rates"]["sync"]["p50_us"] / 1e3
     ours, theirs = (part[name]["ack"]["p50_ms"] for name in ("listener", "sample"))
     yield Limit("ack p50 less the bare sync to the sample's, 1 unacked", (ours - sync) / theirs, 1, at_least=False)
+    yield Limit("ack p50 with the sync to the sample's, 1 unacked", ours / theirs, 0.5, at_least=False)
+    line = figures["end_to_end"]["1"]["p50_ms"]
+    yield Limit("push to line, p50, to the ack's, 1 unacked", line / ours, 1.5, at_least=False)
 
 
 def _starts(figures: Figures) -> Iterator[Limit]:
@@ -56,11 +62,16 @@ def _starts(figures: Figures) -> Iterator[Limit]:
 
 
 def _memory(figures: Figures) -> Iterator[Limit]:
-    yield Limit("memory, idle", figures["starts"]["listener"]["idle_mib"], 60, at_least=False, unit="MiB")
-    yield Limit("memory, peak of the runs", figures["rates"]["peak_mib"]["listener"], 60, at_least=False, unit="MiB")
+    yield Limit("memory, idle", figures["starts"]["listener"]["idle_mib"], 46, at_least=False, unit="MiB")
+    yield Limit("memory, peak of the runs", figures["rates"]["peak_mib"]["listener"], 58, at_least=False, unit="MiB")
     events = figures["burst"]["events"]
     peak = figures["burst"]["peak_mib"]
     yield Limit(f"memory, peak of {events:,} events at once", peak, 150, at_least=False, unit="MiB")
+
+
+def _idle(figures: Figures) -> Iterator[Limit]:
+    yield Limit("idle: CPU", figures["idle"]["cpu_percent"], 0.3, at_least=False, unit="%")
+    yield Limit("idle: waits of threads a second", figures["idle"]["wake_ups"], 2, at_least=False)
 
 
 def _scale(figures: Figures) -> Iterator[Limit]:
@@ -72,7 +83,14 @@ def _scale(figures: Figures) -> Iterator[Limit]:
     yield Limit(f"with a sync of {SYNC_COST}, 1024 unacked", figures["slow_sync"]["1024"], 10_000, unit="/s")
 
 
-_LIMITS: tuple[Callable[[Figures], Iterator[Limit]], ...] = (_throughput, _latency, _starts, _memory, _scale)
+_LIMITS: tuple[Callable[[Figures], Iterator[Limit]], ...] = (
+    _throughput,
+    _latency,
+    _starts,
+    _memory,
+    _idle,
+    _scale,
+)
 
 
 def table(figures: Figures) -> str:
@@ -94,8 +112,10 @@ def _all_limits(figures: Figures) -> Iterator[str]:
 
 def _clients(figures: Figures) -> Iterator[str]:
     yield f"\n{'unacked':>8} {'client':10}{'events/s':>10}{'acked/s':>10}{'ack p50':>12}{'p99':>12}{'CPU/event':>12}"
+    if "node" not in figures["rates"]["unacked"]["1"]:
+        yield f"{'':8} Node's official client was left out: --node DIR; Go's, as there is no toolchain"
     for window, part in figures["rates"]["unacked"].items():
-        for name in ("listener", "sample", "quiet", "null"):
+        for name in (name for name in ("listener", "sample", "quiet", "node", "null") if name in part):
             one = part[name]
             ack = f"{one['ack']['p50_ms']:>9.2f} ms{one['ack']['p99_ms']:>9.2f} ms"
             yield f"{window:>8} {name:10}{one['rate']:>10.0f}{one['acked_rate']:>10.0f}{ack}{one['cpu_us']:>9.0f} µs"

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ async def rates(home: Path, plan: Plan) -> Part:
     async with AsyncExitStack() as stack:
         everyone = [
             await stack.enter_async_context(start(home / start.__name__))
-            for start in (clients.sample, clients.listener, clients.quiet, clients.null)
+            for start in (clients.sample, clients.listener, clients.quiet, clients.null, *peers())
         ]
         for client in everyone:
             await client.flood(plan.counts[client.name][0], 64)
@@ -56,10 +56,30 @@ async def rates(home: Path, plan: Plan) -> Part:
         peaks = {client.name: client.process.peak for client in everyone}
     measured: dict[str, Part] = {str(w): {c.name: _summary(floods[c.name, w]) for c in everyone} for w in WINDOWS}
     for part in measured.values():
-        for name, other in (("ratio", "sample"), ("ratio_to_quiet", "quiet")):
-            part[name] = _ratio(part["listener"]["rates"], part[other]["rates"])
+        part["ratio"] = _ratio(part["listener"]["rates"], part["sample"]["rates"])
+        for other in ("quiet", "node", "null"):
+            if other in part:
+                part[f"ratio_to_{other}"] = _ratio(part["listener"]["rates"], part[other]["rates"])
     sync = {"p50_us": percentile(syncs, 50) * 1e6, "p99_us": percentile(syncs, 99) * 1e6}
     return {"unacked": measured, "sync": sync, "peak_mib": peaks}
+
+
+def peers() -> list[Callable[[Path], clients.Running]]:
+    """Official clients in other languages, as far as they are here; Go's is not, for want of a toolchain."""
+    return [clients.node] if clients.node_sdk else []
+
+
+async def idle(home: Path, plan: Plan) -> Part:
+    """What a connected listener costs to which nothing comes."""
+    async with clients.listener(home / "idle") as client:
+        await asyncio.sleep(IDLE)
+        cpu, wake_ups = client.process.cpu, client.process.wake_ups
+        await asyncio.sleep(plan.idle)
+        return {
+            "seconds": plan.idle,
+            "cpu_percent": (client.process.cpu - cpu) / plan.idle * 100,
+            "wake_ups": (client.process.wake_ups - wake_ups) / plan.idle,
+        }
 
 
 async def burst(home: Path, plan: Plan) -> Part:

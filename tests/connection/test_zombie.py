@@ -1,13 +1,18 @@
 """A connection that answers pings and brings no events, as several projects report it: nobody is deaf for ever."""
 
+import time
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from listener.simulator import PlatformThread, named
+from listener.sources.rhythm import PAUSES, SHORTEST
 from tests.daemon import Daemon
 from tests.samples import encode, example
 
+OFTEN = 0.25  # seconds between the events of a busy helpdesk
+SLOW = '[feishu]\nrenew_every = "7d"\n[[sinks]]\nname = "out"\ntype = "stdout"\n'
 CONFIG = '[feishu]\nrenew_every = "10s"\n[[sinks]]\nname = "out"\ntype = "stdout"\n'
 
 
@@ -24,3 +29,26 @@ def test_a_zombie_is_replaced_within_two_periods(tmp_path: Path) -> None:
             assert daemon.said("connection renewed")
             assert not daemon.said("connection lost")
             assert 0 == daemon.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_a_busy_connection_that_turns_into_one_is_replaced_long_before_its_period_is_over(tmp_path: Path) -> None:
+    numbers = count()
+
+    def push(stand_in: PlatformThread) -> None:
+        stand_in.call(stand_in.platform.push, encode(example(f"e{next(numbers)}")))
+
+    with PlatformThread() as stand_in, Daemon(tmp_path, domain=stand_in.url, config=SLOW) as daemon:
+        daemon.ready()
+        until = time.monotonic() + PAUSES + 10
+        while time.monotonic() < until:
+            push(stand_in)
+            time.sleep(OFTEN)
+        stand_in.call(stand_in.platform.zombify)
+        push(stand_in)
+        daemon.until(lambda: daemon.said("connection renewed"), "another connection", within=SHORTEST + 60)
+        last = f"e{next(numbers) - 1}"
+        daemon.until(lambda: daemon.records[-1]["event_id"] == last, "what the old one did not bring", within=30)
+        assert daemon.said("unusually long without an event")

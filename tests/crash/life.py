@@ -7,6 +7,7 @@ inodes are part of the cursor).
 import os
 import shutil
 import sqlite3
+import stat
 import tempfile
 import threading
 from collections import Counter
@@ -43,6 +44,7 @@ class Bomb:
         self.left: int | None = None
         self.refuses = False  # whether every COMMIT fails, as on a disk with errors
         self.synced: dict[int, int] = {}  # inode → bytes that a power loss leaves
+        self.renamed: list[tuple[Any, Any]] = []  # (from, to) that no sync of the directory has followed
 
     def tick(self) -> None:
         if self.left is not None:
@@ -72,6 +74,10 @@ class Bomb:
             if name in ("fdatasync", "fsync"):
                 state = os.fstat(arguments[0])
                 self.synced[state.st_ino] = state.st_size
+                if stat.S_ISDIR(state.st_mode):
+                    self.renamed.clear()
+            elif name == "rename":
+                self.renamed.append(arguments)
             return answer
 
         return call
@@ -119,6 +125,7 @@ class Life:
 
     def order_replay(self) -> Counter[str]:
         """Of everything that the sink has; how often which event will come once more."""
+        self.worker.keep()
         self.journal.flush()
         with reading(self.journal.path) as connection:
             order, count = redelivery.replay(connection, "archive", 0, redelivery.ALWAYS)
@@ -138,6 +145,7 @@ class Life:
 
     def end(self) -> None:
         """As a stop does it."""
+        self.worker.keep()
         self.worker.sink.close()
         self.journal.writer.turn()
         self._close()
@@ -181,7 +189,11 @@ class Life:
         self.journal._release()
 
     def _lose_power(self, part: float) -> None:
-        """Of what was not synced, the beginning is on disk, and zeros where the rest would be."""
+        """Of what was not synced the beginning is on disk, and zeros for the rest; new names may be the old ones."""
+        for old, new in reversed(self.bomb.renamed):
+            if part == 0 and Path(new).exists():
+                os.replace(new, old)
+        self.bomb.renamed.clear()
         for file in (self.home / "logs").iterdir():
             state = file.stat()
             synced = min(self.bomb.synced.get(state.st_ino, 0), state.st_size)
@@ -201,6 +213,7 @@ def patched(bomb: Bomb) -> pytest.MonkeyPatch:
         "journal.writer.IDLE",
         "journal.writer.CURSOR_DELAY",
         "delivery.worker.IDLE",
+        "delivery.worker.QUIET",
         "delivery.worker.LOOK_FOR_ORDERS",
     ):
         patch.setattr(f"listener.{name}", 0.0)

@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self
 
 from listener.settings.secrets import Secret
 from listener.sinks.network import NetworkConfig
+from tests.engines import mock_kafka
 from tests.engines.configs import config_of, held
 from tests.engines.redis_server import RedisServer
 from tests.engines.server import Database, Nats, Postgres, Server
@@ -131,10 +132,42 @@ class RedisEnd:
         return len(self.found())
 
 
+class KafkaEnd:
+    """librdkafka's mock cluster: no broker that anybody runs, and nothing on a disk."""
+
+    def __init__(self) -> None:
+        self.server = mock_kafka.KafkaServer()
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.__exit__()
+
+    @property
+    def config(self) -> str:
+        return (
+            COMMON.format(kind="kafka")
+            + f'brokers = ["{self.server.broker}"]\ntopic = "helpdesk"\nallow_plaintext = true\n'
+        )
+
+    def sink(self, **settings: Any) -> NetworkConfig:
+        given: dict[str, Any] = {"brokers": (self.server.broker,), "topic": "helpdesk", "max_events": 256}
+        return config_of("kafka", **(given | settings))
+
+    def found(self) -> list[str]:
+        return [mock_kafka.id_of(one) for one in mock_kafka.read(self.server.broker, "helpdesk")]
+
+    def count(self) -> int:
+        return mock_kafka.count(self.server.broker, "helpdesk")
+
+
 ENDS: dict[str, Callable[[], End]] = {
     "postgresql": PostgresEnd,
     "nats": NatsEnd,
     "redis": RedisEnd,
+    "kafka": KafkaEnd,
     "redis-always": lambda: RedisEnd("always"),
     "nats-always": lambda: NatsEnd(sync_interval="always"),
 }

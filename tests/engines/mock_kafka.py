@@ -1,10 +1,21 @@
-"""librdkafka's mock cluster: brokers in this process, on real sockets of loopback. It keeps messages in memory."""
+"""librdkafka's mock cluster on real sockets of loopback, here or in a process of its own. Messages are in memory only.
+
+    python -m tests.engines.mock_kafka
+
+prints where the broker is, and serves until it is killed.
+"""
 
 import logging
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+
+from tests.engines.server import Server
 
 _quiet = logging.Logger("mock")
 _quiet.addHandler(logging.NullHandler())
@@ -21,7 +32,6 @@ class MockKafka:
         self._cluster = Producer(options)
         found = self._cluster.list_topics(self.topic, 20)  # which makes it
         self.brokers = tuple(f"{one.host}:{one.port}" for one in found.brokers.values())
-        self._partitions = [TopicPartition(self.topic, n, 0) for n in found.topics[self.topic].partitions]
         return self
 
     def __exit__(
@@ -31,15 +41,70 @@ class MockKafka:
 
     def messages(self) -> list[Any]:
         """All messages, those of a partition in their order."""
-        consumer = Consumer({"bootstrap.servers": self.brokers[0], "group.id": "test", "logger": _quiet})
-        consumer.assign(self._partitions)
-        ends = sum(consumer.get_watermark_offsets(one, 10)[1] for one in self._partitions)
-        found: list[Any] = []
-        while len(found) < ends:
-            if (message := consumer.poll(10)) and not message.error():
-                found.append(message)
-        consumer.close()
-        return found
+        return read(self.brokers[0], self.topic)
 
     def ids(self) -> list[str]:
-        return [dict(one.headers())["event_id"].decode() for one in self.messages()]
+        return [id_of(one) for one in self.messages()]
+
+
+def read(broker: str, topic: str) -> list[Any]:
+    """The messages of a topic, those of a partition in their order; the mock keeps the newest 5 MB of each."""
+    with _consumer(broker, topic) as (consumer, partitions):
+        bounds = [consumer.get_watermark_offsets(one, 10) for one in partitions]
+        left = sum(high - low for low, high in bounds)
+        found: list[Any] = []
+        while len(found) < left:
+            if (message := consumer.poll(10)) and not message.error():
+                found.append(message)
+        return found
+
+
+def count(broker: str, topic: str) -> int:
+    """How many messages have come to a topic."""
+    with _consumer(broker, topic) as (consumer, partitions):
+        return sum(consumer.get_watermark_offsets(one, 10)[1] for one in partitions)
+
+
+@contextmanager
+def _consumer(broker: str, topic: str) -> Iterator[tuple[Consumer, list[TopicPartition]]]:
+    options = {"bootstrap.servers": broker, "group.id": "test", "auto.offset.reset": "earliest", "logger": _quiet}
+    consumer = Consumer(options)
+    try:
+        known = consumer.list_topics(topic, 20).topics[topic].partitions
+        partitions = [TopicPartition(topic, n, OFFSET_BEGINNING) for n in known]
+        consumer.assign(partitions)
+        yield consumer, partitions
+    finally:
+        consumer.close()
+
+
+def id_of(message: Any) -> str:
+    return str(dict(message.headers())["event_id"].decode())
+
+
+class KafkaServer(Server):
+    """A mock cluster in a process of its own, which can be pinned to a core; what it holds dies with it."""
+
+    name = "kafka"
+
+    def command(self) -> Sequence[str]:
+        return (sys.executable, "-m", "tests.engines.mock_kafka")
+
+    def answers(self) -> bool:
+        return self.broker != ""
+
+    @property
+    def broker(self) -> str:
+        said = (self.home / "log").read_text().splitlines()
+        return said[-1] if said and said[-1].startswith("127.") else ""
+
+
+def main() -> None:
+    with MockKafka() as cluster:
+        sys.stdout.write(f"{cluster.brokers[0]}\n")
+        sys.stdout.flush()
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()

@@ -60,7 +60,7 @@ def test_what_is_wrong_is_said_and_leaves_no_file(tmp_path: Path, stand_in: Plat
 
 
 def test_one_that_drips_is_not_waited_for(tmp_path: Path, stand_in: PlatformThread) -> None:
-    stand_in.platform.faults.api[IMAGES_PATH] = [faults.HANG]
+    stand_in.platform.faults.api[IMAGES_PATH] = [faults.Reply(200, PNG + b"x" * 1000, drip=0.2)]
     stand_in.platform.api.desk.images |= {("7000001", "1001", 0): PNG, ("7000001", "1002", 0): PNG}
     found = of(tmp_path, stand_in, picture(1), picture(2))
     (good,) = [image for (image,) in found if "type" in image]

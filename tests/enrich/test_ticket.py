@@ -2,8 +2,10 @@
 
 import json
 import random
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -54,6 +56,52 @@ def test_a_hanging_api_holds_up_only_sinks_that_want_the_ticket(tmp_path: Path, 
     assert ("no answer in time", False) == (record["ticket_detail_error"], "ticket_detail" in record)
 
 
+def test_a_hanging_api_holds_up_no_other_sink_under_load(tmp_path: Path, stand_in: PlatformThread) -> None:
+    with Daemon(tmp_path, domain=stand_in.url, config=config(TICKET, 'wait = "30s"')) as daemon:
+        daemon.ready()
+        for ticket in range(50):
+            stand_in.platform.faults.api[f"{TICKETS_PATH}/70000{ticket:02}"] = [faults.HANG] * 10
+        for number in range(600):
+            stand_in.call(stand_in.platform.push, message(number, f"70000{number % 50:02}"))
+        daemon.until(lambda: len(lines(tmp_path, "plain")) == 600, "all of the sink without the ticket", 25)
+        assert [] == lines(tmp_path), "the other one waits meanwhile"
+        assert 0 == daemon.stop()
+
+
+def test_a_line_that_is_made_again_is_the_same_though_the_ticket_has_changed(
+    tmp_path: Path, stand_in: PlatformThread
+) -> None:
+    """As a crash between the write to the file and the commit of the cursor leaves it."""
+    settings = config('ticket = true\nticket_cache = "1s"')
+
+    def run(numbers: range) -> None:
+        with Daemon(tmp_path, domain=stand_in.url, config=settings) as daemon:
+            daemon.ready()
+            for number in numbers:
+                stand_in.call(stand_in.platform.push, message(number, f"70000{number % 2:02}"))
+            daemon.until(lambda: len(lines(tmp_path)) == numbers.stop, "all lines", 30)
+            assert 0 == daemon.stop()
+
+    run(range(3))
+    before = cursor(tmp_path)
+    run(range(3, 8))
+    whole = (tmp_path / "logs" / "tickets.jsonl").read_bytes()
+    with closing(sqlite3.connect(tmp_path / "state" / "helpdesk.db")) as connection, connection:
+        connection.execute("UPDATE cursors SET seq=?, position=? WHERE sink='archive'", before)
+    for ticket in ("7000000", "7000001"):
+        stand_in.platform.api.desk.ticket(ticket, 0, status=51, channel=99)
+    run(range(8, 9))
+    assert (tmp_path / "logs" / "tickets.jsonl").read_bytes().startswith(whole)
+    assert [f"e{number}" for number in range(9)] == [record["event_id"] for record in lines(tmp_path)]
+    assert (13, 99) == tuple(lines(tmp_path)[number]["ticket_detail"]["channel"] for number in (7, 8))
+
+
+def cursor(home: Path) -> tuple[int, str]:
+    with closing(sqlite3.connect(home / "state" / "helpdesk.db")) as connection:
+        row = connection.execute("SELECT seq, position FROM cursors WHERE sink='archive'").fetchone()
+        return int(row[0]), str(row[1])
+
+
 def test_a_missing_scope_is_told_once_with_its_page(tmp_path: Path, stand_in: PlatformThread) -> None:
     stand_in.platform.api.scopes.clear()
     with Daemon(tmp_path, domain=stand_in.url, config=config(TICKET, 'wait = "20s"')) as daemon:
@@ -67,7 +115,12 @@ def test_a_missing_scope_is_told_once_with_its_page(tmp_path: Path, stand_in: Pl
     assert all("154003" in record["ticket_detail_error"] for record in lines(tmp_path))
 
 
-@pytest.mark.parametrize("fault", [faults.http(500), faults.HTML_PAGE, faults.RESET, faults.reply({"code": 0})])
+DELETED = faults.code(154002, "ticket not found", 404)
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.http(500), faults.HTML_PAGE, faults.RESET, faults.reply({"code": 0}), DELETED]
+)
 def test_trouble_is_said_in_the_record(tmp_path: Path, stand_in: PlatformThread, fault: faults.Reply) -> None:
     stand_in.platform.faults.api[f"{TICKETS_PATH}/7000001"] = [fault]
     with Daemon(tmp_path, domain=stand_in.url, config=config(TICKET)) as daemon:
@@ -76,6 +129,19 @@ def test_trouble_is_said_in_the_record(tmp_path: Path, stand_in: PlatformThread,
         daemon.until(lambda: lines(tmp_path), "the record")
         assert 0 == daemon.stop()
     assert lines(tmp_path)[0]["ticket_detail_error"]
+
+
+@pytest.mark.parametrize("status", [400, 429])
+def test_throttled_it_waits_as_long_as_it_is_told(tmp_path: Path, stand_in: PlatformThread, status: int) -> None:
+    body = {"code": 99991400, "msg": "request trigger frequency limit"}
+    throttled = faults.reply(body, status, {"x-ogw-ratelimit-reset": "1"})
+    stand_in.platform.faults.api[f"{TICKETS_PATH}/7000001"] = [throttled]
+    with Daemon(tmp_path, domain=stand_in.url, config=config(TICKET, 'wait = "20s"')) as daemon:
+        daemon.ready()
+        stand_in.call(stand_in.platform.push, message(1))
+        daemon.until(lambda: lines(tmp_path), "the record", 20)
+        assert 0 == daemon.stop()
+    assert ("7000001", 2) == (lines(tmp_path)[0]["ticket_detail"]["ticket_id"], asked(stand_in))
 
 
 def test_the_monthly_quota_stops_calls_and_no_events(tmp_path: Path, stand_in: PlatformThread) -> None:
@@ -96,7 +162,7 @@ def test_killed_again_and_again_each_line_is_there_once_and_the_same(tmp_path: P
     """Exactly once: lines that a crash makes anew match what is in the file, though the ticket has changed since."""
     pushed = 0
     with PlatformThread(scale=0.01) as stand_in:
-        for _ in range(15):
+        for _ in range(20):
             with Daemon(tmp_path, domain=stand_in.url, config=config('ticket = true\nticket_cache = "1s"')) as daemon:
                 daemon.ready()
                 wanted = len(lines_so_far(tmp_path)) + random.randrange(40)
@@ -113,6 +179,7 @@ def test_killed_again_and_again_each_line_is_there_once_and_the_same(tmp_path: P
             assert 0 == daemon.stop()
     ids = [record["event_id"] for record in lines(tmp_path)]
     assert sorted(f"e{number}" for number in range(pushed)) == sorted(ids)
+    assert 20 <= len({record["seq"] for record in lines(tmp_path)}) == pushed
     assert all("ticket_detail" in record or "ticket_detail_error" in record for record in lines(tmp_path))
 
 

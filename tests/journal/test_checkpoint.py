@@ -18,43 +18,38 @@ def test_one_begins_only_after_a_transaction_that_began_after_the_last(
     for name in ("LOOK", "AT_LEAST_EVERY"):
         monkeypatch.setattr(checkpoint, name, 0.001)
     with opened(tmp_path / "j.db") as journal:
-        progress, looks, done = Progress(), [0], [0]
-        real_size = checkpoint.wal_size
-
-        def counted_size(path: Path) -> int:
-            looks[0] += 1
-            return real_size(path)
+        progress, done = Progress(), [0]
 
         def counted_checkpoint(_connection: object) -> bool:
             done[0] += 1
             progress.begun += 1  # a transaction begins while it goes on: its frames may have been moved
             return True
 
-        def looked() -> None:
-            seen = looks[0]
-            until(lambda: looks[0] > seen + 2, "it looks")
-
-        monkeypatch.setattr(checkpoint, "wal_size", counted_size)
         monkeypatch.setattr(checkpoint, "checkpoint", counted_checkpoint)
         checkpointer = Checkpointer(journal.path, progress, lambda: None, lambda: checkpoint.CAP)
         checkpointer.start()
-        looked()
-        assert 0 == done[0]
-
-        progress.begun = progress.wrote = 1
+        progress.begun = 1
+        progress.note()
         until(lambda: done[0] == 1, "the first")
         progress.wrote = 2  # the one that had begun meanwhile
-        looked()
+        progress.grown.set()
+        until(lambda: not progress.grown.is_set(), "it sees that")
         assert 1 == done[0]
 
-        progress.begun = progress.wrote = 3
+        progress.begun = 3
+        progress.note()
         until(lambda: done[0] == 2, "the second")
         checkpointer.stop(5)
 
 
 def test_on_what_one_thread_moved_the_other_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     moved: list[object] = []
-    monkeypatch.setattr(checkpoint, "checkpoint", moved.append)
+
+    def counted(connection: object) -> bool:
+        moved.append(connection)
+        return True
+
+    monkeypatch.setattr(checkpoint, "checkpoint", counted)
     progress = Progress(begun=1, wrote=1)
     with closing(sqlite3.connect(":memory:")) as writer, closing(sqlite3.connect(":memory:")) as other:
         assert progress.checkpoint(writer)

@@ -121,14 +121,14 @@ class Served:
 
 
 @contextmanager
-def served(home: Path) -> Iterator[Served]:
-    """All of it, while inside."""
+def served(home: Path, *, http: bool = True, more: str = "") -> Iterator[Served]:
+    """All of it, while inside; `http` False: the same without the page, `more`: what else stands in the settings."""
     (home / "page_token").write_text(TOKEN, encoding="utf-8")
     (home / "page_token").chmod(0o600)
     with PlatformThread(scale=0.01) as platform, Hook().serving() as hook:
         platform.platform.gateway.client_config |= {"ReconnectNonce": 0}
         port = free_port()
-        config = CONFIG.format(port=port, hook=hook.port)
+        config = (CONFIG if http else CONFIG[CONFIG.index("[journal]") :]).format(port=port, hook=hook.port) + more
         with Daemon(home, domain=platform.url, config=config) as daemon:
             daemon.ready(within=60)
             one = Served(home, port, platform, daemon, hook)

@@ -127,6 +127,27 @@ def test_dead_letters_are_discarded_after_a_question(page: Served, tab: Page) ->
     expect(tab.locator("#main")).to_contain_text("Everything is delivered")
 
 
+def test_a_click_counts_though_the_page_is_drawn_anew_under_the_pointer(page: Served, tab: Page) -> None:
+    page.hook.refused = [b"refused"]
+    tab.goto(page.unlocked)
+    expect(tab.get_by_role("button", name="Lock buttons")).to_be_visible()
+    tab.get_by_role("link", name="Not delivered").hover()
+    tab.mouse.down()
+    page.push("refused 0", "7000000000000000100")
+    page.daemon.until(lambda: page.daemon.said("dead letter:") == 1, "a dead letter")
+    expect(tab.locator(".badge")).to_have_text("1")
+    tab.mouse.up()
+    expect(tab.locator(".row")).to_have_count(1)
+    tab.get_by_role("button", name="Discard", exact=True).hover()
+    tab.mouse.down()
+    with tab.expect_response(lambda answer: "/api/letters" in answer.url and "refused 1" in answer.text()):
+        page.push("refused 1", "7000000000000000101")
+    tab.mouse.up()
+    expect(tab.locator("dialog")).to_be_visible()
+    tab.get_by_role("button", name="Cancel").click()
+    expect(tab.locator(".row")).to_have_count(2)
+
+
 def test_what_waits_is_tried_again_by_a_click(page: Served, tab: Page) -> None:
     page.hook.failing = [b"not today"]
     page.push("not today", "7000000000000000001")
@@ -140,6 +161,28 @@ def test_what_waits_is_tried_again_by_a_click(page: Served, tab: Page) -> None:
     tab.get_by_role("button", name="Try again now").click()
     expect(tab.locator("#main")).to_contain_text("Everything is delivered")
     assert any(b"not today" in body for body in page.hook.taken)
+
+
+def test_what_waits_is_discarded_after_a_question(page: Served, tab: Page) -> None:
+    page.hook.failing = [b"not today"]
+    for number in range(3):
+        page.push(f"not today {number}", f"700000000000000000{number % 2}")
+    for number in range(5):
+        page.push(f"others go on {number}", f"700000000000000010{number}")
+    tab.goto(page.unlocked)
+    tab.get_by_role("link", name="Not delivered").click()
+    expect(tab.locator(".row")).to_have_count(3)
+    rest = tab.locator(".row").filter(has_text="not today 2")
+    rest.get_by_role("button", name="Discard").click()
+    tab.locator("dialog").get_by_role("button", name="Discard").click()
+    expect(tab.locator(".row")).to_have_count(2)
+    tab.get_by_role("button", name="Discard all").click()
+    tab.locator("dialog").get_by_role("button", name="Discard").click()
+    expect(tab.locator("#main")).to_contain_text("Everything is delivered")
+    page.hook.failing = []
+    page.push("not today, but tomorrow", "7000000000000000000")
+    page.daemon.until(lambda: any(b"tomorrow" in body for body in page.hook.taken), "the ticket's next message")
+    assert not any(b"not today " in body for body in page.hook.taken)
 
 
 def test_an_event_shows_who_got_it_and_is_handed_on_again(page: Served, tab: Page) -> None:

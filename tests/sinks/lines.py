@@ -1,7 +1,7 @@
 """What sinks are given in tests."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from listener.journal import Cursor
@@ -49,6 +49,7 @@ class Delivery:
         if before is not None:
             before.close()  # as the end of its process does
         self.kept = self.place = Cursor(0, position)
+        self.sync: Callable[[], str] = str
         self.found = self._took(sink.open(position, upcoming(ahead)), ahead)
 
     def give(self, of: Sequence[Line]) -> None:
@@ -64,13 +65,15 @@ class Delivery:
         return self.sink.deliver(of)
 
     def keep(self) -> None:
-        """The cursor comes to disk."""
+        """The cursor comes to disk, after the sync of what it stands for."""
+        assert "" == self.sync()
         self.kept = self.place
 
     def _took(self, outcome: Outcome, of: Sequence[Line]) -> int:
         assert isinstance(outcome, Delivered), outcome
         seq = of[outcome.count - 1].event.seq if outcome.count else self.place.seq
         self.place = Cursor(seq, outcome.position)
+        self.sync = outcome.sync or self.sync
         if outcome.keep_now:
             self.keep()
         return outcome.count

@@ -58,7 +58,12 @@ def test_fsync(path: Path, monkeypatch: pytest.MonkeyPatch, fsync: str) -> None:
     monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(os.fstat(fd).st_size))
     delivery = opened(path, fsync=fsync)
     delivery.give(lines(1, 3))
-    assert ([path.stat().st_size] if fsync == "batch" else []) == synced
+    first = path.stat().st_size  # synced at once: nothing else tells whose the file is
+    delivery.give(lines(4, 5))
+    assert data(*lines(1, 5)) == path.read_bytes()
+    assert ([0, first] if fsync == "batch" else []) == synced
+    delivery.keep()
+    assert ([0, first, path.stat().st_size] if fsync == "batch" else []) == synced
 
 
 def test_renamed_as_logrotate_does_it(path: Path) -> None:
@@ -178,14 +183,51 @@ def test_half_a_line_that_can_not_be_taken_back_goes_before_the_next(
     assert data(*lines(1, 4)) == path.read_bytes()
 
 
+def broken(_fd: int) -> None:
+    raise OSError(5, "Input/output error")
+
+
 def test_a_sync_that_fails_takes_the_lines_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After EIO the kernel may have dropped the pages (fsync(2)): only writing them anew helps."""
+    kept: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: broken(fd) if len(kept) == 2 else kept.append(fd))
+    delivery = opened(path)
+    delivery.give(lines(1, 2))
+    delivery.keep()
+    delivery.give(lines(3, 4))
+    delivery.give(lines(5, 6))
+    assert "Input/output error" in delivery.sync()
+    assert data(*lines(1, 2)) == path.read_bytes()
+    delivery.give(lines(3, 6))
+    assert data(*lines(1, 6)) == path.read_bytes()
 
-    def broken(_fd: int) -> None:
-        raise OSError(5, "Input/output error")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fdatasync", broken)
-        delivery = opened(path)
-        assert "Input/output error" in again(delivery.once(lines(1, 2)))
+def test_what_was_written_is_synced_before_another_file_is_begun(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[int, int]] = []
+
+    def sync(fd: int) -> None:
+        state = os.fstat(fd)
+        synced.append((state.st_ino, state.st_size))
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    delivery = opened(path)
+    delivery.give(lines(1, 2))
+    delivery.give(lines(3, 4))
+    path.rename(f"{path}.1")
+    old = Path(f"{path}.1").stat()
+    delivery.give(lines(5, 6))
+    assert (old.st_ino, old.st_size) in synced
+    assert json.loads(delivery.kept.position) == {"inode": path.stat().st_ino, "offset": 0, "crc": 0}
+
+
+def test_a_sync_that_fails_lengthens_no_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has truncated it meanwhile."""
+    kept: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: broken(fd) if len(kept) == 2 else kept.append(fd))
+    delivery = opened(path)
+    delivery.give(lines(1, 2))
+    delivery.keep()
+    delivery.give(lines(3, 4))
+    os.truncate(path, 0)
+    assert "Input/output error" in delivery.sync()
     assert b"" == path.read_bytes()

@@ -49,6 +49,7 @@ def test_a_place_in_the_new_file_is_kept_before_its_first_line(path: Path) -> No
     delivery = opened(path, size=1024)
     delivery.give(lines(1, 40))
     before = delivery.kept.position
+    delivery.sync()
     delivery.once(lines(41, 41))
     assert [data(*lines(1, 40))] == [file.read_bytes() for file in rotated(path)]
     assert b"" == path.read_bytes()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Annotated, Protocol, runtime_checkable
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from listener.base.errors import ListenError
 from listener.base.logs import get_logger
 from listener.delivery.attempts import SinkState
+from listener.delivery.verdicts import Verdicts
 from listener.journal import decisions
 from listener.observe.facts import Facts
 
@@ -34,12 +36,12 @@ class Again(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @runtime_checkable
-class Hurried(Protocol):
+class Deciding(Protocol):
     """A sink's worker that has events waiting beside its position."""
 
     state: SinkState
 
-    def retry_waiting(self) -> None: ...
+    def decide(self, change: Callable[[Verdicts], object]) -> None: ...
 
 
 class ActionRefused(ListenError):
@@ -79,13 +81,30 @@ class Actions:
 
     async def hurry(self, body: bytes) -> int:
         """Has a sink attempt what waits for another attempt now; only sinks on the network have such events."""
-        asked = msgspec.json.decode(body, type=Letters)
-        self._check_sink(asked.sink)
-        (worker,) = [worker for worker in self._facts.workers if worker.config.name == asked.sink]
-        if not isinstance(worker, Hurried):
-            raise ActionRefused(f"nothing waits for {asked.sink}")
-        worker.retry_waiting()
+        worker = self._deciding(msgspec.json.decode(body, type=Letters).sink)
+        worker.decide(lambda verdicts: verdicts.aside.hurry())
         return worker.state.waiting
+
+    async def discard_waiting(self, body: bytes) -> int:
+        """Gives up for good what waits for another attempt: events by their seqs in `ids`, or all of the sink's."""
+        asked = msgspec.json.decode(body, type=Letters)
+        counted: Future[int] = Future()
+        self._deciding(asked.sink).decide(lambda verdicts: counted.set_result(verdicts.discard(asked.ids)))
+        try:
+            done = await asyncio.wait_for(asyncio.wrap_future(counted), WAIT)
+        except TimeoutError:
+            raise ActionRefused(f"{asked.sink} does not answer now") from None
+        if not done:
+            raise ActionRefused("it does not wait any more, or is being attempted right now")
+        log.info("waiting events are discarded: somebody asked for it on the page", sink=asked.sink, count=done)
+        return done
+
+    def _deciding(self, name: str) -> Deciding:
+        self._check_sink(name)
+        (worker,) = [worker for worker in self._facts.workers if worker.config.name == name]
+        if not isinstance(worker, Deciding):
+            raise ActionRefused(f"nothing waits for {name}")
+        return worker
 
     def _check_sink(self, name: str) -> None:
         if name not in [worker.config.name for worker in self._facts.workers]:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from listener.journal.query import events_after
 from listener.journal.reading import reading
 from listener.observe.deliveries import Deliveries
 from listener.observe.facts import Facts
+from listener.observe.page.kept_images import kept_image
 from listener.observe.page.numbers import Numbers
 from listener.observe.page.summary import Summary, matches, summary
 
@@ -77,6 +78,16 @@ class Queries:
         else:
             told["state"] = "delivered"
         return told
+
+    @property
+    def has_images(self) -> bool:
+        """Whether images of messages are kept."""
+        return self._facts.settings.enrich.attachments is not None
+
+    async def image(self, seq: int, index: int) -> tuple[BinaryIO, str] | None:
+        """Returns (file, media type) of a message's image, None where it is not kept."""
+        folder = self._facts.settings.enrich.attachments
+        return None if folder is None else await self._read(lambda path: kept_image(path, folder, seq, index))
 
     async def letters(self) -> bytes:
         """Returns {counts, letters}: dead letters, waiting events and unreadable payloads, newest first."""

@@ -13,6 +13,7 @@ from listener.observe.hosts import is_local
 from listener.observe.http_server import Page, Request, Route, plain
 from listener.observe.page.access import Access
 from listener.observe.page.actions import ActionRefused, Actions
+from listener.observe.page.kept_images import ImageTransfers
 from listener.observe.page.queries import LIMIT, Queries
 from listener.observe.page.stream import Stream
 
@@ -22,6 +23,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+IMAGE_POLICY = "default-src 'none'; sandbox"  # whatever a guest has sent: opened by itself it can do nothing
 SAFE = {
     "Content-Security-Policy": POLICY,
     "X-Frame-Options": "DENY",
@@ -43,6 +45,7 @@ class Pages:
     def __init__(self, facts: Facts, address: str) -> None:
         self._access = Access(facts.settings.http.token, address.rpartition(":")[2])
         self._queries, self._actions, self._stream = Queries(facts), Actions(facts), Stream(facts)
+        self._sending = ImageTransfers()
 
     def close(self) -> None:
         """Ends the streams of all open pages."""
@@ -51,9 +54,9 @@ class Pages:
     def routes(self) -> dict[tuple[str, str], Route]:
         """Returns them by (method, path)."""
         asked = {"messages": self._messages, "event": self._event, "letters": self._letters, "pace": self._pace}
-        asked |= {"numbers": self._numbers, "stream": self._follow, "me": self._me}
+        asked |= {"numbers": self._numbers, "stream": self._follow, "me": self._me, "image": self._image}
         done = {"retry": self._actions.retry, "discard": self._actions.discard, "replay": self._actions.replay}
-        done |= {"hurry": self._actions.hurry}
+        done |= {"hurry": self._actions.hurry, "discard_waiting": self._actions.discard_waiting}
         return (
             {("GET", path): partial(self._file, file) for path, file in _static().items()}
             | {("GET", f"/api/{name}"): partial(self._read, route) for name, route in asked.items()}
@@ -102,7 +105,7 @@ class Pages:
 
     async def _me(self, request: Request) -> Page:
         known = {"may_act": await self._access.may_act(request), "has_token": self._access.has_token}
-        return _json(msgspec.json.encode(known))
+        return _json(msgspec.json.encode(known | {"has_images": self._queries.has_images}))
 
     async def _messages(self, request: Request) -> Page:
         query = request.query
@@ -113,6 +116,16 @@ class Pages:
     async def _event(self, request: Request) -> Page:
         found = await self._queries.event(_seq(int(request.query.get("seq", ""))))
         return plain(HTTPStatus.NOT_FOUND, "that event is not kept any more") if found is None else _json(found)
+
+    async def _image(self, request: Request) -> Page:
+        if self._sending.is_full:
+            return plain(HTTPStatus.SERVICE_UNAVAILABLE, "so many images are being sent already")
+        found = await self._queries.image(_seq(int(request.query.get("seq", ""))), int(request.query.get("index", "")))
+        if found is None:
+            return plain(HTTPStatus.NOT_FOUND, "that image is not kept")
+        file, kind = found
+        headers = SAFE | {"Content-Security-Policy": IMAGE_POLICY}
+        return Page(self._sending.pieces(file), content_type=kind, headers=headers)
 
     async def _letters(self, _: Request) -> Page:
         return _json(await self._queries.letters())

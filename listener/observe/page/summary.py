@@ -9,7 +9,7 @@ from listener.base.text import printable
 from listener.event import Received, Unparsable, parse
 from listener.event.fields import SENDERS, STATUSES, TICKET_MESSAGE, number
 from listener.event.payload import text_of
-from listener.event.plain_text import plain_text
+from listener.event.plain_text import pictures_of, plain_text
 
 LONGEST = 2000  # characters of a message in a list
 PICTURES = 9  # of a message
@@ -97,15 +97,19 @@ def _who(sender: Any) -> str:
 
 
 def _pictures(body: dict[str, Any]) -> tuple[str, ...]:
-    content = body.get("content")
+    """The keys of a message's images, "" for those whose keys stand elsewhere, such as in rich text."""
+    keys = [printable(key)[:100] for key in _keys(body.get("content")) if type(key) is str and key]
+    return tuple((keys + [""] * (pictures_of(body) - len(keys)))[:PICTURES])
+
+
+def _keys(content: Any) -> list[Any]:
     if type(content) is str:
         try:
             content = msgspec.json.decode(content)
         except (ValueError, RecursionError):
-            return ()
+            return []
     keys = _first(content).get("image_keys") or [_first(content).get("image_key")]
-    keys = keys if type(keys) is list else []
-    return tuple(printable(key)[:100] for key in keys[:PICTURES] if type(key) is str and key)
+    return keys if type(keys) is list else []
 
 
 def _seconds(value: Any) -> float | None:

@@ -30,7 +30,7 @@ export async function meet() {
   } catch (e) {
     if (!(e instanceof Refused)) throw e;
     state.locked_out = e.status === 401;
-    state.me = { may_act: false, has_token: e.status === 401 };
+    state.me = { may_act: false, has_token: e.status === 401, has_images: false };
   }
   changed("me");
 }

@@ -1,27 +1,30 @@
 // One event: its record, the raw payload, which sink got it, and handing it on again.
 import { copy, h, toast, visible } from "./dom.js";
 import { act, actionButton, get } from "./api.js";
-import { listen, state } from "./store.js";
+import { changed, listen, state } from "./store.js";
 import { count, fullTime, t } from "./words.js";
 import { pill } from "./tickets.js";
 
 export function show(main, [seq]) {
   let gone = false;
   let timer = 0;
+  let found = null;
   const load = async () => {
     clearTimeout(timer);
-    let found;
     try { found = await get("event", { seq }); } catch (e) {
       if (!gone) main.replaceChildren(h("div", { class: "card empty" }, h("h1", {}, t("event")), e.status === 404 ? t("event_gone") : e.message));
       return;
     }
     if (gone) return;
-    const next = JSON.stringify([found, state.me]);
-    if (next !== load.last) { load.last = next; draw(main, found, load); }
+    changed("event");
     timer = setTimeout(load, 2000);
   };
   load();
-  const stop = listen((what) => { if (what.has("me")) load(); });
+  const stop = listen((what) => {
+    if (!found || !(what.has("event") || what.has("me"))) return;
+    const next = JSON.stringify([found, state.me]);
+    if (next !== load.last) { load.last = next; draw(main, found, load); }
+  });
   return () => { gone = true; clearTimeout(timer); stop(); };
 }
 

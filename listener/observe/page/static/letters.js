@@ -1,21 +1,20 @@
 // What a sink did not take: why, and what to do about it.
 import { ask, h, put, visible } from "./dom.js";
 import { act, actionButton, get } from "./api.js";
-import { listen, state } from "./store.js";
+import { changed, listen, state } from "./store.js";
 import { count, fullTime, shortTime, t } from "./words.js";
 
 export function show(main) {
-  let gone = false;
   const load = async () => {
     state.letters = await get("letters").catch(() => state.letters);
-    if (!gone) draw(main, load);
+    changed("letters");
   };
   if (state.letters) draw(main, load);
   else put(main, h("div", { class: "head" }, h("h1", {}, t("letters"))));
   load();
   const timer = setInterval(load, 2000);
-  const stop = listen((what) => { if (what.has("me") && state.letters) draw(main, load); });
-  return () => { gone = true; clearInterval(timer); stop(); };
+  const stop = listen((what) => { if (state.letters && (what.has("letters") || what.has("me"))) draw(main, load); });
+  return () => { clearInterval(timer); stop(); };
 }
 
 function draw(main, load) {
@@ -40,7 +39,10 @@ function group(letters) {
 
 function section(title, sink, letters, all, load, why = "") {
   const waits = letters[0]?.state === "waiting" && [...new Set(letters.map((one) => one.sink))];
-  const buttons = waits ? h("div", { class: "buttons" }, waits.map((one) => actionButton(waits.length > 1 ? `${t("now_try")}: ${one}` : t("now_try"), "", () => act("hurry", { sink: one }, () => t("hurried")).then(load))))
+  const named = (what, one) => (waits.length > 1 ? `${what}: ${one}` : what);
+  const buttons = waits ? h("div", { class: "buttons" }, waits.flatMap((one) => [
+    actionButton(named(t("now_try"), one), "", () => act("hurry", { sink: one }, () => t("hurried")).then(load)),
+    actionButton(named(t("discard_all"), one), "danger", () => discard({ sink: one }, title, "discard_waiting").then(load))]))
     : sink && letters.length > 1 ? h("div", { class: "buttons" },
     sink === "-" ? null : actionButton(t("retry_all"), "", () => retry({ sink }).then(load)),
     actionButton(t("discard_all"), "danger", () => discard({ sink }, title).then(load))) : null;
@@ -52,8 +54,8 @@ function section(title, sink, letters, all, load, why = "") {
 }
 
 function row(one, load) {
-  const ids = { sink: one.sink, ids: [one.id] };
-  const acts = one.state === "dead" || one.state === "unreadable";
+  const waits = one.state === "waiting";
+  const ids = { sink: one.sink, ids: [waits ? one.seq : one.id] };
   return h("li", { class: "row" },
     h("div", {},
       one.text ? h("p", { class: "clip short", dir: "auto" }, visible(one.text)) : null,
@@ -66,14 +68,14 @@ function row(one, load) {
         one.next_ms ? h("span", {}, t("next_try", shortTime(one.next_ms))) : null,
         one.seq ? h("a", { href: `#/event/${one.seq}` }, `${t("event")} ${one.seq}`) : null,
         one.ticket ? h("a", { href: `#/tickets/${encodeURIComponent(one.ticket)}` }, t("ticket", one.ticket)) : null)),
-    acts ? h("div", { class: "buttons" },
+    one.state === "retrying" ? null : h("div", { class: "buttons" },
       one.state === "dead" ? actionButton(t("retry"), "", () => retry(ids).then(load)) : null,
-      actionButton(t("discard"), "danger", () => discard(ids, one.reason).then(load))) : null);
+      actionButton(t("discard"), "danger", () => discard(ids, one.reason, waits ? "discard_waiting" : "discard").then(load))));
 }
 
 const retry = (body) => act("retry", body, (n) => t("retried", count(n)));
 
-async function discard(body, what) {
+async function discard(body, what, how = "discard") {
   const sure = await ask(t("sure"), h("p", { class: "clip" }, t("sure_why", what)), t("discard"), t("cancel"), () => true, "danger");
-  return sure ? act("discard", body, (n) => t("discarded", count(n))) : 0;
+  return sure ? act(how, body, (n) => t("discarded", count(n))) : 0;
 }

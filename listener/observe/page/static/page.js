@@ -12,6 +12,8 @@ import * as numbers from "./numbers.js";
 
 const VIEWS = { now, tickets, event, letters, numbers };
 const NAV = ["now", "tickets", "letters", "numbers"];
+const links = new Map(NAV.map((name) => [name, h("a", { href: `#/${name}` }, icon(name), h("span", {}, t(name)))]));
+const badge = h("span", { class: "badge", hidden: true });
 let shown = null;
 
 function route() {
@@ -34,9 +36,12 @@ function show(first) {
 function rail() {
   const here = route().name === "event" ? "tickets" : route().name;
   const dead = (state.now?.sinks || []).reduce((sum, one) => sum + one.dead_letters + one.waiting, 0) + (state.now?.journal?.unreadable || 0);
-  put($("nav"), h("ul", {}, NAV.map((name) => h("li", {},
-    h("a", { href: `#/${name}`, "aria-current": here === name ? "page" : null }, icon(name), h("span", {}, t(name)),
-      name === "letters" && dead ? h("span", { class: "badge" }, dead > 999 ? "999+" : String(dead)) : null)))));
+  for (const [name, link] of links) {
+    if (name === here) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  badge.hidden = !dead;
+  badge.textContent = dead > 999 ? "999+" : String(dead);
   const kind = state.link !== "open" ? "bad" : !state.now ? "" : !state.now.ready ? "bad" : state.now.problems.length ? "warn" : "ok";
   const said = state.link === "open" ? t("live") : state.link === "lost" ? t("lost") : t("connecting");
   put($("link"), h("span", { class: `dot ${kind}` }), h("span", {}, said));
@@ -96,6 +101,8 @@ async function start() {
   document.documentElement.lang = lang;
   for (const one of document.querySelectorAll("[data-t]")) one.textContent = t(one.dataset.t);
   $("nav").setAttribute("aria-label", t("nav"));
+  links.get("letters").append(badge);
+  $("nav").append(h("ul", {}, [...links.values()].map((link) => h("li", {}, link))));
   const token = location.hash.match(/^#token=(.+)$/)?.[1];
   if (token) history.replaceState(null, "", location.pathname);
   $("key").onclick = () => (state.me.may_act ? lock() : unlock());

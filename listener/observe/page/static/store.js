@@ -4,7 +4,7 @@ const TICKETS = 400;
 const MESSAGES = 250;  // of a ticket; older ones are asked for as one scrolls
 
 export const state = {
-  now: null, link: "connecting", me: { may_act: false, has_token: false }, locked_out: false,
+  now: null, link: "connecting", me: { may_act: false, has_token: false, has_images: false }, locked_out: false,
   tickets: new Map(), last: 0, pace: null, letters: null,
 };
 const listeners = new Set();
@@ -20,8 +20,16 @@ export function changed(what) {
   planned.add(what);
 }
 
+// While something is pressed nothing is drawn: a button that is exchanged under the pointer never hears of its click.
+const HELD = 10000;  // at most, for a release that nobody tells
+let pressed = -HELD;
+const release = () => setTimeout(() => { pressed = -HELD; });  // the click comes right after pointerup
+addEventListener("pointerdown", () => { pressed = performance.now(); }, true);
+for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, release, true);
+
 function tell() {
   const begun = performance.now();
+  if (begun - pressed < HELD) { setTimeout(tell, 50); return; }
   const all = planned;
   planned = new Set();
   for (const listener of [...listeners]) listener(all);

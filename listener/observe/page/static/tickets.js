@@ -119,7 +119,23 @@ export function message(one) {
 }
 
 function pictures(one) {
-  return (one.pictures || []).map((key) => h("span", { class: "picture", title: key }, icon("picture"), h("span", {}, t("image"))));
+  return (one.pictures || []).map((key, index) => {
+    const place = h("span", { class: "picture", title: key || null }, icon("picture"), h("span", {}, t("image")));
+    if (state.me.has_images) thumbnail(place, one, index);
+    return place;
+  });
+}
+
+// A kept image takes the place's place; one of a minute ago may still be on its way.
+function thumbnail(place, one, index, tries = 0) {
+  const source = `/api/image?seq=${one.seq}&index=${index}${tries ? `&try=${tries}` : ""}`;
+  const image = h("img", { class: "thumbnail", alt: "", loading: "lazy", decoding: "async", src: source });
+  image.onload = () => { image.alt = t("image"); place.replaceWith(h("a", { href: source, target: "_blank", rel: "noopener" }, image)); };
+  image.onerror = () => {
+    image.remove();
+    if (tries < 5 && Date.now() - one.at < 60000) setTimeout(() => thumbnail(place, one, index, tries + 1), 2000);
+  };
+  place.append(image);
 }
 
 function scrolled() {

@@ -1,0 +1,44 @@
+"""What a sink has delivered that a power loss may still take: when it is synced, and what is to be delivered again if
+that fails."""
+
+import time
+from collections.abc import Callable
+
+from listener.journal import Cursor
+
+MOST, WITHIN = 4096, 1.0  # events and seconds until a sync; more of them cost a busy sink as much as all its writing
+QUIET = 0.1  # seconds without an event after which a sync comes earlier
+
+
+class Unsynced:
+    """True while there is something. `cursor` is the last that stands for synced lines, `events` came after it."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor, self.events = cursor, 0
+        self._sync: Callable[[], str] | None = None
+        self._due_at = 0.0  # time.monotonic()
+
+    def __bool__(self) -> bool:
+        return self._sync is not None
+
+    def add(self, events: int, sync: Callable[[], str] | None) -> None:
+        """Notes what was delivered, and what syncs it, if that is still to be done."""
+        self.events += events
+        if sync and not self._sync:
+            self._sync, self._due_at = sync, time.monotonic() + WITHIN
+
+    def due(self) -> bool:
+        """Whether it may wait no longer for company."""
+        return self._sync is not None and (self.events >= MOST or time.monotonic() >= self._due_at)
+
+    def sync(self) -> str:
+        """Syncs it; returns "", or why that failed."""
+        sync, self._sync = self._sync, None
+        try:
+            return sync() if sync else ""
+        except Exception as e:
+            return f"{type(e).__name__}: {e}"
+
+    def settled(self, cursor: Cursor) -> None:
+        """Everything up to this cursor is synced, or is to be delivered again."""
+        self.cursor, self.events = cursor, 0
