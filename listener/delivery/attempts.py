@@ -14,7 +14,7 @@ from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.base.text import printable
 from listener.event import Received, ticket_of
-from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Retry, TryAgain
+from listener.sinks.base import Closed, Line, LineRejected, LinesWritten, NotWritten, Outcome, Retry
 
 FIRST_DELAY = 0.1  # seconds, doubled each time; each wait is a random part of it
 JOURNAL_PAUSE = 1.0  # seconds between attempts to write what the journal did not take
@@ -49,7 +49,7 @@ class Attempts:
         self._failing_from: float | None = None  # monotonic
 
     def until_done(self, step: Callable[[], Outcome], lines: Sequence[Line]) -> tuple[Outcome, int]:
-        """(what came of `step` on these lines, attempts); TryAgain if its time was over or it was abandoned.
+        """(what came of `step` on these lines, attempts); NotWritten if its time was over or it was abandoned.
 
         Time counts from when the sink began to fail or, where that is later, from the receipt of the newest line: a
         backlog behind a sink that is gone for good is given up together, not one batch after the other.
@@ -122,7 +122,7 @@ class Attempts:
     def _run(self, step: Callable[[], Outcome], lines: int | None, stop: Stop) -> tuple[Outcome, int]:
         """What is taken at once goes without tenacity's 15 µs."""
         first = _guarded(step, lines)
-        if not isinstance(first, TryAgain):
+        if not isinstance(first, NotWritten):
             self.succeeded()
             return first, 1
         if self._failing_from is None:
@@ -131,7 +131,7 @@ class Attempts:
 
     def _try_again(self, outcomes: Iterator[Outcome], stop: Stop) -> tuple[Outcome, int]:
         retrying = Retrying(
-            retry=retry_if_result(lambda outcome: isinstance(outcome, TryAgain) and not self._abandon.is_set()),
+            retry=retry_if_result(lambda outcome: isinstance(outcome, NotWritten) and not self._abandon.is_set()),
             stop=stop,
             wait=wait_random_exponential(multiplier=FIRST_DELAY, max=self._retry.max_delay),
             sleep=self._sleep,
@@ -139,7 +139,7 @@ class Attempts:
             retry_error_callback=lambda call: call.outcome.result() if call.outcome else None,
         )
         outcome: Outcome = retrying(lambda: next(outcomes))
-        if not isinstance(outcome, TryAgain):
+        if not isinstance(outcome, NotWritten):
             self.succeeded()
         return outcome, int(retrying.statistics.get("attempt_number", 1))
 
@@ -152,25 +152,25 @@ def _guarded(step: Callable[[], Outcome], lines: int | None) -> Outcome:
     try:
         outcome = step()
     except Exception as e:
-        return TryAgain(f"{type(e).__name__}: {e}")
+        return NotWritten(f"{type(e).__name__}: {e}")
     if makes_sense(outcome, lines):
         return outcome
     what = repr(outcome) if isinstance(outcome, Outcome) else type(outcome).__name__
-    return TryAgain(f"the sink returned nonsense: {what}")
+    return NotWritten(f"the sink returned nonsense: {what}")
 
 
 def makes_sense(outcome: object, lines: int | None) -> bool:
     """Whether a sink may say this of that many lines; None: of any number."""
     match outcome:
-        case Delivered(int(count), str()) | Closed(int(count)):
+        case LinesWritten(int(count), str()) | Closed(int(count)):
             return count >= 0 and (lines is None or count <= lines)
-        case Rejected(int(index), str(), str()):
+        case LineRejected(int(index), str(), str()):
             return lines is not None and 0 <= index < lines
-        case TryAgain(str(), str()):
+        case NotWritten(str(), str()):
             return True
     return False
 
 
 def _reason(call: RetryCallState) -> str:
     outcome = call.outcome.result() if call.outcome else None
-    return outcome.reason if isinstance(outcome, TryAgain) else ""
+    return outcome.reason if isinstance(outcome, NotWritten) else ""

@@ -20,7 +20,7 @@ from listener.delivery.preparing import Prepared, Preparer
 from listener.delivery.syncing import QUIET, Unsynced
 from listener.event import Received
 from listener.journal import Cursor, Journal, Order
-from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Sink, SinkConfig, TryAgain
+from listener.sinks.base import Closed, Line, LineRejected, LinesWritten, NotWritten, Outcome, Sink, SinkConfig
 
 BATCH = 512  # events a delivery
 SYNC_PAUSE = 5.0  # seconds until lines are written again whose sync failed
@@ -236,23 +236,23 @@ class Worker:
 
     def _settle(self, lines: Sequence[Line], outcome: Outcome, attempts: int) -> None:
         match outcome:
-            case Delivered(count):
+            case LinesWritten(count):
                 self._done(lines[:count], outcome)
                 if count == 0 and not outcome.keep_now:
                     self._abandon.wait(NOTHING_TAKEN)
-            case Rejected(index, reason, position):
-                self._done(lines[:index], Delivered(index, position))
+            case LineRejected(index, reason, position):
+                self._done(lines[:index], LinesWritten(index, position))
                 self._bury(lines[index].event, reason, attempts)
             case Closed(count):
-                self._done(lines[:count], Delivered(count))
+                self._done(lines[:count], LinesWritten(count))
                 self._close()
-            case TryAgain(reason) if not self._abandon.is_set():
+            case NotWritten(reason) if not self._abandon.is_set():
                 for line in lines:
                     self._bury(line.event, f"given up: {reason}", attempts)
-            case TryAgain(_, position) if position:  # for who takes over
-                self._advance([], Delivered(0, position))
+            case NotWritten(_, position) if position:  # for who takes over
+                self._advance([], LinesWritten(0, position))
 
-    def _done(self, lines: Sequence[Line], outcome: Delivered) -> None:
+    def _done(self, lines: Sequence[Line], outcome: LinesWritten) -> None:
         self.state.delivered += len(lines)
         self._advance(lines, outcome)
         if lines:
@@ -260,7 +260,7 @@ class Worker:
             if self._on_delivered:
                 self._on_delivered(lines)
 
-    def _advance(self, lines: Sequence[Line], outcome: Delivered) -> None:
+    def _advance(self, lines: Sequence[Line], outcome: LinesWritten) -> None:
         seq = lines[-1].event.seq if lines else self._place()
         self._move(seq, outcome.position)
         self._unsynced.add(len(lines), outcome.sync)

@@ -11,7 +11,7 @@ Invariants
      which the oldest leave.
   6. What is known in memory (the newest seq, the bytes that bodies take, how far retention is) moves after COMMIT only.
 
-Layout (one SQLite database in WAL mode, application_id "HDL1", the schema's version in user_version; schema.py)
+Layout (one SQLite database in WAL mode, application_id "HDL1", the schema's version in user_version; tables.py)
   ids           a fingerprint of each event id: what knows a duplicate long after the event is gone (identity.py)
   events        seq, event_id, event_type, received_ms: small rows to search by time or id; they leave with their bodies
   bodies        seq, payload (exact bytes). The view `kept` joins the two

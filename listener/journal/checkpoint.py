@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 
 @dataclass
-class Progress:
+class WalProgress:
     """By the numbers of the writer's transactions: the last that began, that wrote for sure, and that was moved."""
 
     begun: int = 0
@@ -77,7 +77,7 @@ class Progress:
 class Checkpointer:
     """A thread that checkpoints in PASSIVE mode, which never blocks the writer."""
 
-    def __init__(self, path: Path, progress: Progress, on_large: Callable[[], None], cap: Callable[[], int]) -> None:
+    def __init__(self, path: Path, progress: WalProgress, on_large: Callable[[], None], cap: Callable[[], int]) -> None:
         self._path, self._progress, self._on_large, self._cap = path, progress, on_large, cap
         self._told = False
         self._stop = threading.Event()

@@ -7,10 +7,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
-from listener.journal.schema import migrate
+from listener.journal.tables import migrate
 
 SYNCHRONOUS = "FULL"  # in WAL mode, a sync of the WAL at each commit: what the ack stands for
-BODY_OVERHEAD = 64  # bytes that a row takes beside its payload; schema.py's totals count with it, too
+BODY_OVERHEAD = 64  # bytes that a row takes beside its payload; tables.py's totals count with it, too
 BUSY_SECONDS = 2.0  # another process of ours writes an order
 _SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26  # primary result codes
 

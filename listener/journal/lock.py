@@ -48,7 +48,7 @@ class Lock:
         )
 
 
-class Place:
+class FileIdentity:
     """A path, and the file that was there at the start. A file that was deleted keeps taking writes, into nothing."""
 
     def __init__(self, path: Path) -> None:

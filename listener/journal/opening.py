@@ -18,7 +18,7 @@ from listener.base.files import sync_directory
 from listener.base.logs import get_logger
 from listener.journal import recovery, wal
 from listener.journal.database import connect, create, is_damage
-from listener.journal.schema import APPLICATION_ID, TABLES, migrate, newest
+from listener.journal.tables import APPLICATION_ID, TABLES, migrate, newest
 
 _MAGIC = b"SQLite format 3\0"
 _NEWEST_ROWS = 16

@@ -9,7 +9,7 @@ from listener.base.errors import JournalError
 from listener.journal.database import connect
 from listener.journal.model import ASIDE, DeadLetter
 from listener.journal.recovery import FRESH
-from listener.journal.schema import APPLICATION_ID, newest
+from listener.journal.tables import APPLICATION_ID, newest
 
 _DEAD = (
     "SELECT d.id, d.sink, d.seq, e.event_id, d.reason, d.attempts, d.at_ms, ifnull(length(b.payload), 0),"

@@ -13,10 +13,10 @@ from listener.base.clock import now_ms
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.journal.appending import Appender, Commit, Outcome
-from listener.journal.checkpoint import Progress, wal_size
+from listener.journal.checkpoint import WalProgress, wal_size
 from listener.journal.database import connect, is_damage, transaction
 from listener.journal.identity import Known
-from listener.journal.lock import Place
+from listener.journal.lock import FileIdentity
 from listener.journal.model import REFUSED, Cursor, Pending
 from listener.journal.recent import Tail
 from listener.journal.retention import Retention
@@ -46,7 +46,7 @@ class Writer:
         self._connection = connect(path)
         self._connection.execute("PRAGMA cache_size=-2000")  # KiB
         self._wal_cap = 0
-        self._places = [Place(path), Place(Path(f"{path}.lock"))]
+        self._places = [FileIdentity(path), FileIdentity(Path(f"{path}.lock"))]
         self._path = path
         self._tail, self._retention = tail, retention
         self._appender = Appender(self._connection, retention, lambda: tail.last_seq)
@@ -60,7 +60,7 @@ class Writer:
         self.on_settled: Callable[[list[Pending]], None] = lambda batch: None
         self.on_broken: Callable[[BaseException], None] = lambda error: None
         self.on_damage: Callable[[], None] = lambda: None
-        self.progress = Progress()
+        self.progress = WalProgress()
         self.failing: str | None = None  # why the last commit failed; None when it did not
         self.answered = time.monotonic()  # when the thread was last seen at work, for the watchdog
 

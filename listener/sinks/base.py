@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import msgspec
 
 from listener.event import Received
+from listener.event.fields import EVENTS, SENDERS, STATUSES, UNKNOWN
 from listener.settings.rules import Duration, Text, Texts
 
 DAY = 86_400.0  # seconds
@@ -23,29 +24,20 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 NEVER_GIVE_UP = Retry(give_up_after=None)
 
 
-EventType = Literal[
-    "helpdesk.ticket_message.created_v1",
-    "helpdesk.ticket.created_v1",
-    "helpdesk.ticket.updated_v1",
-    "helpdesk.notification.approve_v1",
-]
-Status = Literal[
-    "created",
-    "processing",
-    "queued",
-    "pending",
-    "waiting_for_user",
-    "closed_by_bot",
-    "closed_by_agent",
-    "closed_by_user",
-    "unknown",
-]
+if TYPE_CHECKING:  # for a checker any text; msgspec and the reference of the settings see the choices
+    EventType = str
+    Sender = str
+    Status = str
+else:
+    EventType = Literal[tuple(EVENTS)]
+    Sender = Literal[(*SENDERS.values(), UNKNOWN)]
+    Status = Literal[(*STATUSES.values(), UNKNOWN)]
 
 
 class Only(msgspec.Struct, frozen=True, kw_only=True):
     """The events that a sink gets: those that match each list that is given. What has no such field does not match."""
 
-    sender: tuple[Literal["bot", "guest", "agent", "unknown"], ...] = ()
+    sender: tuple[Sender, ...] = ()
     helpdesk_id: Annotated[tuple[str, ...], Texts(r"[0-9A-Za-z_-]{1,64}", "ids of helpdesks")] = ()
     status: tuple[Status, ...] = ()
     event_type: tuple[EventType, ...] = ()
@@ -79,7 +71,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True)
-class Delivered:
+class LinesWritten:
     """The first `count` lines are where they belong, and `position` is after them.
 
     `keep_now`: the sink can't find its way from an older position, so this one must be on disk before it goes on.
@@ -94,7 +86,7 @@ class Delivered:
 
 
 @dataclass(frozen=True)
-class TryAgain:
+class NotWritten:
     """None of the lines is delivered, and a later attempt may help.
 
     `position`: where the sink stands all the same, such as after half a line that went out; "" says nothing of it.
@@ -105,7 +97,7 @@ class TryAgain:
 
 
 @dataclass(frozen=True)
-class Rejected:
+class LineRejected:
     """The lines before `index` are delivered; the one there never will be."""
 
     index: int
@@ -120,13 +112,13 @@ class Closed:
     count: int = 0
 
 
-Outcome = Delivered | TryAgain | Rejected | Closed
+Outcome = LinesWritten | NotWritten | LineRejected | Closed
 
 
 class Sink(Protocol):
-    """Runs in a thread of its own. What it raises counts as TryAgain."""
+    """Runs in a thread of its own. What it raises counts as NotWritten."""
 
-    def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
+    def open(self, position: str, upcoming: Iterator[bytes]) -> LinesWritten:
         """Finds the way from `position`; the count says how many of the `upcoming` lines are there already."""
         ...
 

@@ -21,7 +21,17 @@ from listener.base.files import make_directories, sync_directory
 from listener.base.logs import get_logger
 from listener.settings.paths import BaseDirectory
 from listener.settings.rules import Count, Duration, Size
-from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping, TryAgain
+from listener.sinks.base import (
+    NEVER_GIVE_UP,
+    Closed,
+    Line,
+    LinesWritten,
+    NotWritten,
+    Outcome,
+    Retry,
+    SinkConfig,
+    Stopping,
+)
 from listener.sinks.resume import PRINT, Position, find, fingerprint, resume
 from listener.sinks.rotation import Rotation
 
@@ -67,7 +77,7 @@ class FileSink:
         self._reopen = False
         self._torn = False  # half a line may be past the offset
 
-    def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
+    def open(self, position: str, upcoming: Iterator[bytes]) -> LinesWritten:
         """The file that the cursor knows is brought to a whole line first, then `path` is opened for more."""
         found = 0
         known = Position.decode(position)
@@ -80,7 +90,7 @@ class FileSink:
                 with _locked(self._path):
                     found = resume(last, known.offset, upcoming, torn=Path(f"{self._path}.torn"), sure=sure)
         self._open()
-        return Delivered(found, self._position(), keep_now=True)
+        return LinesWritten(found, self._position(), keep_now=True)
 
     def deliver(self, lines: Sequence[Line]) -> Outcome:
         if self._changed() or (self._rotation and self._rotation.due(self._offset, self._written_at)):
@@ -91,13 +101,13 @@ class FileSink:
             _write(self._fd, data)
         except OSError as e:
             self._take_back()
-            return TryAgain(f"{self._path}: {e.strerror}")
+            return NotWritten(f"{self._path}: {e.strerror}")
         self._offset += len(data)
         self._crc = zlib.crc32(data[-PRINT:]) if len(data) >= PRINT else fingerprint(self._fd, self._offset)
         self._written_at = time.time()
         if self._synced == 0:  # what a power loss left in a file without a synced line could be anybody's
-            return TryAgain(why) if (why := self.sync()) else Delivered(len(lines), self._position())
-        return Delivered(len(lines), self._position(), sync=self.sync)
+            return NotWritten(why) if (why := self.sync()) else LinesWritten(len(lines), self._position())
+        return LinesWritten(len(lines), self._position(), sync=self.sync)
 
     def sync(self) -> str:
         """Makes what was written last through a power loss, or takes it back: "", or why.
@@ -134,19 +144,19 @@ class FileSink:
             Rotation(self._path, rotate.size, rotate.every, rotate.keep, rotate.compress) if rotate else None
         )
 
-    def _begin_anew(self) -> Delivered:
+    def _begin_anew(self) -> LinesWritten:
         """A new file at `path`, or the old one as it is now; the place there must be kept before its first line.
 
         What was written to the old file is synced first, and its last position kept.
         """
         if self._synced < self._offset:
-            return Delivered(0, self._position(), keep_now=True, sync=self.sync)
+            return LinesWritten(0, self._position(), keep_now=True, sync=self.sync)
         if self._reopen and self._path != Path(os.path.realpath(self._config.path)):
             self._follow()
         if not self._changed() and self._rotation:
             self._rotation.move_away()
         self._open()
-        return Delivered(0, self._position(), keep_now=True)
+        return LinesWritten(0, self._position(), keep_now=True)
 
     def _changed(self) -> bool:
         """Whether `path` is not what was left there: renamed, deleted, written to by others, or SIGHUP says so."""

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from listener.base.logs import get_logger
-from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping
+from listener.sinks.base import NEVER_GIVE_UP, Closed, Line, LinesWritten, Outcome, Retry, SinkConfig, Stopping
 
 
 class LogConfig(SinkConfig, frozen=True, kw_only=True):
@@ -22,15 +22,15 @@ class LogSink:
         self._tell = getattr(get_logger(__name__, every_line=True), config.level)
         self._sink = config.name
 
-    def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
-        return Delivered(0)
+    def open(self, position: str, upcoming: Iterator[bytes]) -> LinesWritten:
+        return LinesWritten(0)
 
     def deliver(self, lines: Sequence[Line]) -> Outcome:
         for line in lines:
             self._tell(
                 line.event.event_type, sink=self._sink, seq=line.event.seq, record=msgspec.json.decode(line.data)
             )
-        return Delivered(len(lines))
+        return LinesWritten(len(lines))
 
     def idle(self) -> Closed | None:
         return None

@@ -6,7 +6,17 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from listener.sinks.base import NEVER_GIVE_UP, Closed, Delivered, Line, Outcome, Retry, SinkConfig, Stopping, TryAgain
+from listener.sinks.base import (
+    NEVER_GIVE_UP,
+    Closed,
+    Line,
+    LinesWritten,
+    NotWritten,
+    Outcome,
+    Retry,
+    SinkConfig,
+    Stopping,
+)
 
 STDOUT = 1  # the descriptor: nothing of Python's buffering in between
 LOOK = 50  # milliseconds between looks at `stopping` while the reader is slow: a stop has 200 to learn what is out
@@ -30,7 +40,7 @@ class StdoutSink:
         self._poll.register(STDOUT, select.POLLOUT)
         self._out = b""  # what of the next lines is out already
 
-    def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
+    def open(self, position: str, upcoming: Iterator[bytes]) -> LinesWritten:
         """Half a line that an earlier sink left on the same pipe or file is completed, or else ended by a newline."""
         place, _, rest = position.partition(" ")
         if rest and place == _place():
@@ -38,7 +48,7 @@ class StdoutSink:
             self._out = _beginning(upcoming, size)
             if len(self._out) < size or zlib.crc32(self._out) != crc:
                 self._out = _FOREIGN
-        return Delivered(0, self._position())
+        return LinesWritten(0, self._position())
 
     def deliver(self, lines: Sequence[Line]) -> Outcome:
         """Stops between two writes, so that what is out is known to the byte."""
@@ -46,14 +56,14 @@ class StdoutSink:
         for piece, size in _pieces([line.data for line in lines]):
             try:
                 if not self._write(piece):
-                    return Delivered(count, self._position())
+                    return LinesWritten(count, self._position())
             except BrokenPipeError:
                 return Closed(count)
             except OSError as e:  # such as a full disk that standard output was sent to
-                failure = TryAgain(f"standard output: {e.strerror}", self._position())
-                return Delivered(count, self._position()) if count else failure
+                failure = NotWritten(f"standard output: {e.strerror}", self._position())
+                return LinesWritten(count, self._position()) if count else failure
             count += size
-        return Delivered(count, self._position())
+        return LinesWritten(count, self._position())
 
     def idle(self) -> Closed | None:
         return Closed() if any(state & _BROKEN for _, state in self._poll.poll(0)) else None

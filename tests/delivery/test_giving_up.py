@@ -6,7 +6,7 @@ from collections.abc import Callable
 from listener.base.clock import now_ms
 from listener.delivery.attempts import Attempts, SinkState
 from listener.event import Received
-from listener.sinks.base import Line, Outcome, Retry, TryAgain
+from listener.sinks.base import Line, NotWritten, Outcome, Retry
 
 
 def _attempts(give_up_after: float) -> Attempts:
@@ -21,7 +21,7 @@ def _lines(received_ms: int) -> list[Line]:
 def _failing(calls: list[int]) -> Callable[[], Outcome]:
     def step() -> Outcome:
         calls.append(1)
-        return TryAgain("no")
+        return NotWritten("no")
 
     return step
 
@@ -32,7 +32,7 @@ def test_a_backlog_is_given_up_together() -> None:
     attempts.until_done(_failing(calls), _lines(long_ago))
     first = len(calls)
     for _ in range(20):
-        assert isinstance(attempts.until_done(_failing(calls), _lines(long_ago))[0], TryAgain)
+        assert isinstance(attempts.until_done(_failing(calls), _lines(long_ago))[0], NotWritten)
     assert first > 5
     assert first + 20 == len(calls)
 

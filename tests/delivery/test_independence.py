@@ -14,7 +14,7 @@ import pytest
 from listener.app.daemon import SWITCH_INTERVAL
 from listener.journal import Journal
 from listener.simulator.flood import default_payload
-from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Retry, TryAgain
+from listener.sinks.base import Closed, Line, LineRejected, LinesWritten, NotWritten, Outcome, Retry
 from listener.sinks.file import FileConfig
 from tests.delivery.working import QUICK, Scripted, config, drained, take, worker_of, working
 from tests.journal.keeping import keep_ids, opened, pending, until
@@ -37,15 +37,15 @@ NONSENSE: dict[str, Callable[[Sequence[Line]], Any]] = {
     "None": lambda lines: None,
     "a word": lambda lines: "delivered",
     "True": lambda lines: True,
-    "more than it got": lambda lines: Delivered(len(lines) + 1),
-    "fewer than none": lambda lines: Delivered(-1),
-    "a place that is no text": lambda lines: Delivered(len(lines), position=7),  # type: ignore[arg-type]
-    "a count that is no number": lambda lines: Delivered("all"),  # type: ignore[arg-type]
-    "rejects what it did not get": lambda lines: Rejected(len(lines), "no"),
-    "rejects without a reason": lambda lines: Rejected(0, None),  # type: ignore[arg-type]
+    "more than it got": lambda lines: LinesWritten(len(lines) + 1),
+    "fewer than none": lambda lines: LinesWritten(-1),
+    "a place that is no text": lambda lines: LinesWritten(len(lines), position=7),  # type: ignore[arg-type]
+    "a count that is no number": lambda lines: LinesWritten("all"),  # type: ignore[arg-type]
+    "rejects what it did not get": lambda lines: LineRejected(len(lines), "no"),
+    "rejects without a reason": lambda lines: LineRejected(0, None),  # type: ignore[arg-type]
     "closed after more than it got": lambda lines: Closed(len(lines) + 1),
-    "a reason that is no text": lambda lines: TryAgain(None),  # type: ignore[arg-type]
-    "takes nothing": lambda lines: Delivered(0),
+    "a reason that is no text": lambda lines: NotWritten(None),  # type: ignore[arg-type]
+    "takes nothing": lambda lines: LinesWritten(0),
 }
 
 
@@ -122,11 +122,11 @@ class Chaos(Scripted):
         return super().deliver(lines)
 
     def part(self, lines: Sequence[Line]) -> Outcome:
-        return Delivered(self.random.randint(0, len(lines)))
+        return LinesWritten(self.random.randint(0, len(lines)))
 
     def slow(self, lines: Sequence[Line]) -> Outcome:
         time.sleep(0.02)
-        return TryAgain("a little later")
+        return NotWritten("a little later")
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -164,9 +164,9 @@ class Down(Scripted):
 
     def deliver(self, lines: Sequence[Line]) -> Outcome:
         if not self.up.is_set():
-            return TryAgain("down")
+            return NotWritten("down")
         self.numbers += [int(line.event.event_id, 16) for line in lines]
-        return Delivered(len(lines))
+        return LinesWritten(len(lines))
 
 
 class Delays(Scripted):
@@ -179,7 +179,7 @@ class Delays(Scripted):
     def deliver(self, lines: Sequence[Line]) -> Outcome:
         now = time.time_ns() / 1e6
         self.seconds += [(now - line.event.received_ms) / 1000 for line in lines]
-        return Delivered(len(lines))
+        return LinesWritten(len(lines))
 
 
 class Load:

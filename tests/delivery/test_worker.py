@@ -10,7 +10,7 @@ import pytest
 from listener.event import Received
 from listener.journal import Cursor, Pending, redelivery
 from listener.journal.reading import dead_letters, reading
-from listener.sinks.base import Closed, Delivered, Line, Outcome, Rejected, Retry, TryAgain
+from listener.sinks.base import Closed, Line, LineRejected, LinesWritten, NotWritten, Outcome, Retry
 from tests.delivery.working import QUICK, Scripted, config, drained, take, worker_of, working
 from tests.journal.keeping import keep, keep_ids, opened, payload, rows, unformattable, until
 
@@ -38,7 +38,7 @@ def test_everything_in_order_and_the_cursor_after_it(tmp_path: Path) -> None:
 def test_a_part_of_a_batch(tmp_path: Path) -> None:
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, *ABC)
-        sink = Scripted(lambda lines: Delivered(2), lambda lines: Delivered(1, "there"))
+        sink = Scripted(lambda lines: LinesWritten(2), lambda lines: LinesWritten(1, "there"))
         with working(journal, sink) as worker:
             drained(worker)
             assert (ABC, 2) == (sink.ids, sink.attempts)
@@ -48,7 +48,7 @@ def test_a_part_of_a_batch(tmp_path: Path) -> None:
 def test_tried_again_until_it_works_and_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, *ABC)
-        sink = Scripted(*[lambda lines: TryAgain("no route")] * 5)
+        sink = Scripted(*[lambda lines: NotWritten("no route")] * 5)
         with working(journal, sink) as worker:
             until(lambda: sink.ids == ABC, "it works")
             until(lambda: worker.state.failing_since is None, "it says so")
@@ -62,7 +62,7 @@ def test_tried_again_until_it_works_and_told_once(tmp_path: Path, capsys: pytest
 def test_rejected_becomes_a_dead_letter_and_the_worker_goes_on(tmp_path: Path) -> None:
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, *ABC)
-        sink = Scripted(lambda lines: TryAgain("later"), lambda lines: Rejected(1, "400 Bad Request \ud83d"))
+        sink = Scripted(lambda lines: NotWritten("later"), lambda lines: LineRejected(1, "400 Bad Request \ud83d"))
         with working(journal, sink) as worker:
             drained(worker)
             assert 1 == worker.state.dead_letters
@@ -76,7 +76,7 @@ def test_given_up_after_a_time_each_event_is_a_dead_letter(tmp_path: Path) -> No
     wanted = config(retry=Retry(max_delay=0.02, give_up_after=0.1))
 
     def down(lines: Sequence[Line]) -> Outcome:
-        return TryAgain("down")
+        return NotWritten("down")
 
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, *ABC)
@@ -95,11 +95,11 @@ def test_a_sink_that_can_not_be_opened_never_gives_up(tmp_path: Path) -> None:
     class Locked(Scripted):
         opens = 0
 
-        def open(self, position: str, upcoming: Any) -> Delivered:
+        def open(self, position: str, upcoming: Any) -> LinesWritten:
             self.opens += 1
             if self.opens < 20:
                 raise PermissionError("not yet")
-            return Delivered(0)
+            return LinesWritten(0)
 
     sink = Locked()
     with opened(tmp_path / "j.db") as journal:
@@ -144,13 +144,13 @@ def test_a_place_that_must_be_kept_is_on_disk_before_the_next_delivery(tmp_path:
 
     def note(lines: Sequence[Line]) -> Outcome:
         kept.append(rows(path, "SELECT seq, position FROM cursors"))
-        return Delivered(len(lines))
+        return LinesWritten(len(lines))
 
     with opened(path) as journal:
         keep_ids(journal, *ABC)
         sink = Scripted(
-            lambda lines: Delivered(0, "a new file", keep_now=True),
-            lambda lines: Delivered(1, "one", keep_now=True),
+            lambda lines: LinesWritten(0, "a new file", keep_now=True),
+            lambda lines: LinesWritten(1, "one", keep_now=True),
             note,
         )
         with working(journal, sink) as worker:
@@ -185,7 +185,7 @@ def test_a_closed_end_is_noticed_while_nothing_comes(tmp_path: Path) -> None:
 def test_a_limit_is_the_number_of_delivered_events(tmp_path: Path) -> None:
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, *ABC)
-        sink = Scripted(lambda lines: Rejected(0, "no"))
+        sink = Scripted(lambda lines: LineRejected(0, "no"))
         worker = worker_of(journal, sink, limit=1)
         worker.start()
         assert worker.join(5)
@@ -213,7 +213,7 @@ def test_a_limit_that_a_replay_used_up_skips_nothing(tmp_path: Path) -> None:
 def test_stopping_drains_and_abandoning_does_not(tmp_path: Path) -> None:
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, *ABC)
-        sink = Scripted(*[lambda lines: Delivered(1)] * 2)
+        sink = Scripted(*[lambda lines: LinesWritten(1)] * 2)
         worker = worker_of(journal, sink)
         worker.stop()
         worker.start()
@@ -221,7 +221,7 @@ def test_stopping_drains_and_abandoning_does_not(tmp_path: Path) -> None:
         assert ABC == sink.ids
 
         keep_ids(journal, "d")
-        stuck = Scripted(*[lambda lines: TryAgain("down")] * 1000)
+        stuck = Scripted(*[lambda lines: NotWritten("down")] * 1000)
         worker = worker_of(journal, stuck)
         worker.start()
         until(lambda: stuck.attempts > 1, "it tries")
@@ -237,7 +237,7 @@ def test_a_journal_that_can_not_be_written_for_a_while_is_tried_again(
     monkeypatch.setattr("listener.delivery.worker.JOURNAL_PAUSE", 0.01)
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, *ABC)
-        no: Any = lambda lines: Rejected(0, "no") if lines[0].event.event_id == "a" else take(lines)  # noqa: E731
+        no: Any = lambda lines: LineRejected(0, "no") if lines[0].event.event_id == "a" else take(lines)  # noqa: E731
         sink = Scripted(*[no] * 10_000)
         worker = worker_of(journal, sink)
         journal.writer._connection.execute("PRAGMA query_only=ON")
@@ -285,7 +285,7 @@ def test_retries_wait_longer_and_at_random(tmp_path: Path, monkeypatch: pytest.M
 
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, "a")
-        sink = Scripted(*[lambda lines: TryAgain("down")] * 40)
+        sink = Scripted(*[lambda lines: NotWritten("down")] * 40)
         with working(journal, sink, config(retry=Retry(max_delay=60.0)), abandon=Impatient()) as worker:
             drained(worker)
     limits = [min(60.0, 0.1 * 2**n) for n in range(40)]

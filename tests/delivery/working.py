@@ -9,7 +9,7 @@ from listener.delivery.attempts import makes_sense
 from listener.delivery.formatting import Formatter
 from listener.delivery.worker import Worker
 from listener.journal import Journal
-from listener.sinks.base import Closed, Delivered, Line, Outcome, Retry, Sink, SinkConfig
+from listener.sinks.base import Closed, Line, LinesWritten, Outcome, Retry, Sink, SinkConfig
 from tests.journal.keeping import until
 
 QUICK = Retry(max_delay=0.02, give_up_after=None)
@@ -18,7 +18,7 @@ Answer = Callable[[Sequence[Line]], Any]
 
 def take(lines: Sequence[Line]) -> Outcome:
     """All is well."""
-    return Delivered(len(lines))
+    return LinesWritten(len(lines))
 
 
 class Scripted:
@@ -30,13 +30,13 @@ class Scripted:
         self.attempts = 0
         self.idles = 0
 
-    def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
-        return Delivered(0)
+    def open(self, position: str, upcoming: Iterator[bytes]) -> LinesWritten:
+        return LinesWritten(0)
 
     def deliver(self, lines: Sequence[Line]) -> Outcome:
         self.attempts += 1
         outcome: Outcome = (self.answers.pop(0) if self.answers else take)(lines)
-        if isinstance(outcome, Delivered) and makes_sense(outcome, len(lines)):
+        if isinstance(outcome, LinesWritten) and makes_sense(outcome, len(lines)):
             self.got += lines[: outcome.count]
         return outcome
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from listener.journal import checkpoint
-from listener.journal.checkpoint import Checkpointer, Progress
+from listener.journal.checkpoint import Checkpointer, WalProgress
 from tests.journal.keeping import keep, keep_ids, opened, payload, rows, until
 
 
@@ -18,7 +18,7 @@ def test_one_begins_only_after_a_transaction_that_began_after_the_last(
     for name in ("LOOK", "AT_LEAST_EVERY"):
         monkeypatch.setattr(checkpoint, name, 0.001)
     with opened(tmp_path / "j.db") as journal:
-        progress, done = Progress(), [0]
+        progress, done = WalProgress(), [0]
 
         def counted_checkpoint(_connection: object) -> bool:
             done[0] += 1
@@ -50,7 +50,7 @@ def test_on_what_one_thread_moved_the_other_does_not_count(monkeypatch: pytest.M
         return True
 
     monkeypatch.setattr(checkpoint, "checkpoint", counted)
-    progress = Progress(begun=1, wrote=1)
+    progress = WalProgress(begun=1, wrote=1)
     with closing(sqlite3.connect(":memory:")) as writer, closing(sqlite3.connect(":memory:")) as other:
         assert progress.checkpoint(writer)
         assert not progress.checkpoint(other)

@@ -8,7 +8,7 @@ import pytest
 
 from listener.event import TICKET_MESSAGE
 from listener.journal import Cursor
-from listener.journal.schema import APPLICATION_ID, MIGRATIONS
+from listener.journal.tables import APPLICATION_ID, MIGRATIONS
 from tests.journal.keeping import ids, keep_ids, opened, payload, rows
 
 RECEIVED = 1_790_000_000_000  # Unix ms

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from listener.base.errors import EX_IOERR, JournalError
-from listener.journal import Journal, schema
+from listener.journal import Journal, tables
 from tests.journal.keeping import ids, keep_ids, opened, rows
 
 
@@ -40,7 +40,7 @@ def foreign_with_wal(path: Path) -> None:
 def newer(path: Path) -> None:
     with opened(path) as journal:
         keep_ids(journal, "a")
-    database(path, f"PRAGMA user_version={schema.newest() + 1}; PRAGMA wal_checkpoint(TRUNCATE);")
+    database(path, f"PRAGMA user_version={tables.newest() + 1}; PRAGMA wal_checkpoint(TRUNCATE);")
 
 
 def directory(path: Path) -> None:
@@ -150,12 +150,12 @@ def test_an_older_schema_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with opened(tmp_path / "j.db") as journal:
         keep_ids(journal, "a")
     more = "ALTER TABLE cursors ADD COLUMN note TEXT; CREATE TABLE notes (id INTEGER PRIMARY KEY);"
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, more))
+    monkeypatch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, more))
 
     for _ in range(2):
         with opened(tmp_path / "j.db") as journal:
             assert ["a"] == ids(journal.read(0, 10))
-    assert [(schema.newest(),)] == rows(tmp_path / "j.db", "PRAGMA user_version")
+    assert [(tables.newest(),)] == rows(tmp_path / "j.db", "PRAGMA user_version")
     assert [] == rows(tmp_path / "j.db", "SELECT note FROM cursors, notes")
 
 
@@ -164,7 +164,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
         keep_ids(journal, "a")
     broken = "CREATE TABLE notes (id INTEGER PRIMARY KEY); SELECT nonsense;"
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
+        patch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, broken))
         with pytest.raises(JournalError, match="nonsense"):
             Journal(tmp_path / "j.db")
     with opened(tmp_path / "j.db") as journal:

@@ -13,7 +13,7 @@ import pytest
 from listener.delivery.worker import Worker
 from listener.delivery.workers import Workers
 from listener.journal import Cursor, Journal, Pending
-from listener.sinks.base import Closed, Delivered, Line, Outcome, SinkConfig
+from listener.sinks.base import Closed, Line, LinesWritten, Outcome, SinkConfig
 from listener.sinks.log import LogConfig
 
 WAIT = 5.0  # seconds
@@ -29,14 +29,14 @@ class Held:
     closed: bool = False
     got: list[int] = field(default_factory=list)
 
-    def open(self, position: str, upcoming: Iterator[bytes]) -> Delivered:
-        return Delivered(0)
+    def open(self, position: str, upcoming: Iterator[bytes]) -> LinesWritten:
+        return LinesWritten(0)
 
     def deliver(self, lines: Sequence[Line]) -> Outcome:
         self.busy.set()
         assert self.may.wait(WAIT)
         self.got += [line.event.seq for line in lines]
-        return Delivered(len(lines))
+        return LinesWritten(len(lines))
 
     def idle(self) -> Closed | None:
         return Closed() if self.closed else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from listener.journal import Cursor
 from listener.sinks import TYPES, new_sink
-from listener.sinks.base import Delivered, Line, Outcome, Sink, SinkConfig, TryAgain
+from listener.sinks.base import Line, LinesWritten, NotWritten, Outcome, Sink, SinkConfig
 from tests.samples import encode, example, received
 
 
@@ -70,7 +70,7 @@ class Delivery:
         self.kept = self.place
 
     def _took(self, outcome: Outcome, of: Sequence[Line]) -> int:
-        assert isinstance(outcome, Delivered), outcome
+        assert isinstance(outcome, LinesWritten), outcome
         seq = of[outcome.count - 1].event.seq if outcome.count else self.place.seq
         self.place = Cursor(seq, outcome.position)
         self.sync = outcome.sync or self.sync
@@ -81,5 +81,5 @@ class Delivery:
 
 def again(outcome: Outcome) -> str:
     """Why the sink wants to try again."""
-    assert isinstance(outcome, TryAgain), outcome
+    assert isinstance(outcome, NotWritten), outcome
     return outcome.reason

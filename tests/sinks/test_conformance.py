@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from listener.sinks import TYPES, stdout
-from listener.sinks.base import Delivered, Sink
+from listener.sinks.base import LinesWritten, Sink
 from listener.sinks.network import NetworkConfig
 from tests.sinks.lines import Delivery, config_of, lines, sink_of
 
@@ -80,7 +80,7 @@ def test_takes_nothing_as_nothing(case: Case) -> None:
     sink = case.new()
     sink.open("", iter(()))
     outcome = sink.deliver([])
-    assert isinstance(outcome, Delivered)
+    assert isinstance(outcome, LinesWritten)
     assert 0 == outcome.count
 
 

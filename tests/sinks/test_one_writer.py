@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.sinks.base import Delivered
+from listener.sinks.base import LinesWritten
 from listener.sinks.file import FileConfig, FileSink, Rotate
 from tests.sinks.lines import lines
 
@@ -24,7 +24,7 @@ def _give(sink: FileSink, first: int) -> None:
     batch = lines(first, first)
     for _ in range(3):
         outcome = sink.deliver(batch)
-        assert isinstance(outcome, Delivered)
+        assert isinstance(outcome, LinesWritten)
         if outcome.count:
             return
         assert outcome.keep_now
@@ -51,7 +51,7 @@ def test_a_second_daemon_moves_nothing_out_of_the_file(tmp_path: Path) -> None:
         file.write(b'{"half":')  # the first daemon in the middle of a write
     before = path.read_bytes()
     second = FileSink(FileConfig(name="archive", path=path), threading.Event())
-    assert isinstance(outcome, Delivered)
+    assert isinstance(outcome, LinesWritten)
     with pytest.raises(OSError, match="writes this file"):
         second.open(outcome.position, iter(()))
     assert before == path.read_bytes()

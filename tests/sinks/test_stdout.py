@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from listener.sinks import stdout
-from listener.sinks.base import Closed, Delivered, TryAgain
+from listener.sinks.base import Closed, LinesWritten, NotWritten
 from listener.sinks.stdout import StdoutConfig, StdoutSink
 from tests.journal.keeping import until
 from tests.sinks.lines import again, data, line, lines
@@ -54,7 +54,7 @@ def sink(stopping: threading.Event | None = None) -> StdoutSink:
 
 
 def test_a_line_each(pipe: Pipe) -> None:
-    assert Delivered(300) == sink().deliver(lines(1, 300))
+    assert LinesWritten(300) == sink().deliver(lines(1, 300))
     assert data(*lines(1, 300)) == pipe.read()
 
 
@@ -67,7 +67,7 @@ def test_a_line_longer_than_the_pipe_comes_whole(pipe: Pipe) -> None:
     while len(got) < len(data(long, *lines(2, 3))):
         got += os.read(pipe.reader, 65536)
     writing.join(5)
-    assert [Delivered(3)] == outcomes
+    assert [LinesWritten(3)] == outcomes
     assert data(long, *lines(2, 3)) == got
 
 
@@ -92,7 +92,7 @@ def test_stopping_ends_the_wait_for_a_slow_reader_between_two_writes(pipe: Pipe)
     writing.join(5)
 
     (outcome,) = outcomes
-    assert isinstance(outcome, Delivered)
+    assert isinstance(outcome, LinesWritten)
     assert 0 < outcome.count < 1000
     assert data(*lines(1, outcome.count)) == pipe.read().lstrip()
 
@@ -106,12 +106,12 @@ def test_a_full_disk_behind_it_repeats_and_tears_no_line(tmp_path: Path, monkeyp
         todo = [line(n, b'{"x":"%05d%s"}' % (n, b"y" * 990)) for n in range(1, 101)]
         disk.fill(leave=40_960)
         outcome = one.deliver(todo)
-        assert isinstance(outcome, Delivered)
+        assert isinstance(outcome, LinesWritten)
         assert 0 < outcome.count < 100
         left = todo[outcome.count :]
         assert "No space left" in again(one.deliver(left))
         disk.empty()
-        assert Delivered(len(left)) == one.deliver(left)
+        assert LinesWritten(len(left)) == one.deliver(left)
         os.close(fd)
         assert data(*todo) == path.read_bytes()
 
@@ -129,8 +129,8 @@ def test_half_a_line_ends_before_another_begins(pipe: Pipe, monkeypatch: pytest.
         patch.setattr(os, "write", half)
         assert "No space left" in again(one.deliver([first]))
         failed = one.deliver([first])
-    assert isinstance(failed, TryAgain)
+    assert isinstance(failed, NotWritten)
     successor = sink()
-    assert Delivered(0, failed.position) == successor.open(failed.position, iter([first.data]))
-    assert Delivered(1) == one.deliver([line(2)])  # an order came between
+    assert LinesWritten(0, failed.position) == successor.open(failed.position, iter([first.data]))
+    assert LinesWritten(1) == one.deliver([line(2)])  # an order came between
     assert b"x" * 10 + b"\n" + data(line(2)) == pipe.read()
