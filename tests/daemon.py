@@ -18,20 +18,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Self
 
 PROGRAM = (sys.executable, "-m", "listener")
 STOP = 5.0  # s from a signal to the exit, the daemon's own promise
-_KEPT = (
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-    "COVERAGE_PROCESS_CONFIG",
-)  # the last: see pyproject
+MEASURED = "COVERAGE_PROCESS_CONFIG"  # set while coverage.py measures, see pyproject.toml
+_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", MEASURED)
 
 
 def environment(home: Path, domain: str = "", **more: str) -> dict[str, str]:
@@ -157,6 +151,10 @@ class Daemon:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if MEASURED in self._environment:  # a process that is killed says nothing of the lines that it ran
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP)
         self.kill()
         for reader in self._readers:
             reader.join()
