@@ -29,7 +29,7 @@ class CallsHalted(Unavailable):
 
 
 class Meter:
-    """Used by every thread that calls an API. `optional` False: such calls are counted, and never refused."""
+    """Counts for every thread that calls an API. With `optional` False its calls are counted, and never refused."""
 
     def __init__(self, limit: int | None = None, *, clock: Callable[[], float] = time.time) -> None:
         self.limit, self._clock = limit, clock
@@ -126,5 +126,5 @@ class Meter:
 
 
 def month_of(seconds: float) -> str:
-    """The month of a Unix time, in UTC."""
+    """Returns the month of a Unix time, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m")

@@ -15,39 +15,39 @@ Row = dict[str, Any]
 
 
 class TicketsApi:
-    """One helpdesk's calls; they block. Raise as `Api` does, and `answers.Gone` for what was deleted."""
+    """One helpdesk's calls. They block, and raise as `Api` does, and `answers.Gone` for what was deleted."""
 
     def __init__(self, api: Api, helpdesk: Helpdesk) -> None:
         self.api, self.helpdesk = api, helpdesk
 
     def tickets(self, kind: str, since_ms: int, until_ms: int, page: int) -> tuple[int, list[Row]]:
-        """(how many there are, a page of the tickets); `kind`: "create_time" or "update_time" is between the two."""
+        """Returns the number of tickets whose `kind`, "create_time" or "update_time", is in between, and a page of them."""
         bounds = {f"{kind}_start": since_ms, f"{kind}_end": until_ms}
         data = self._data(TICKETS_PATH, page=page, page_size=PAGE_SIZE, **bounds)
         return _total(data), _rows(data, "tickets")
 
     def messages(self, ticket_id: str, bounds: tuple[int, int] | None, page: int) -> tuple[int, list[Row]]:
-        """(how many there are, a page of the messages); `bounds` in whichever unit the caller means; None: all."""
+        """Returns the number of messages, and a page of them; `bounds` is in the unit that the caller means, None: all."""
         times = {"time_start": bounds[0], "time_end": bounds[1]} if bounds else {}
         path = f"{TICKETS_PATH}/{_segment(ticket_id)}/messages"
         data = self._data(path, page=page, page_size=PAGE_SIZE, **times)
         return _total(data), _rows(data, "messages", "items")
 
     def ticket(self, ticket_id: str) -> Row:
-        """The ticket as it is now."""
+        """Returns the ticket as it is now."""
         ticket = self._data(f"{TICKETS_PATH}/{_segment(ticket_id)}").get("ticket")
         if not isinstance(ticket, dict):
             raise Unavailable("the answer holds no ticket", hint=answers.NETWORK)
         return ticket
 
     def option_names(self) -> dict[str, str]:
-        """The names that people see of every drop-down's options, by their ids."""
+        """Returns the names that people see of every drop-down's options, by their ids."""
         names: dict[str, str] = {}
         _collect(_rows(self._data(FIELDS_PATH, page_size=50), "items"), names)
         return names
 
     def image(self, ticket_id: str, message_id: str, index: int) -> bytes:
-        """The bytes of a message's image, whatever they are."""
+        """Returns the bytes of a message's image, whatever they are."""
         query = {"ticket_id": ticket_id, "msg_id": message_id, "index": index}
         return self.api.get_bytes(IMAGES_PATH, self.helpdesk, **query)[1]
 
@@ -59,7 +59,7 @@ class TicketsApi:
 
 
 def _segment(ticket_id: str) -> str:
-    """An id as a part of a path: an event's ticket_id is what a stranger may have chosen."""
+    """Returns an id as a part of a path: an event's ticket_id is what a stranger may have chosen. Raises Gone."""
     if not ticket_id.isascii() or not ticket_id.replace("_", "").isalnum() or len(ticket_id) > 64:
         raise answers.Gone("not a ticket's id")
     return ticket_id
