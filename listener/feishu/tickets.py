@@ -21,13 +21,13 @@ class TicketsApi:
         self.api, self.helpdesk = api, helpdesk
 
     def tickets(self, kind: str, since_ms: int, until_ms: int, page: int) -> tuple[int, list[Row]]:
-        """Returns the number of tickets whose `kind`, "create_time" or "update_time", is in between, and a page of them."""
+        """Returns the number of tickets whose `kind` ("create_time", "update_time") is in between, and a page of them."""
         bounds = {f"{kind}_start": since_ms, f"{kind}_end": until_ms}
         data = self._data(TICKETS_PATH, page=page, page_size=PAGE_SIZE, **bounds)
         return _total(data), _rows(data, "tickets")
 
     def messages(self, ticket_id: str, bounds: tuple[int, int] | None, page: int) -> tuple[int, list[Row]]:
-        """Returns the number of messages, and a page of them; `bounds` is in the unit that the caller means, None: all."""
+        """Returns the number of messages, and a page of them; `bounds` in the unit that the caller means, None: all."""
         times = {"time_start": bounds[0], "time_end": bounds[1]} if bounds else {}
         path = f"{TICKETS_PATH}/{_segment(ticket_id)}/messages"
         data = self._data(path, page=page, page_size=PAGE_SIZE, **times)

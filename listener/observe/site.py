@@ -10,7 +10,7 @@ from listener.observe.page.routes import Pages
 
 
 class Site:
-    """Serves probes, metrics and page at `address`, "host:port". Any thread may make it; the loop starts and ends it."""
+    """Serves probes, metrics and page at `address`, "host:port". Any thread may make it; the loop starts it."""
 
     def __init__(self, facts: Facts, address: str) -> None:
         self._facts, self._pages = facts, Pages(facts, address)
