@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 
 class Backfiller:
-    """`start`, then `stop`. `connected` says whether a connection is open now."""
+    """Call `start`, then `stop`. `connected` says whether a connection is open now."""
 
     def __init__(
         self,
@@ -47,14 +47,14 @@ class Backfiller:
         self._thread = threading.Thread(target=self._run, name="backfill", daemon=True)
 
     def start(self) -> None:
-        """Raises JournalError."""
+        """Reads when a connection was last open, and starts the thread. Raises JournalError."""
         seen = self._journal.ask(lambda connection: calls.read(connection, calls.CONNECTED))
         self._journal.leave()
         self._seen_ms = int(seen) if seen is not None else None
         self._thread.start()
 
     def stop(self, timeout: float = 0.3) -> None:
-        """What is left is done after the next start."""
+        """Ends the thread; what is left is done after the next start."""
         self._stopping.set()
         self._thread.join(timeout)
 
@@ -108,7 +108,7 @@ class Backfiller:
             self._jobs.run(job)
 
     def _pause(self, seconds: float) -> None:
-        """Between two calls: a stop ends the job here, and the gap's clock goes on."""
+        """Waits between two calls: a stop ends the job here, and the connection is noted meanwhile."""
         until = time.monotonic() + seconds
         while True:
             if self._stopping.is_set():

@@ -16,7 +16,7 @@ log = get_logger(__name__)
 
 
 def restored(meter: Meter, journal: Journal) -> Meter:
-    """The meter with what the journal knows of this month. Raises JournalError."""
+    """Returns the meter with what the journal knows of this month. Raises JournalError."""
     counts, halted = journal.ask(lambda connection: calls.load(connection, meter.month))
     journal.leave()
     meter.restore(meter.month, counts, halted)
@@ -25,7 +25,7 @@ def restored(meter: Meter, journal: Journal) -> Meter:
 
 @contextmanager
 def counted(journal: Path) -> Iterator[Meter]:
-    """A meter for calls that a person asks for: never refused, and counted by the journal where there is one."""
+    """Gives a meter for calls that a person asks for: none is refused; a journal that is there counts them."""
     meter = Meter()
     meter.optional = False
     try:
@@ -44,7 +44,7 @@ def keep_calls(journal: Path, meter: Meter) -> None:
 
 
 class Keeper:
-    """Writes a meter's new calls to the journal now and then; used in one thread."""
+    """Writes a meter's new calls to the journal now and then. It is used in one thread."""
 
     def __init__(self, meter: Meter, journal: Journal) -> None:
         self._meter, self._journal = meter, journal

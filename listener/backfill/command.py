@@ -48,7 +48,7 @@ def count(settings: Settings, api: TicketsApi, since_ms: int) -> tuple[int, int,
 
 
 def calls_so_far(journal: Path) -> tuple[dict[str, int], str]:
-    """(this month's calls by API, why there are no more, or "")."""
+    """Returns this month's calls by API, and why there are no more, or ""."""
     if not journal.exists():
         return {}, ""
     with reading(journal) as connection:
@@ -63,7 +63,7 @@ def place(path: Path, job: Callable[[Any], int]) -> int:
 
 
 def progress(path: Path, one: int) -> Iterator[Backfill]:
-    """The job as it is, every LOOK seconds, until it has ended. Raises JournalError."""
+    """Yields the job as it is, every LOOK seconds, until it has ended. Raises JournalError."""
     while True:
         with reading(path) as connection:
             job = backfills.job(connection, one)

@@ -50,7 +50,7 @@ class Jobs:
     attempts: int | None = None
 
     def run(self, job: Backfill) -> None:
-        """Until the job is done, or can't be. Raises Stopped, JournalError, and what kept it up for too long."""
+        """Works until the job is done, or can't be. Raises Stopped, JournalError, and what held it up for too long."""
         tries = 0
         while True:
             before = self.meter.total()
@@ -76,7 +76,7 @@ class Jobs:
                 return
 
     def _once(self, job: Backfill) -> str:
-        """All that is left of the job; what was found of the API on the way."""
+        """Does all that is left of the job; returns what was learnt of the API on the way."""
         api = self.api_of(job.helpdesk_id, job.token_file)
         self._index()
         current = self.journal.ask(lambda connection: backfills.job(connection, job.id)) or job
@@ -92,7 +92,7 @@ class Jobs:
         return self._unit_found() + gone
 
     def _ticket(self, api: TicketsApi, job: Backfill, ticket_id: str, body: bytes) -> bool:
-        """Keeps a ticket's messages of the window; False where the ticket is gone."""
+        """Keeps a ticket's messages of the window; returns False where the ticket is gone."""
         try:
             found = self._messages(api, job, ticket_id)
         except Gone:
@@ -107,7 +107,7 @@ class Jobs:
         return True
 
     def _keep(self, wanted: list[Row], ticket: Row) -> int:
-        """How many of these were new. A full journal makes it wait."""
+        """Puts messages into the journal and returns how many were new. A full journal makes it wait."""
         left = [payload(message, ticket, self.app_id) for message in wanted]
         fresh = tries = 0
         while left:
@@ -123,7 +123,7 @@ class Jobs:
         return fresh
 
     def _messages(self, api: TicketsApi, job: Backfill, ticket_id: str) -> list[Row]:
-        """A ticket's messages of the window, asked for in the unit of time that the platform understands."""
+        """Returns a ticket's messages of the window, asked for in the unit of time that the platform understands."""
         for unit in self._units():
             bounds = ((job.since_ms - 1000) // unit, job.until_ms // unit + 1)
             if found := self._pages(api, job, ticket_id, bounds):
@@ -158,12 +158,12 @@ class Jobs:
 
     @property
     def _unit(self) -> int | None:
-        """Milliseconds in a unit of a message query's times, once that was found out."""
+        """How many milliseconds a unit of a message query's times has, once that was found out."""
         unit = self.journal.ask(lambda connection: calls.read(connection, calls.MESSAGE_UNIT))
         return int(unit) if unit is not None else None
 
     def _units(self) -> tuple[int, ...]:
-        """Seconds and milliseconds, the one that was seen to work alone: with the other, nothing is ever found."""
+        """Returns the units to try: both, or the one that was seen to work; with the other nothing is ever found."""
         return (1000, 1) if self._unit is None else (self._unit,)
 
     def _unit_found(self) -> str:

@@ -25,7 +25,7 @@ class Listing:
 
 
 def changed(api: TicketsApi, since_ms: int, now_ms: int, check: Callable[[], None] = lambda: None) -> Listing:
-    """The tickets that changed, or were made, from `since_ms` on. `check` raises where it must end."""
+    """Returns the tickets that changed, or were made, from `since_ms` on. `check` raises where it must end."""
     found = Listing()
     for kind in ("update_time", "create_time"):
         _window(api, found, (kind, since_ms - OVERLAP_MS, now_ms + OVERLAP_MS), check)
@@ -59,7 +59,7 @@ def _window(api: TicketsApi, found: Listing, window: Window, check: Callable[[],
 def _pages(
     api: TicketsApi, window: Window, total: int, tickets: dict[str, Row], check: Callable[[], None]
 ) -> tuple[bool, int]:
-    """Reads the pages after the first; (whether the list stood still, how many there are)."""
+    """Reads the pages after the first; returns whether the list stood still, and how many tickets there are."""
     stable = True
     for page in range(2, -(-min(total, MAX_ROWS) // PAGE_SIZE) + 1):
         check()

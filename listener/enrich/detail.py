@@ -12,7 +12,7 @@ _converter = Converter({**TICKET, **TICKET_EVENT})
 
 
 def encoded(ticket: Row, names: Mapping[str, str]) -> bytes:
-    """The ticket as JSON; a drop-down's value is its option's name, and its id is beside it in `value_id`."""
+    """Returns the ticket as JSON; a drop-down's value is its option's name, and its id is beside it in `value_id`."""
     for field in ticket.get("customized_fields") or []:
         if type(field) is dict:
             _name(field, names)

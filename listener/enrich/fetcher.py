@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Fetched(Generic[T]):
-    """What came, or why it did not."""
+    """An answer of the API, or why there is none."""
 
     value: T | None = None
     error: str = ""
@@ -52,7 +52,7 @@ class Fetcher(Generic[T]):
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
 
     def get(self, *key: Hashable) -> "Future[Fetched[T]]":
-        """The answer for this key, asked for now unless it is known or under way."""
+        """Returns the answer for this key; it is asked for now unless it is known or under way."""
         entry = self._entries.get(key)
         now = time.monotonic()
         if entry is not None and (not entry.answer.done() or now - entry.started < self._cache):

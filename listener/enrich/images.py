@@ -27,7 +27,7 @@ TYPES = (
 
 @dataclass(frozen=True)
 class Image:
-    """A file in the folder; `size` in bytes."""
+    """A file in the folder; `size` is in bytes."""
 
     file: str
     type: str
@@ -36,7 +36,7 @@ class Image:
 
 
 class Folder:
-    """Used by several threads. `max_size` bounds one image, `total` all files, in bytes."""
+    """Keeps images for several threads. `max_size` bounds one image, `total` all files, in bytes."""
 
     def __init__(self, path: Path, max_size: int, total: int) -> None:
         self.path, self._max_size, self._total = path, max_size, total
@@ -44,7 +44,7 @@ class Folder:
         self._used: int | None = None
 
     def keep(self, content: bytes) -> Image:
-        """The file of this content, made where it is not there yet. Raises ListenError."""
+        """Returns the file of this content, and makes it where it is not there yet. Raises ListenError."""
         if len(content) > self._max_size:
             raise Gone(f"larger than enrich.attachment_max_size ({len(content)} bytes)")
         ending, media_type = _type(content)
@@ -61,7 +61,7 @@ class Folder:
         return Image(str(target), media_type, len(content), digest)
 
     def _write(self, target: Path, content: bytes) -> None:
-        """Under another name first: a crash leaves no half image under a good name."""
+        """Writes under another name first, so that a crash leaves no half image under a good name."""
         make_directories(self.path, 0o750)
         if self._used is None:
             self._used = self._sweep()
@@ -83,7 +83,7 @@ class Folder:
         self._used += len(content)
 
     def _sweep(self) -> int:
-        """The bytes of all files, without what a crash left unfinished."""
+        """Removes what a crash left unfinished, and returns the bytes of all other files."""
         used = 0
         for entry in os.scandir(self.path):
             if entry.name.startswith(".part-"):
@@ -94,7 +94,7 @@ class Folder:
 
 
 def opened(folder: Path, sha256: str, media_type: str) -> tuple[BinaryIO, str] | None:
-    """(file, media type by its content) of a kept image, None where it is not there or is another by now."""
+    """Returns (file, media type by its content) of a kept image, None where it is not there or is another by now."""
     ending = {kind: ending for _, ending, kind in TYPES} | {"image/webp": "webp"}
     name = f"{sha256}.{ending.get(media_type, '')}"
     try:
@@ -111,7 +111,7 @@ def opened(folder: Path, sha256: str, media_type: str) -> tuple[BinaryIO, str] |
 
 
 def _type(content: bytes) -> tuple[str, str]:
-    """(the ending, the media type) that the content itself shows. Raises Gone for what is no image."""
+    """Returns the ending and the media type that the content itself shows. Raises Gone for what is no image."""
     for magic, ending, media_type in TYPES:
         if content.startswith(magic):
             return ending, media_type

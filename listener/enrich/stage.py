@@ -50,7 +50,7 @@ class _Waiting:
 
 
 class Stage:
-    """`start`, then `view` for each sink, then `stop`. Nothing of it runs where `[enrich]` is off."""
+    """Call `start`, then `view` for each sink, then `stop`. Nothing of it runs where `[enrich]` is off."""
 
     def __init__(self, settings: Settings, journal: Journal, api: Callable[[], TicketsApi]) -> None:
         self._settings, self._journal, self._api = settings.enrich, journal, api
@@ -69,7 +69,7 @@ class Stage:
         self.late = 0  # events that went without something since it did not come in time
 
     def start(self) -> None:
-        """Raises JournalError."""
+        """Goes on where the last run was. Raises JournalError."""
         last = self._journal.last_seq
         ready_to = self._journal.ask(enrichment.enriched_to)
         if not self.is_on:
@@ -88,7 +88,7 @@ class Stage:
         self._images = Fetcher("image", self._image, cache=60.0, threads=4, done=self._came.set)
 
     def view(self, config: SinkConfig) -> Any:
-        """The journal as this sink is to see it."""
+        """Returns the journal as this sink is to see it."""
         if not self.is_on or not wants(config, self._settings):
             return self._journal
         view = View(self._journal, lambda: self._ready_to)
@@ -98,7 +98,7 @@ class Stage:
         return view
 
     def stop(self, timeout: float = 0.3) -> None:
-        """What waits is fetched for anew after the next start."""
+        """Ends the thread; what waits is fetched for anew after the next start."""
         self._stopping.set()
         self._came.set()
         if self._views:
@@ -190,7 +190,7 @@ class Stage:
         return Enriched(one.event.seq, detail, msgspec.json.encode(more) if more else b"")
 
     def _ticket(self, ticket_id: str) -> int:
-        """Fetches a ticket; returns the id under which it is kept. In a thread of the source."""
+        """Fetches a ticket and returns the id under which it is kept. It runs in a thread of the fetcher."""
         body = encoded(self._api().ticket(ticket_id), self._option_names())
         with self._guard:
             self._last_detail += 1
@@ -198,7 +198,7 @@ class Stage:
             return self._last_detail
 
     def _option_names(self) -> dict[str, str]:
-        """Names of drop-downs' options; without them a ticket still says more than none."""
+        """Returns the names of drop-downs' options; without them a ticket still says more than none."""
         with self._guard:
             if time.monotonic() < self._names_until:
                 return self._names
@@ -211,7 +211,7 @@ class Stage:
         return self._names
 
     def _image(self, ticket_id: str, message_id: str, index: int) -> Image:
-        """Fetches an image into the folder. In a thread of the source."""
+        """Fetches an image into the folder. It runs in a thread of the fetcher."""
         return self._folder().keep(self._api().image(ticket_id, message_id, index))
 
     def _folder(self) -> Folder:

@@ -15,7 +15,7 @@ FIELDS = ("ticket_detail", "attachments")
 
 
 def wants(config: SinkConfig, settings: EnrichSettings) -> bool:
-    """Whether a sink's lines show what is fetched; one that does not is never held up by it."""
+    """Returns whether a sink's lines show what is fetched; a sink whose lines do not is never held up by it."""
     shown = [name for name, on in zip(FIELDS, (settings.ticket, settings.attachments), strict=True) if on]
     return config.format == "record" and any(name not in config.omit for name in shown)
 
@@ -35,23 +35,23 @@ class View:
 
     @property
     def last_seq(self) -> int:
-        """Of the newest event that is ready."""
+        """The seq of the newest event that is ready."""
         return self._enriched_to()
 
     def read(self, after: int, limit: int) -> list[Received]:
-        """The next events that are ready."""
+        """Returns the next events that are ready."""
         upto = self._enriched_to()
         if after >= upto:
             return []
         return self._with_added([event for event in self._journal.read(after, limit) if event.seq <= upto])
 
     def ordered(self, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
-        """The order's next events; what is ordered was delivered once, so it is ready."""
+        """Returns the order's next events; what is ordered was delivered once, so it is ready."""
         events, upto = self._journal.ordered(order, after, limit)
         return self._with_added(events), upto
 
     def wait(self, after: int, timeout: float) -> bool:
-        """Until an event after this seq is ready, or `wake`."""
+        """Waits until an event after this seq is ready, or until `wake`."""
         with self._moved:
             if self._enriched_to() <= after:
                 self._moved.wait(timeout)
@@ -64,7 +64,7 @@ class View:
         self._journal.wake()
 
     def moved(self) -> None:
-        """More events are ready."""
+        """Tells those who wait that more events are ready."""
         with self._moved:
             self._moved.notify_all()
 

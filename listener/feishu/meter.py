@@ -29,7 +29,7 @@ class CallsHalted(Unavailable):
 
 
 class Meter:
-    """Used by every thread that calls an API. `optional` False: such calls are counted, and never refused."""
+    """Counts for every thread that calls an API. With `optional` False its calls are counted, and never refused."""
 
     def __init__(self, limit: int | None = None, *, clock: Callable[[], float] = time.time) -> None:
         self.limit, self._clock = limit, clock

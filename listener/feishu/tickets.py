@@ -15,19 +15,19 @@ Row = dict[str, Any]
 
 
 class TicketsApi:
-    """One helpdesk's calls; they block. Raise as `Api` does, and `answers.Gone` for what was deleted."""
+    """One helpdesk's calls. They block, and raise as `Api` does, and `answers.Gone` for what was deleted."""
 
     def __init__(self, api: Api, helpdesk: Helpdesk) -> None:
         self.api, self.helpdesk = api, helpdesk
 
     def tickets(self, kind: str, since_ms: int, until_ms: int, page: int) -> tuple[int, list[Row]]:
-        """Returns how many there are, and a page of them; `kind`: "create_time" or "update_time" is between the two."""
+        """Returns how many tickets have their `kind` ("create_time", "update_time") in between, and a page of them."""
         bounds = {f"{kind}_start": since_ms, f"{kind}_end": until_ms}
         data = self._data(TICKETS_PATH, page=page, page_size=PAGE_SIZE, **bounds)
         return _total(data), _rows(data, "tickets")
 
     def messages(self, ticket_id: str, bounds: tuple[int, int] | None, page: int) -> tuple[int, list[Row]]:
-        """Returns how many there are, and a page of them; `bounds` in whichever unit the caller means; None: all."""
+        """Returns the number of messages, and a page of them; `bounds` in the unit that the caller means, None: all."""
         times = {"time_start": bounds[0], "time_end": bounds[1]} if bounds else {}
         path = f"{TICKETS_PATH}/{_segment(ticket_id)}/messages"
         data = self._data(path, page=page, page_size=PAGE_SIZE, **times)
@@ -59,7 +59,7 @@ class TicketsApi:
 
 
 def _segment(ticket_id: str) -> str:
-    """Quotes an id for a path, since a stranger may have chosen an event's ticket_id."""
+    """Returns an id as a part of a path: an event's ticket_id is what a stranger may have chosen. Raises Gone."""
     if not ticket_id.isascii() or not ticket_id.replace("_", "").isalnum() or len(ticket_id) > 64:
         raise answers.Gone("not a ticket's id")
     return ticket_id

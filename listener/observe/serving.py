@@ -18,7 +18,7 @@ log = get_logger(__name__)
 
 
 class Served:
-    """`address` is "host:port"."""
+    """Lives in the loop and listens at `address`, "host:port"."""
 
     def __init__(self, facts: Facts, address: str) -> None:
         self._facts, self._address = facts, address
@@ -29,7 +29,7 @@ class Served:
         self._new_protocol: Callable[[], asyncio.BaseProtocol] | None = None
 
     async def start(self) -> None:
-        """A daemon whose port is taken still listens for events: it says so, loudly, and goes on."""
+        """Listens. A daemon whose port is taken still listens for events: it says so, loudly, and goes on."""
         host, _, port = self._address.rpartition(":")
         loop = asyncio.get_running_loop()
         try:
@@ -109,7 +109,7 @@ def _hand_over(transport: asyncio.Transport, new_protocol: Callable[[], asyncio.
 
 
 def _site(facts: Facts, address: str) -> "Site":
-    """Loads the libraries; in a thread."""
+    """Loads the libraries. It runs in a thread."""
     from listener.observe.site import Site
 
     return Site(facts, address)

@@ -10,7 +10,7 @@ from listener.observe.page.routes import Pages
 
 
 class Site:
-    """`address` is "host:port". It may be made in any thread; `start` and `close` are for the loop."""
+    """Serves probes, metrics and page at `address`, "host:port". Any thread may make it; the loop starts it."""
 
     def __init__(self, facts: Facts, address: str) -> None:
         self._facts, self._pages = facts, Pages(facts, address)
@@ -28,7 +28,7 @@ class Site:
         await self._server.close()
 
     async def _alive(self, _: Request) -> Page:
-        """That it is answered at all says that the loop turns."""
+        """Answers: that it does so says that the loop turns."""
         return Page(b"alive\n")
 
     async def _readiness(self, _: Request) -> Page:

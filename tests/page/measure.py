@@ -101,7 +101,7 @@ def _in_the_browser(page: Served) -> None:
 
 
 def _frames(page: Served, tab: Page, what: str) -> None:
-    """Frame times, long tasks, and the CPU time of the tab's main thread: the page's own, whatever else runs."""
+    """Prints frame times, long tasks, and the CPU time of the tab's main thread: that one is the page's own."""
     tab.evaluate(FRAMES)
     before = _cpu(tab)
     _flood(page)
