@@ -26,20 +26,20 @@ class Fragments:
     """The open messages of one connection."""
 
     def __init__(self) -> None:
-        self._open: dict[str, _Open] = {}
-        self._bytes = 0
+        self.messages: dict[str, _Open] = {}  # by message id, the oldest first
+        self.held = 0  # bytes
 
     def add(self, message_id: str, total: int, index: int, part: bytes, now: float) -> bytes | None:
         """The whole payload once its last part is here; `now` in seconds. Raises BadFragment."""
         if not (0 < total <= MAX_PARTS and 0 <= index < total):
             raise BadFragment(f"part {index} of {total}")
         self._expire(now)
-        message = self._open.get(message_id) or self._new(message_id, total, now)
+        message = self.messages.get(message_id) or self._new(message_id, total, now)
         if message.total != total:
             raise BadFragment(f"part of {total}, where {message.total} were announced")
         if index not in message.parts:
             message.parts[index] = part
-            self._bytes += len(part)
+            self.held += len(part)
             self._bound()
         if len(message.parts) < total:
             return None
@@ -47,19 +47,19 @@ class Fragments:
         return b"".join(message.parts[i] for i in range(total))
 
     def _new(self, message_id: str, total: int, now: float) -> _Open:
-        message = self._open[message_id] = _Open(total, now)
-        self._bytes += len(message_id)
+        message = self.messages[message_id] = _Open(total, now)
+        self.held += len(message_id)
         return message
 
     def _expire(self, now: float) -> None:
-        for message_id in [m for m, o in self._open.items() if now - o.since > LIFETIME]:
+        for message_id in [m for m, o in self.messages.items() if now - o.since > LIFETIME]:
             self._drop(message_id)
 
     def _bound(self) -> None:
         """The oldest give way: the platform pushes what got no ack again."""
-        while len(self._open) > MAX_OPEN or self._bytes > MAX_BYTES:
-            self._drop(next(iter(self._open)))
+        while len(self.messages) > MAX_OPEN or self.held > MAX_BYTES:
+            self._drop(next(iter(self.messages)))
 
     def _drop(self, message_id: str) -> None:
-        if message := self._open.pop(message_id, None):
-            self._bytes -= len(message_id) + sum(map(len, message.parts.values()))
+        if message := self.messages.pop(message_id, None):
+            self.held -= len(message_id) + sum(map(len, message.parts.values()))

@@ -81,7 +81,7 @@ class Session:
         bad_frame: Callable[[str], None] | None = None,
     ) -> None:
         self._limits = limits or Limits()
-        self._client = new_client(app_id, secret, domain, network or Network(), self._on_message)
+        self._client = new_client(app_id, secret, domain, network or Network(), self.on_message)
         self._handler = handler
         self._bad_frame = bad_frame or BadFrames()
         self._new_frame = frame_type()
@@ -200,7 +200,8 @@ class Session:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._probing.wait(), max(0.0, moment - self._loop.time()))
 
-    def _on_message(self, connection: FrameConnection, data: bytes, text: bool) -> None:
+    def on_message(self, connection: FrameConnection, data: bytes, text: bool) -> None:
+        """Takes one message of the websocket; what makes no sense is counted and dropped."""
         self._heard()
         try:
             if text:

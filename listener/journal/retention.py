@@ -59,7 +59,7 @@ class Retention:
         self._quarantine_told, self._tell_at = 0, 0.0
         self._configured: set[str] = set()
         self._released: set[str] = set()
-        self._rows = SLICE_MIN * 4
+        self.rows = SLICE_MIN * 4
         self._next_look = self._next_forget = self._next_cleaning = 0.0
         self._look_soon = False
 
@@ -174,12 +174,12 @@ class Retention:
             self._next = replace(self._next, is_full=self._next.is_full and self._next.used >= self.max_size)
         self.committed()
         self._next_forget = started + FORGET_SINKS_EVERY if forget else self._next_forget
-        self._pace(time.monotonic() - started)
+        self.pace(time.monotonic() - started)
         return more
 
-    def _pace(self, seconds: float) -> None:
+    def pace(self, seconds: float) -> None:
         """A slow disk, or pages that are not in memory, make the slices shorter."""
-        self._rows = max(SLICE_MIN, self._rows // 2) if seconds > LONGEST / 2 else min(SLICE_MAX, self._rows * 2)
+        self.rows = max(SLICE_MIN, self.rows // 2) if seconds > LONGEST / 2 else min(SLICE_MAX, self.rows * 2)
 
     def _drop_bodies(self, connection: sqlite3.Connection, before_ms: int) -> bool:
         delivered_to, start = self._delivered_to(connection), self._next.bodies_from
@@ -188,7 +188,7 @@ class Retention:
             " WHERE b.seq > ? AND b.seq <= ?"
             " AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.seq = b.seq)"
             " AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.seq = b.seq) ORDER BY b.seq LIMIT ?",
-            (start, delivered_to, self._rows),
+            (start, delivered_to, self.rows),
         ).fetchall()
         old, young = _split([(seq, at) for seq, at, _ in rows], before_ms)
         if old:
@@ -199,7 +199,7 @@ class Retention:
         if young is not None:
             self._next = replace(self._next, bodies_from=young - 1)
             return False
-        more = len(old) == self._rows
+        more = len(old) == self.rows
         self._next = replace(self._next, bodies_from=old[-1][0] if more else max(start, delivered_to))
         return more
 
@@ -214,7 +214,7 @@ class Retention:
             self._next = replace(self._next, ids_day=before_day, ids_from=b"")
         if self._next.ids_from is None:
             return False
-        left, ids_from = identity.forget(connection, before_day, self._next.ids_from, self._rows)
+        left, ids_from = identity.forget(connection, before_day, self._next.ids_from, self.rows)
         if left:
             self._resize(connection, 0, -left)
         self._next = replace(self._next, ids_from=ids_from)

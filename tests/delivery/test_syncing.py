@@ -8,7 +8,7 @@ import pytest
 from listener.delivery import worker as module
 from listener.delivery.syncing import MOST, Unsynced
 from listener.journal import Cursor, Journal
-from listener.sinks.base import Delivered, Line, Outcome
+from listener.sinks.base import Line, LinesWritten, Outcome
 from tests.delivery.working import Scripted, working
 from tests.journal.keeping import keep, keep_ids, opened, rows, unformattable, until
 
@@ -25,7 +25,7 @@ class Lazy(Scripted):
 
     def deliver(self, lines: Sequence[Line]) -> Outcome:
         self.got += lines
-        return Delivered(len(lines), f"after {lines[-1].event.seq}", sync=self.sync)
+        return LinesWritten(len(lines), f"after {lines[-1].event.seq}", sync=self.sync)
 
     def sync(self) -> str:
         self.kept.append(kept(self.journal))

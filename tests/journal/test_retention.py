@@ -151,7 +151,7 @@ def test_pruning_gives_way_to_events(tmp_path: Path, clock: Clock, monkeypatch: 
         keep_ids(journal, *(str(n) for n in range(400)))
         deliver_all(journal)
         clock.jump(DAY)
-        journal.retention._rows = 4
+        journal.retention.rows = 4
         journal.retention.look_soon()
         until(lambda: len(bodies(journal)) < 400, "it has begun")
         assert [200] == keep_ids(journal, "new")
@@ -163,13 +163,13 @@ def test_pruning_gives_way_to_events(tmp_path: Path, clock: Clock, monkeypatch: 
 def test_a_slow_disk_makes_the_slices_shorter(tmp_path: Path) -> None:
     with archiving(tmp_path / "j.db") as journal:
         retention = journal.retention
-        retention._rows = 1024
+        retention.rows = 1024
         for _ in range(10):
-            retention._pace(1.0)
-        assert 16 == retention._rows
+            retention.pace(1.0)
+        assert 16 == retention.rows
         for _ in range(10):
-            retention._pace(0.001)
-        assert 1024 == retention._rows
+            retention.pace(0.001)
+        assert 1024 == retention.rows
 
 
 # Clocks that jump

@@ -9,7 +9,7 @@ from listener.feishu.fragments import LIFETIME, MAX_BYTES, MAX_OPEN, MAX_PARTS, 
 
 def size(fragments: Fragments) -> int:
     """Bytes that are really held."""
-    return sum(len(part) for message in fragments._open.values() for part in message.parts.values())
+    return sum(len(part) for message in fragments.messages.values() for part in message.parts.values())
 
 
 @given(st.lists(st.binary(max_size=20), min_size=1, max_size=8), st.randoms(use_true_random=False), st.integers(0, 3))
@@ -41,7 +41,7 @@ def test_nothing_breaks_it_and_its_count_of_bytes_is_right(adds: list[tuple[str,
         except BadFragment:
             continue
         finally:
-            assert size(fragments) + sum(map(len, fragments._open)) == fragments._bytes
+            assert size(fragments) + sum(map(len, fragments.messages)) == fragments.held
 
 
 def test_a_straggler_counts_for_60_s_and_no_longer() -> None:
@@ -65,7 +65,7 @@ def test_a_part_that_can_not_be_is_refused_and_leaves_nothing(total: int, index:
     fragments = Fragments()
     with pytest.raises(BadFragment):
         fragments.add("m", total, index, b"", 0.0)
-    assert {} == fragments._open
+    assert {} == fragments.messages
 
 
 def test_a_message_that_changes_its_total_keeps_the_first() -> None:
@@ -80,7 +80,7 @@ def test_open_messages_are_bounded_and_the_oldest_give_way() -> None:
     fragments = Fragments()
     for number in range(10 * MAX_OPEN):
         fragments.add(f"m{number}", 2, 0, b"a", 0.0)
-    assert MAX_OPEN == len(fragments._open)
+    assert MAX_OPEN == len(fragments.messages)
     assert b"ab" == fragments.add(f"m{10 * MAX_OPEN - 1}", 2, 1, b"b", 0.0)
 
 
@@ -90,7 +90,7 @@ def test_bytes_are_bounded_wherever_they_are(where: str) -> None:
     for number in range(2 * MAX_BYTES // long):
         message_id = f"{number}" + "x" * (long if where == "message ids" else 0)
         fragments.add(message_id, 2, 0, b"x" * (long if where == "parts" else 0), 0.0)
-    assert size(fragments) + sum(map(len, fragments._open)) <= MAX_BYTES
+    assert size(fragments) + sum(map(len, fragments.messages)) <= MAX_BYTES
 
 
 def test_one_message_larger_than_the_bound_is_dropped_and_does_not_stay() -> None:

@@ -64,7 +64,7 @@ class Lab:
         wire, self.handler.reply = Wire(), None
         self.bad.clear()
         self.handler.payloads.clear()
-        self.session._on_message(wire, data, text)  # type: ignore[arg-type]
+        self.session.on_message(wire, data, text)  # type: ignore[arg-type]
         if self.handler.reply:
             self.handler.reply(200)
         return wire
