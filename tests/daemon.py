@@ -23,7 +23,15 @@ from typing import IO, Any, Self
 
 PROGRAM = (sys.executable, "-m", "listener")
 STOP = 5.0  # s from a signal to the exit, the daemon's own promise
-_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV")
+_KEPT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "COVERAGE_PROCESS_CONFIG",
+)  # the last: see pyproject
 
 
 def environment(home: Path, domain: str = "", **more: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from listener.settings.config import Settings
 
 
 class ApiCalls:
-    """Raises JournalError where the journal can't say what was called before."""
+    """One client and one meter for the daemon's API calls. Raises JournalError where earlier counts can't be read."""
 
     def __init__(self, settings: Settings, journal: Journal, connected: Callable[[], bool]) -> None:
         self._settings = settings
@@ -28,12 +28,12 @@ class ApiCalls:
         self.stage = Stage(settings, journal, lambda: self.tickets(settings.feishu.helpdesk_id or ""))
 
     def start(self) -> None:
-        """Raises JournalError."""
+        """Starts what enriches events and what fetches missed ones. Raises JournalError."""
         self.stage.start()
         self.backfiller.start()
 
     def stop(self) -> None:
-        """What is under way is left to the next start."""
+        """Stops enriching; the next start takes up what is under way."""
         self.stage.stop()
 
     def reload(self, settings: Settings) -> None:
@@ -45,7 +45,7 @@ class ApiCalls:
         return self._client().online_clients()
 
     def tickets(self, helpdesk_id: str, token_file: str = "") -> TicketsApi:
-        """The calls of this helpdesk. Raises ConfigError where its credentials can't be read."""
+        """Returns the API of this helpdesk. Raises ConfigError where its credentials can't be read."""
         return api_maker(self._settings.feishu, self._client())(helpdesk_id, token_file)
 
     def _client(self) -> Api:

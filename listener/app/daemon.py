@@ -28,7 +28,7 @@ def run(
     reread: Callable[[], Settings] | None = None,
     on_built: Callable[[Running], None] = lambda running: None,
 ) -> Running:
-    """Blocks until it is stopped, by a signal or by `stop` of what `on_built` gets, or until its bounds are reached.
+    """Runs the daemon until a signal, `stop` of what `on_built` gets, or its bounds end it; blocks.
 
     Returns what ran, for its figures. Raises ListenError where the daemon can't go on.
     """
@@ -41,7 +41,7 @@ def run(
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Journal]:
-    """The journal of these settings, started. Raises JournalError."""
+    """Opens and starts the journal of these settings, and closes it at the end. Raises JournalError."""
     wanted = settings.journal
     journal = Journal(wanted.path, keep_s=wanted.keep, max_size=wanted.max_size)
     try:

@@ -60,7 +60,7 @@ class Demo:
     _done: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Blocks until `count` records are out, or stdout's reader is gone."""
+        """Runs the demonstration until `count` records are out, or stdout's reader is gone; blocks."""
         os.environ["no_proxy"] = "*"  # everything here is on loopback
         with PlatformThread(scale=0.01) as stand_in, tempfile.TemporaryDirectory() as state:
             stand_in.platform.gateway.client_config |= {"ReconnectNonce": 0}

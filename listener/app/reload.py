@@ -29,7 +29,7 @@ class Reloader:
         self.task: asyncio.Task[None] | None = None
 
     def ask(self) -> None:
-        """However often it is asked meanwhile: once more is enough."""
+        """Starts a reload; however often it is asked for meanwhile, one more follows."""
         self._asked = True
         if self.task is None or self.task.done():
             self.task = asyncio.ensure_future(self._run())
@@ -69,7 +69,7 @@ class Reloader:
 
 
 def merged(running: Settings, wanted: Settings) -> Settings:
-    """`running` with all that can change live as `wanted` has it."""
+    """Returns `running` with the settings of `wanted` that can change while events flow."""
     replace = msgspec.structs.replace
     source, keys = running.source, wanted.source
     if source.type == keys.type:
@@ -86,7 +86,7 @@ def merged(running: Settings, wanted: Settings) -> Settings:
 
 
 def needs_restart(running: Settings, wanted: Settings) -> list[str]:
-    """The settings that differ and stay as they are until a restart, by their names in the file."""
+    """Returns the names of the settings that differ and wait for a restart."""
     return list(_differences(merged(running, wanted), wanted, ""))
 
 

@@ -99,20 +99,20 @@ class Running:
 
     @property
     def delivered(self) -> int:
-        """Events that every sink has got in this run."""
+        """Returns how many events every sink has got in this run."""
         return min(worker.state.delivered for worker in self._workers)
 
     def stop(self) -> None:
-        """From any thread: as SIGTERM does."""
+        """Stops it as SIGTERM does; may be called from any thread."""
         with suppress(RuntimeError):  # the loop is closed: it has stopped
             self._loop.call_soon_threadsafe(self._stop.set)
 
     def reload(self) -> None:
-        """In the loop: as SIGHUP does."""
+        """Reloads the settings as SIGHUP does; to be called in the loop."""
         self._reloader.ask()
 
     async def run(self) -> None:
-        """Until it is stopped, or its bounds are reached. Raises ListenError where it can't go on."""
+        """Runs until it is stopped or its bounds are reached. Raises ListenError where it can't go on."""
         every = self.settings.feishu.check_clients_every
         self._calls.start()
         self._workers.start(self.settings.sinks)  # not before: what they deliver, a stop must keep the cursors of
@@ -137,7 +137,7 @@ class Running:
         return new_webhook(self.settings, self._receiver)
 
     def _online_clients(self) -> Callable[[], int] | None:
-        """Asks the platform; blocks. A webhook has no clients."""
+        """Returns what asks the platform for the number of clients, and blocks; None for a webhook, which has none."""
         feishu = self.settings.feishu
         if self.settings.source.type == "webhook" or feishu.check_clients_every is None:
             return None
@@ -179,7 +179,7 @@ class Running:
             )
 
     async def _close_connection(self, listening: "asyncio.Task[NoReturn]") -> None:
-        """The session's own close frame is sent on the way out of the cancelled task."""
+        """Cancels the listening task, on whose way out the session sends its close frame."""
         listening.cancel()
         await asyncio.wait({listening}, timeout=CLOSE_CONNECTION)
 
@@ -198,7 +198,7 @@ class Running:
         self._stop.set()
 
     async def _apply(self, settings: Settings) -> None:
-        """What can change while events flow; the sinks first, since that alone may fail."""
+        """Applies what can change while events flow; the sinks first, since that alone may fail."""
         await self._workers.change(settings.sinks)
         self._source.reload(settings)
         self._calls.reload(settings)
@@ -215,7 +215,7 @@ class Running:
 
 
 def _nothing(_: Settings) -> None:
-    """Nobody wants to know of a reload."""
+    """Does nothing: nobody wants to know of a reload."""
 
 
 def build(

@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 def stoppable_at_once() -> None:
-    """For the time before `handled`: a stop while starting is a stop, with 0.
+    """Has SIGTERM and SIGINT end the process with 0 while it is still starting, before `handled`.
 
     By `_exit`, as safe as a kill: an exception can come up inside an import or a lock, which swallow or disguise it.
     """
@@ -25,7 +25,7 @@ def stoppable_at_once() -> None:
 
 @contextmanager
 def handled(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[None]:
-    """Inside a running loop; both callbacks are called in it."""
+    """Calls `stop` and `reload` in the running loop when their signals come."""
     loop = asyncio.get_running_loop()
 
     def first_stop(name: str) -> None:

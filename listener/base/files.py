@@ -8,7 +8,7 @@ _STAMP = "%Y%m%dT%H%M%S.%fZ"
 
 
 def sync_directory(directory: Path) -> None:
-    """A new name survives a power loss only once its directory is synced (fsync(2))."""
+    """Syncs a directory, without which a new name in it may not survive a power loss (fsync(2))."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -17,7 +17,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def stamp() -> str:
-    """Now, in UTC, for the name of what is moved away: "20261122T093000.123456Z" is used by nothing else."""
+    """Returns the time in UTC for the name of a file that is moved away: "20261122T093000.123456Z"."""
     return datetime.now(UTC).strftime(_STAMP)
 
 

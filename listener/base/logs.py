@@ -29,7 +29,7 @@ _SAME = 10  # lines a minute that say the same
 
 
 def get_logger(name: str, *, every_line: bool = False) -> Any:
-    """A structlog logger; `configure` decides what becomes of its lines. `every_line`: they are data, not repeats."""
+    """Returns a structlog logger, as `configure` set it up. `every_line`: its lines are data, and none is kept back."""
     return structlog.get_logger(name, "data", _every_line=True) if every_line else structlog.get_logger(name)
 
 
@@ -41,7 +41,7 @@ class RateLimit:
         self._since, self._shown, self._kept_back = clock(), 0, 0
 
     def take(self) -> int | None:
-        """How many were kept back since the last line; None: keep this one back too."""
+        """Returns how many lines were kept back since the last one, or None where this one is to be kept back too."""
         now = self._clock()
         if now - self._since >= self._every:
             self._since, self._shown = now, 0
@@ -60,7 +60,7 @@ class Repeats:
         self._limits: dict[tuple[object, ...], RateLimit] = {}
 
     def __call__(self, _logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """As a processor of structlog."""
+        """Passes or drops a line, as a processor of structlog."""
         if not event.pop("_every_line", False) and method != "debug":
             kept_back = self._take(method, event.get("event"), event.get("sink"))
             if kept_back is None:
@@ -70,7 +70,7 @@ class Repeats:
         return event
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """As a filter of the standard library's handlers."""
+        """Passes or drops a line, as a filter of the standard library's handlers."""
         return record.levelno <= logging.DEBUG or self._take(record.name, record.levelno, record.msg) is not None
 
     def _take(self, *kind: object) -> int | None:

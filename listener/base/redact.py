@@ -15,7 +15,7 @@ def remember(secret: str) -> None:
 
 
 def redact(text: str) -> str:
-    """`text` without connection queries, passwords in URLs and remembered secrets."""
+    """Returns the text without connection queries, passwords in URLs and remembered secrets."""
     for secret in tuple(_known):  # another thread may remember one meanwhile
         if secret in text:
             text = text.replace(secret, "***")

@@ -20,14 +20,14 @@ class Notifier:
         self._send("READY=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
-        """One line for `systemctl status`."""
+        """Sends the line that `systemctl status` shows."""
         self._send(f"STATUS={status}")
 
     def alive(self) -> None:
         self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """To be followed by `ready`."""
+        """Tells systemd that a reload begins; `ready` must follow."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
@@ -47,7 +47,7 @@ class Notifier:
 
 
 def stderr_is_journal(env: Mapping[str, str] = os.environ) -> bool:
-    """systemd.exec(5): $JOURNAL_STREAM names the journal's device and inode, inherited or not."""
+    """Returns whether standard error leads to systemd's journal, by $JOURNAL_STREAM (systemd.exec(5))."""
     try:
         stderr = os.fstat(2)
     except OSError:
@@ -56,7 +56,7 @@ def stderr_is_journal(env: Mapping[str, str] = os.environ) -> bool:
 
 
 def _watchdog(env: Mapping[str, str]) -> float | None:
-    """sd_watchdog_enabled(3): meant for this process, and a number of microseconds."""
+    """Returns the seconds of systemd's watchdog if it is meant for this process (sd_watchdog_enabled(3))."""
     usec, pid = env.get("WATCHDOG_USEC", ""), env.get("WATCHDOG_PID", "")
     if not usec.isdecimal() or int(usec) == 0 or pid not in ("", str(os.getpid())):
         return None

@@ -27,11 +27,11 @@ class DaemonExecutor(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Nothing to wait for."""
+        """Returns at once: nobody waits for its threads."""
 
 
 def give_way(niceness: int) -> None:
-    """The calling thread gets the processor after the others; on Linux, where it alone is meant (setpriority(2))."""
+    """Lowers the priority of the calling thread; does something on Linux alone (setpriority(2))."""
     if sys.platform == "linux":
         with suppress(OSError):  # some sandboxes forbid it
             os.setpriority(os.PRIO_PROCESS, 0, min(19, os.getpriority(os.PRIO_PROCESS, 0) + niceness))

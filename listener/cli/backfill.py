@@ -136,14 +136,14 @@ def _teller() -> "Callable[[Backfill], None]":
 
 
 def line(job: "Backfill") -> str:
-    """The job's progress in words."""
+    """Returns the job's progress in words."""
     if job.state == "listing":
         return "looking for tickets that changed …"
     return f"{job.tickets_done} of {job.tickets} tickets, {job.messages} messages, {job.fresh} new"
 
 
 def bar(job: "Backfill", width: int = 30) -> str:
-    """The job's progress as a bar."""
+    """Returns the job's progress as a bar."""
     share = job.tickets_done / job.tickets if job.tickets else float(job.ended_ms is not None)
     full = round(share * width)
     return f"[{'#' * full}{'.' * (width - full)}] {line(job)}"

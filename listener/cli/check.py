@@ -42,7 +42,7 @@ def check(
 
 
 def _explain(key: str) -> None:
-    """Needs no configuration. Raises BadParameter for a setting that there is not."""
+    """Prints what a setting means, without a configuration. Raises BadParameter for a setting that there is not."""
     from listener.cli.explain import explanation
 
     try:
@@ -52,7 +52,7 @@ def _explain(key: str) -> None:
 
 
 def _tell(wanted: "Settings") -> None:
-    """What `start` would do. Raises ConfigError where a secret of the source can't be read."""
+    """Prints what `start` would do. Raises ConfigError where a secret of the source can't be read."""
     from listener.settings.values import format_duration, format_size
 
     feishu, journal = wanted.feishu, wanted.journal
@@ -75,7 +75,7 @@ def _tell(wanted: "Settings") -> None:
 
 
 def _place(sink: "SinkConfig") -> str:
-    """Where a sink's events go, as far as its settings say so in one of the usual names and that is no secret."""
+    """Returns where a sink's events go, as far as a setting of a usual name says so and is no secret."""
     from listener.settings.secrets import SecretSource
 
     if path := getattr(sink, "path", None):
@@ -89,7 +89,7 @@ def _place(sink: "SinkConfig") -> str:
 
 
 def _page(wanted: "Settings") -> str:
-    """In words. Raises ConfigError where its token can't be read."""
+    """Says where the page is. Raises ConfigError where its token can't be read."""
     if wanted.http.token is None:
         return f"http://{wanted.http.listen}/, without buttons: they need http.token_file"
     wanted.http.token.read()
@@ -108,7 +108,7 @@ def _unknown_cursors(wanted: "Settings") -> list[str]:
 
 
 def _source(wanted: "Settings") -> str:
-    """In words. Raises ConfigError where one of its secrets can't be read."""
+    """Says how events come in. Raises ConfigError where a secret can't be read."""
     source = wanted.source
     for secret in (wanted.feishu.helpdesk_token, source.verification_token, source.encrypt_key):
         if secret is not None:
@@ -117,7 +117,7 @@ def _source(wanted: "Settings") -> str:
 
 
 def _writable(path: Path) -> str:
-    """In words, without making anything: the file, or the nearest directory above it that is there."""
+    """Says whether a file can be written, without making it: looks at it, or at the nearest directory above it."""
     if os.path.exists(path):  # False where this user may not even look
         return f"{_mode(path)}, exists" if os.access(path, os.W_OK) else "exists, NOT writable by this user"
     above = next(parent for parent in path.parents if os.path.exists(parent))
@@ -129,7 +129,7 @@ def _mode(path: Path) -> str:
 
 
 def _ask_platform(wanted: "Settings") -> None:
-    """The endpoint call alone: it checks the credentials and takes no connection."""
+    """Calls the endpoint, which checks the credentials and takes no connection."""
     from listener.feishu.probe import ask_endpoint
 
     ask_endpoint(wanted.feishu)
@@ -147,7 +147,7 @@ def _ask_sinks(wanted: "Settings") -> None:
 
 
 def _asked(sink: "SinkConfig", wanted: "Settings") -> str:
-    """What a sink's other end says, without an event or a message: a receiver may take any request for one."""
+    """Says what a sink's other end answers; none is sent a request, which a receiver may take for an event."""
     from listener.sinks.chat import ChatConfig
     from listener.sinks.http import HttpConfig
     from listener.sinks.network import NetworkConfig

@@ -11,7 +11,7 @@ SHOWN = 60  # characters of a wrong name that the error repeats
 
 
 def explanation(key: str) -> str:
-    """The text for `check --explain`. Raises LookupError, with a whole sentence, for what is no setting."""
+    """Returns the text of `check --explain`. Raises LookupError, with a whole sentence, for what is no setting."""
     key = key.strip("[] ")
     if key.startswith("sinks"):
         load_plug_ins()
@@ -36,7 +36,7 @@ def _lines(one: Setting, every: dict[str, Setting]) -> Iterator[str]:
 
 
 def _members(table: Setting, every: dict[str, Setting]) -> Iterator[str]:
-    """A line for each setting below the table; of [[sinks]], for each type."""
+    """Yields a line for each setting below the table, or of [[sinks]] for each type."""
     below = [one for key, one in every.items() if key.startswith(f"{table.key}.") and _is_listed(table, one)]
     width = max((len(one.key) for one in below), default=0)
     for one in below:

@@ -61,7 +61,7 @@ def forget(
 
 
 def _found(path: "Path", ticket_id: str | None, open_id: str | None) -> "tuple[Found, int]":
-    """What is to be erased, and how many of these events some sink has yet to get."""
+    """Returns what is to be erased, and how many of these events some sink has yet to get."""
     from listener.journal import erasure
     from listener.journal.reading import reading
 
@@ -79,7 +79,7 @@ def _remove_images(folder: "Path | None", names: "Sequence[str]") -> None:
 
 
 def _is_clean(path: "Path") -> bool:
-    """Waits a moment for the daemon to overwrite its log."""
+    """Waits a moment for the daemon to overwrite its log; returns whether it has."""
     from listener.journal.erasure import is_taken
     from listener.journal.reading import reading
 
@@ -91,7 +91,7 @@ def _is_clean(path: "Path") -> bool:
 
 
 def _tell_elsewhere(wanted: "Settings", kind: str, text: str) -> None:
-    """What the sinks were given, with a command that removes it where there is one."""
+    """Tells where sinks have put the events, with a command that removes them where there is one."""
     from listener.base.text import printable
 
     word = printable(text)

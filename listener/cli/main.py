@@ -90,7 +90,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
-    """Exit codes are the errors' own; see errors.py."""
+    """Runs the command line and exits; the exit codes are the errors' own (errors.py)."""
     try:
         _run()
     except ListenError as e:
@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def _run() -> None:
-    """What typer itself prints, such as --help, can hit a full disk too."""
+    """Runs the command; what typer itself prints, such as --help, can hit a full disk too."""
     try:
         app()
     except OSError as e:

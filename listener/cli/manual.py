@@ -45,7 +45,7 @@ FILES = {
 
 
 def pages() -> dict[str, str]:
-    """Every page, by its path below a directory of manuals."""
+    """Returns every page by its path below a directory of manuals."""
     return {
         f"man1/{NAME}.1": "\n".join(_program()) + "\n",
         f"man5/{NAME}.toml.5": "\n".join(_settings("en", "the settings of helpdesk-listen")) + "\n",
@@ -90,7 +90,7 @@ def _head(name: str, section: int, about: str) -> str:
 
 
 def _leaves(group: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """The commands that do something, with their whole names."""
+    """Yields the commands that do something, with their whole names."""
     for word, command in group.commands.items():
         whole = f"{name} {word}"
         if getattr(command, "invoke_without_command", False) or not hasattr(command, "commands"):
@@ -135,7 +135,7 @@ def _prose(text: str) -> Iterator[str]:
 
 
 def _safe(text: str) -> str:
-    """Text that groff takes for text: no macro, no escape, and hyphens that stay hyphens when they are copied."""
+    """Returns text that groff takes for text: no macro, no escape, and hyphens that stay hyphens when copied."""
     text = " ".join(text.split("\n")).replace("\\", r"\e").replace("-", r"\-")
     return rf"\&{text}" if text.startswith((".", "'")) else text
 

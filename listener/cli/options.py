@@ -19,14 +19,14 @@ Config = Annotated[Path | None, typer.Option("--config", "-c", help=CONFIG_HELP,
 
 
 def settings(context: typer.Context, config: Path | None) -> "Settings":
-    """The settings that this call means: the option beside the command, else the one before it."""
+    """Reads the settings that this call means: the option beside the command, else the one before it."""
     from listener.settings.config import load
 
     return load(config or context.obj, os.environ)
 
 
 def checked(context: typer.Context, config: Path | None) -> "Settings":
-    """The same, the sinks' expressions compiled. Raises ConfigError."""
+    """Reads the settings and compiles the sinks' expressions. Raises ConfigError."""
     from listener.delivery.jq import refuse_broken
 
     wanted = settings(context, config)
@@ -49,13 +49,13 @@ def as_owner_of(*paths: Path) -> None:
 
 
 def written_by(wanted: "Settings") -> list[Path]:
-    """The files that a command writes to in the daemon's place: the journal, and what the file sinks write."""
+    """Returns the files that a command writes in the daemon's place: the journal, and those of the file sinks."""
     paths = (getattr(sink, "path", None) for sink in wanted.sinks)
     return [wanted.journal.path, *(path for path in paths if isinstance(path, Path))]
 
 
 def duration(text: str) -> float:
-    """An option's seconds, from "30s", "2h", "7d"."""
+    """Returns an option's seconds, from "30s", "2h", "7d"."""
     from listener.settings.values import parse_duration
 
     try:
@@ -65,7 +65,7 @@ def duration(text: str) -> float:
 
 
 def moment(text: str) -> int:
-    """An option's time in Unix ms, from "2h" (ago), "2026-11-22 09:00" and the like."""
+    """Returns an option's time in Unix ms, from "2h" (ago), "2026-11-22 09:00" and the like."""
     from listener.base.clock import now_ms
     from listener.cli.times import parse_time
 
@@ -111,6 +111,6 @@ def discard_output() -> None:
 
 
 def note(text: str) -> None:
-    """A word to the person at the terminal, on stderr."""
+    """Prints a line for the person at the terminal, on stderr."""
     with suppress(OSError):  # a stderr that can't be written is no reason to stop
         print(text, file=sys.stderr, flush=True)  # noqa: T201 stderr

@@ -63,7 +63,7 @@ def replay(
 def _planned(
     path: Path, sink: str, event_ids: list[str], ticket: str | None, span: tuple[int, int]
 ) -> "list[tuple[Order, int]]":
-    """Orders for the events, for the ticket or for that time; with each, how many events it is. Only reads."""
+    """Yields replays for the events, the ticket or the time, each with its number of events. Only reads."""
     from listener.journal import redelivery
     from listener.journal.reading import reading
 

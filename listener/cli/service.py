@@ -90,7 +90,7 @@ def _need_root() -> None:
 
 
 def _secret(layout: "Layout") -> str | None:
-    """None: leave what is there."""
+    """Returns the secret to install, None where the one that is there stays."""
     if given := os.environ.get("FEISHU_APP_SECRET"):
         return f"{given}\n"
     file = layout.config / "app_secret"

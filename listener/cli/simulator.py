@@ -100,7 +100,7 @@ def _payload(file: Path | None) -> bytes:
 
 
 def _post(port: int, payload: bytes) -> str:
-    """The simulator's answer. Asks directly, whatever proxy the environment names."""
+    """Returns the simulator's answer; asks directly, whatever proxy the environment names."""
     from urllib.error import URLError
     from urllib.request import ProxyHandler, Request, build_opener
 

@@ -70,7 +70,7 @@ def _tell_secret(wanted: "Settings") -> None:
 
 
 def with_forwarding(wanted: "Settings", url: str) -> "Settings":
-    """The settings with one http sink more; its secret is made once and kept beside the journal. Raises ConfigError."""
+    """Adds an http sink, whose secret is made once and kept beside the journal. Raises ConfigError."""
     import msgspec
 
     from listener.base.errors import ConfigError

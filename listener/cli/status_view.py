@@ -9,7 +9,7 @@ from listener.settings.values import format_duration, format_size
 
 
 def as_text(snapshot: Snapshot) -> str:
-    """Several lines, what is wrong last."""
+    """Returns several lines for people, what is wrong last."""
     lines = [_headline(snapshot), f"  app         {snapshot.app_id} at {snapshot.domain}"]
     now = snapshot.taken_at
     if snapshot.connection:
@@ -109,7 +109,7 @@ def _ago(at: datetime | None, now: datetime) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Two units are enough: 1d2h, 3m5s."""
+    """Returns a duration in two units at most: 1d2h, 3m5s."""
     whole = int(max(0.0, seconds))
     coarse = 3600 if whole >= 86_400 else 60 if whole >= 3600 else 1
     return format_duration(whole - whole % coarse)

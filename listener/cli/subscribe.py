@@ -73,7 +73,7 @@ def unsubscribe(
 
 
 def helpdesks(feishu: "FeishuSettings", ids: Sequence[str] | None, files: Sequence[Path] | None) -> "list[Helpdesk]":
-    """Those that the options name, in their order, else the configured one."""
+    """Returns the helpdesks that the options name, in their order, else the configured one."""
     from listener.feishu.http_api import Helpdesk, helpdesk_of
     from listener.settings.secrets import SecretKind, SecretSource
 
@@ -93,7 +93,7 @@ def _change(
     events: list[str] | None,
     helpdesks: "list[Helpdesk]",
 ) -> None:
-    """One after the other; a helpdesk that fails keeps none of the others from their turn."""
+    """Changes one helpdesk after the other; one that fails keeps none of the others from its turn."""
     from listener.backfill.budget import counted
     from listener.feishu.http_api import Api
     from listener.feishu.transport import network_of

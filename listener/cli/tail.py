@@ -73,7 +73,7 @@ def tail(
 def _events(
     path: Path, since_ms: int | None, count: int | None, follow: bool, selection: "Selection"
 ) -> Iterator["Received"]:
-    """What is there, the newest `count` of it where that is given, then what comes."""
+    """Yields what is in the journal, only the newest `count` where that is given, then what comes."""
     from listener.journal.query import events_after, first_since, newest
     from listener.journal.reading import reading
 

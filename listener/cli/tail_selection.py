@@ -36,11 +36,11 @@ class Selection(AbstractContextManager["Selection"]):
 
     @property
     def is_all(self) -> bool:
-        """Whether there is no condition."""
+        """Returns whether there is no condition."""
         return not self._conditions
 
     def wants(self, event: Received) -> bool:
-        """What can't be read has no ticket, no sender and no text."""
+        """Returns whether the event is shown; what can't be read has no ticket, no sender and no text."""
         try:
             return all(condition(event) for condition in self._conditions)
         except Unparsable:
@@ -50,7 +50,7 @@ class Selection(AbstractContextManager["Selection"]):
         self._exit.close()
 
     def _program(self, expression: str) -> "Program":
-        """Raises ConfigError for an expression that jq can't compile."""
+        """Compiles the expression. Raises ConfigError where jq can't."""
         from threading import Event
 
         from listener.delivery.jq import Program
@@ -62,7 +62,7 @@ class Selection(AbstractContextManager["Selection"]):
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Small letters mean both small and capital ones, as in journalctl."""
+    """Compiles the pattern; one of small letters ignores case, as in journalctl."""
     try:
         return re.compile(pattern, re.IGNORECASE if pattern == pattern.lower() else 0)
     except re.error as e:

@@ -22,7 +22,7 @@ class TailView:
         self._colours, self._width = colours, width
 
     def line(self, received: Received, now_ms: int) -> str:
-        """Time, ticket, who, status and text of an event."""
+        """Returns the line of an event: time, ticket, who, status and text."""
         ticket, who, status, text = _facts(received)
         columns = [
             self._cell(local(received.received_ms, now_ms), _TIME, _DIM),
@@ -41,7 +41,7 @@ class TailView:
 
 
 def _facts(received: Received) -> tuple[str, str, str, str]:
-    """(ticket, who, status, text), "" or "-" where there is none."""
+    """Returns ticket, who, status and text, "" or "-" where there is none."""
     try:
         event = parse(received.payload)
     except Unparsable as e:
@@ -71,17 +71,17 @@ def _name(names: Any, code: Any) -> str:
 
 
 def clean(text: str) -> str:
-    """One line, without what would move a terminal's cursor or turn its text around."""
+    """Returns one line, without what would move a terminal's cursor or turn its text around."""
     return printable(text).strip()
 
 
 def width_of(text: str) -> int:
-    """Columns of a terminal that the text takes (Unicode Standard Annex 11)."""
+    """Returns how many columns of a terminal the text takes (Unicode Standard Annex 11)."""
     return len(text) if text.isascii() else sum(map(_columns, text))
 
 
 def fit(text: str, width: int) -> str:
-    """As much of the text as `width` columns hold, with an ellipsis for the rest."""
+    """Returns as much of the text as `width` columns hold, with an ellipsis for the rest."""
     if width_of(text) <= width:
         return text
     used, kept = 1, ""

@@ -8,7 +8,7 @@ FORMS = '"2h" (ago), "09:00" (today), "2026-11-22", "2026-11-22 09:00" or "2026-
 
 
 def parse_time(text: str, now_ms: int) -> int:
-    """Unix ms of "2h", which is so long ago, of a clock time of today, or of a date and time; ValueError for others.
+    """Returns the Unix ms of "2h" (ago), of a clock time of today, or of a date and time. Raises ValueError.
 
     Local time unless the text names an offset.
     """
@@ -29,7 +29,7 @@ def _absolute(text: str, now: datetime) -> int:
 
 
 def local(ms: int, now_ms: int) -> str:
-    """ "09:30:01" for today, else "2026-11-21 09:30"; the number's text where no calendar has it."""
+    """Returns "09:30:01" for today, else "2026-11-21 09:30"; the number itself where no calendar has it."""
     try:
         at = datetime.fromtimestamp(ms / 1000).astimezone()
     except (ValueError, OverflowError, OSError):

@@ -10,13 +10,13 @@
 | `selection`  | `only`, `omit` and `mask`                                                    |
 | `jq`         | users' expressions, in a process of their own (`jq_child`)                   |
 | `formatting` | events to lines, once for all sinks that want the same                       |
-| `ordering`   | replays and retries from the command line                                    |
+| `offline`    | replays and retries from the command line                                    |
 
 A sink behind a network has a worker of another make, with the same outer interface:
 
 | module       | for                                                                          |
 |--------------|------------------------------------------------------------------------------|
-| `network`    | the sink's thread and event loop: requests under way, commits                |
+| `network_worker` | the sink's thread and event loop: requests under way, commits            |
 | `feeding`    | what is to be sent: new events, replays, what waits aside                    |
 | `lanes`      | which events may go out next: a ticket's one after the other                 |
 | `endpoint`   | whether the other end works, and when it is probed                           |

@@ -28,7 +28,7 @@ class Aside:
         self.seqs.add(row.seq)
 
     def take(self, now_ms: int) -> Waiting | None:
-        """The event whose attempt has been due longest; its ticket gives out nothing else until it is settled."""
+        """Takes the event whose attempt has been due longest; nothing else of its ticket until it is freed."""
         heads = [(lane[0].next_ms, key) for key, lane in self._lanes.items() if key not in self._busy]
         due, key = min(heads, default=(now_ms + 1, ""))
         if due > now_ms:
@@ -37,7 +37,7 @@ class Aside:
         return self._lanes[key][0]
 
     def next_ms(self) -> int | None:
-        """When the next attempt is due."""
+        """Returns when the next attempt is due, in Unix ms; None: nothing waits."""
         return min((lane[0].next_ms for key, lane in self._lanes.items() if key not in self._busy), default=None)
 
     def first(self, ticket: str) -> Waiting:
@@ -63,11 +63,11 @@ class Aside:
         return gone
 
     def free(self, ticket: str) -> None:
-        """The first of the ticket may be attempted again."""
+        """Lets the first event of the ticket be attempted again."""
         self._busy.discard(ticket)
 
     def leave(self, ticket: str) -> None:
-        """The first of the ticket waits no more; the next one's turn has come."""
+        """Removes the first event of the ticket, so that the next one's turn has come."""
         self._busy.discard(ticket)
         lane = self._lanes[ticket]
         self.seqs.discard(lane.popleft().seq)

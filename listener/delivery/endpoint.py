@@ -15,7 +15,7 @@ DISTINCT = 2  # batches that fail on their own account in a row
 
 
 def jitter(tries: int, longest: float, rand: Callable[[], float] = random.random) -> float:
-    """Seconds until the next attempt, at random up to a limit that doubles."""
+    """Returns the seconds until the next attempt, at random up to a limit that doubles."""
     return rand() * min(longest, FIRST_DELAY * float(2 ** min(tries, 30)))
 
 
@@ -35,13 +35,13 @@ class Endpoint:
         self.last_pass = 0.0
 
     def slots(self, now: float, under_way: int) -> int:
-        """How many requests may begin now."""
+        """Returns how many requests may begin now."""
         if self.down:
             return int(under_way == 0 and now >= self.next_probe)
         return max(0, self._width - under_way)
 
     def passed(self, now: float, began: float) -> bool:
-        """Notes an answer that shows the endpoint at work; whether it was taken for down until now."""
+        """Notes an answer that shows the endpoint at work; returns whether it was taken for down until now."""
         if self.down and not self._soft and began < self._since:
             return False
         was_down, self.down, self.paused = self.down, False, None
@@ -65,7 +65,7 @@ class Endpoint:
             self._schedule(result, now)
 
     def hurry(self) -> None:
-        """Something has changed that may help: the next probe goes out now."""
+        """Lets the next probe go out now, since something has changed that may help."""
         self.next_probe = 0.0
 
     def _schedule(self, result: TryAgain, now: float) -> None:

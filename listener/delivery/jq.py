@@ -65,7 +65,7 @@ class Program:
 
     @classmethod
     def of(cls, config: SinkConfig, stopping: threading.Event) -> "Program | None":
-        """None for a sink without expressions."""
+        """Returns the program of a sink's expressions, None where it has none."""
         expressions = expressions_of(config)
         return cls(expressions, stopping) if expressions else None
 
@@ -74,7 +74,7 @@ class Program:
         self._child = self._child or _Child(self._expressions)
 
     def run(self, lines: Sequence[bytes]) -> list[Result]:
-        """A result for each, in order, up to the first failure; fewer where the process had to be started anew."""
+        """Returns a result for each line, up to the first failure; fewer where the process was started anew."""
         results, end = self._exchange(lines)
         if end is _End.KILLED and len(results) < len(lines):  # by somebody else: once more, alone
             again, end = self._exchange(lines[len(results) : len(results) + 1])
@@ -117,7 +117,7 @@ class Program:
         return JqFailure(f"jq: {_cleaned(json.loads(answer[1:] or b'null'))}")
 
     def _started(self) -> "_Child | None":
-        """The running process; waits until it can be started, unless the sink stops."""
+        """Returns the running process; waits until it can be started, unless the sink stops."""
         while self._child is None:
             try:
                 self.compile()
@@ -152,7 +152,7 @@ class _Child:
     def ask(
         self, lines: Sequence[bytes], stopping: threading.Event, limit: float = CPU_LIMIT
     ) -> tuple[list[bytes], _End]:
-        """(the answers in order, why there are no more)."""
+        """Hands lines to the process; returns its answers in order, and why there are no more."""
         answers: list[bytes] = []
         self._unsent = memoryview(b"\n".join([*lines, b""]))
         cpu, wall = self._cpu(), time.monotonic()
@@ -180,7 +180,7 @@ class _Child:
             pipe.close()
 
     def _turn(self) -> list[bytes]:
-        """Writes and reads what the pipes take and have within LOOK; the answers that are whole by now."""
+        """Writes and reads what the pipes take and have within LOOK; returns the answers that are whole by now."""
         poll = select.poll()
         poll.register(self._out, select.POLLIN)
         if self._unsent:
@@ -199,7 +199,7 @@ class _Child:
         return whole
 
     def _cpu(self) -> float:
-        """Seconds of processor time that it has used; clock_getcpuclockid(3) makes the number like this."""
+        """Returns the processor time that it has used, in seconds (clock_getcpuclockid(3) says how)."""
         try:
             return time.clock_gettime((~self._process.pid << 3) | 2)
         except OSError:
@@ -210,7 +210,7 @@ _HINT = "the manual of jq: https://jqlang.org/manual/"
 
 
 def expressions_of(config: SinkConfig) -> dict[str, str]:
-    """A sink's expressions by the names of their settings."""
+    """Returns a sink's expressions by the names of their settings."""
     # A chat's `text` is its transform under the name that says what it makes.
     given = {"filter": config.filter, "transform": config.transform or getattr(config, "text", None)}
     return {name: expression for name, expression in given.items() if expression is not None}
@@ -237,7 +237,7 @@ def _problems(sink: SinkConfig) -> list[str]:
 
 
 def _spawn() -> "subprocess.Popen[bytes]":
-    """The process: isolated from the environment, the working directory's modules and our descriptors."""
+    """Starts the process, isolated from the environment, the working directory's modules and our descriptors."""
     spec = find_spec("jq")
     source = pkgutil.get_data("listener.delivery", "jq_child.py")
     if spec is None or spec.origin is None or source is None:
@@ -256,5 +256,5 @@ def _spawn() -> "subprocess.Popen[bytes]":
 
 
 def _cleaned(text: object) -> str:
-    """jq's words, which may quote the event: printable, on one line, not long."""
+    """Returns jq's words, which may quote the event, printable, on one line and short."""
     return peers_words(str(text))[:200]

@@ -63,7 +63,7 @@ class Lanes:
                 self._ready.append(item.key)
 
     def take(self, now: float, most: int, *, hurry: bool = False) -> Sending | None:
-        """The next batch of at most so many events; None where there is none, or it may still fill up."""
+        """Takes the next batch of at most so many events; None where there is none, or it may still fill up."""
         if not self._ready or (not hurry and now < self._fills_until()):
             return None
         sending = Sending([])
@@ -76,7 +76,7 @@ class Lanes:
         return sending
 
     def again(self, now: float) -> Sending | None:
-        """The failed batch that is due and was tried longest ago."""
+        """Takes the failed batch that is due and was tried longest ago."""
         due = [one for one in self.failed if one.due <= now]
         if not due:
             return None
@@ -85,12 +85,12 @@ class Lanes:
         return chosen
 
     def next_due(self) -> float:
-        """When something may go out that may not go out now, if nothing else happens."""
+        """Returns the time at which the next events may go out, if nothing else happens before."""
         times = [one.due for one in self.failed]
         return min(times + ([self._fills_until()] if self._ready else []), default=float("inf"))
 
     def release(self, sending: Sending, keys: Iterable[str]) -> None:
-        """These lanes are not held any more."""
+        """Frees the lanes of these events."""
         for key in list(keys):
             sending.keys.discard(key)
             self._held.discard(key)
@@ -99,7 +99,7 @@ class Lanes:
                 self._ready.append(key)
 
     def put_back(self, sending: Sending, limit: int) -> None:
-        """Its events go to the front of their lanes, and out again in batches of at most `limit`."""
+        """Puts events back at the front of their lanes; they go out again in batches of at most `limit`."""
         for item in reversed(sending.items):
             item.limit = limit
             self._lanes.setdefault(item.key, deque()).appendleft(item)
@@ -107,7 +107,7 @@ class Lanes:
         self.release(sending, sending.keys)
 
     def withdraw(self, key: str) -> list[Item]:
-        """Takes all out of a lane that is held."""
+        """Takes every event out of a lane that is held."""
         items = list(self._lanes.pop(key, ()))
         self.size -= len(items)
         return items
@@ -137,7 +137,7 @@ class Lanes:
         return self._hold(key, sending, size)
 
     def _hold(self, key: str, sending: Sending, size: int) -> int:
-        """What of the lane is left waits until the batch is settled."""
+        """Holds the rest of the lane until the batch has its results."""
         if key in sending.keys:
             self._ready.popleft()
             self._held.add(key)

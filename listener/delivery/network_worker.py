@@ -37,7 +37,7 @@ log = get_logger(__name__)
 
 
 class NetworkWorker:
-    """As `worker.Worker`, for a sink of sinks/network.py."""
+    """Delivers to one network sink, with the same outer interface as `worker.Worker`."""
 
     def __init__(
         self,
@@ -88,29 +88,29 @@ class NetworkWorker:
         self._call()
 
     def reopen(self) -> None:
-        """The settings were read again: secrets too, and a paused sink probes at once. From another thread."""
+        """Has secrets read again, and a paused sink probe at once; may be called from another thread."""
         self._sink.reopen()
         self.endpoint.hurry()
         self._call()
 
     def decide(self, change: Callable[[Verdicts], object]) -> None:
-        """Changes what waits aside, such as that it is attempted now. From another thread."""
+        """Changes what waits aside, such as that it is attempted now; may be called from another thread."""
         if (loop := self._loop) and not loop.is_closed():
             loop.call_soon_threadsafe(change, self._verdicts)
         self._call()
 
     @property
     def cursor(self) -> Cursor:
-        """Where it is; where it was left once it has ended."""
+        """Returns the sink's cursor, which stays once the worker has ended."""
         return self._cursor
 
     def join(self, timeout: float) -> bool:
-        """Whether the worker has ended within `timeout` seconds."""
+        """Waits up to `timeout` seconds for its end; returns whether it has ended."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def carry_out_orders(self) -> None:
-        """In the caller's thread, instead of `start`: what is ordered and nothing else. Raises ListenError."""
+        """Delivers replays and retries alone, in the caller's thread, instead of `start`. Raises ListenError."""
         self._only_orders = True
         asyncio.run(self._main())
 
@@ -149,7 +149,7 @@ class NetworkWorker:
             await self._end()
 
     async def _open(self) -> None:
-        """Until it works: a sink that can't be opened has nothing to give up."""
+        """Opens the sink, again and again until it works."""
         tries = 0
         while not self._abandon.is_set():
             try:
@@ -185,7 +185,7 @@ class NetworkWorker:
             task.add_done_callback(self._over)
 
     def _next(self, now: float) -> Sending | None:
-        """What goes out next, if anything may."""
+        """Returns the batch that goes out next, None where none may."""
         free = self.config.in_flight - len(self.requests) - self._unkept
         most = self._budget()
         if min(free, self.endpoint.slots(now, len(self.requests)), most) <= 0 or self._pause() > 0:
@@ -253,7 +253,7 @@ class NetworkWorker:
             self._on_delivered([item.line for item in delivered])
 
     async def _rest(self) -> None:
-        """Until something happens: an answer, a commit, a new event, a time that was set."""
+        """Waits until something happens: an answer, a commit, a new event, a time that was set."""
         if self.feed.preparing:
             self.feed.preparing[0].add_done_callback(lambda _: self._wake.set())
         elif self._only_orders or self._progress.read_to >= self.journal.last_seq:
@@ -280,7 +280,7 @@ class NetworkWorker:
             self._watching.add_done_callback(lambda _: self._wake.set())
 
     async def _end(self) -> None:
-        """Requests under way get a moment to end; what they came to is kept."""
+        """Gives requests under way a moment to end, and keeps what they came to."""
         if self.feed.preparing:
             await asyncio.wait([self.feed.preparing[0]], timeout=1.0)
         self._preparer.close()

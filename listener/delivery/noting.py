@@ -57,7 +57,7 @@ def tell(attempts: Attempts, state: SinkState, results: Sequence[Result], endpoi
 
 
 def be_patient(state: SinkState, down: bool) -> None:
-    """For a command that delivers by itself. Raises Unavailable once the endpoint has been down for too long."""
+    """Ends a command that delivers by itself: raises Unavailable once the endpoint has been down for too long."""
     since = state.failing_since
     if down and since and time.time() - since > OFFLINE_PATIENCE:
         raise Unavailable(f"sink {state.name}: {state.last_error}", hint="the daemon does it once it runs")

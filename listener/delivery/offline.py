@@ -31,7 +31,7 @@ SLICE = 500  # rows that a command removes in one transaction: the daemon waits 
 
 
 def order(settings: Settings, place: Change, sinks: Collection[str]) -> bool:
-    """Writes what `place` writes, for these sinks. True: it is carried out; False: the daemon does that, within 2 s.
+    """Writes what `place` writes, for these sinks. Returns True once it is carried out, False where the daemon does so.
 
     Raises ListenError.
     """
@@ -48,7 +48,7 @@ def order(settings: Settings, place: Change, sinks: Collection[str]) -> bool:
 
 
 def discard(settings: Settings, letters: Sequence[DeadLetter]) -> None:
-    """Removes these, but what is being retried. Raises ListenError."""
+    """Removes these dead letters, but those that are being retried. Raises ListenError."""
     with without_daemon(settings) as journal:
         for start in range(0, len(letters), SLICE):
             change = redelivery.discarding(letters[start : start + SLICE])
@@ -59,7 +59,7 @@ def discard(settings: Settings, letters: Sequence[DeadLetter]) -> None:
 
 
 def erase(settings: Settings, found: Found) -> bool:
-    """Erases it for good. True: no file of the journal holds it any more; False: the daemon cleans its log soon."""
+    """Erases events. Returns whether the journal's files are clean of them; else the daemon cleans its log soon."""
     with without_daemon(settings) as journal:
         if journal is None:
             redelivery.beside_daemon(settings.journal.path, lambda connection: erasure.erase(connection, found))
@@ -85,7 +85,7 @@ def read_again(settings: Settings, ids: Sequence[int]) -> dict[int, str]:
 
 @contextmanager
 def without_daemon(settings: Settings) -> Iterator[Journal | None]:
-    """The journal, taken for this process; None while a daemon has it. Raises JournalError."""
+    """Opens the journal for this process; None while a daemon has it. Raises JournalError."""
     wanted = settings.journal
     configure(settings.log.level, settings.log.format)  # stdout is data here too
     try:
@@ -141,7 +141,7 @@ def _wait(work: "Future[None]", state: SinkState) -> str:
 
 
 def sink_config(settings: Settings, sink: str) -> SinkConfig:
-    """Raises ConfigError where there is none."""
+    """Returns the settings of the sink of this name. Raises ConfigError where there is none."""
     for config in settings.sinks:
         if config.name == sink:
             return config

@@ -40,11 +40,11 @@ class Preparer:
 
     @property
     def may_take_long(self) -> bool:
-        """Whether there are expressions of users: one that runs away is ended after a second."""
+        """Returns whether there are expressions of users, of which one may run for up to a second."""
         return self._program is not None
 
     def prepare(self, events: Sequence[Received]) -> Prepared:
-        """Of at least one event: what came of all, or of those before one on which a step fails."""
+        """Prepares events, at least one; ends at the first on which a step fails."""
         only = self._only
         wanted = [event for event in events if wants(only, event)] if only else events
         lines, failed = self._lines(wanted)
@@ -61,7 +61,7 @@ class Preparer:
         return Prepared(upto, kept, passed, (stopped_at, failed) if stopped_at and failed else None)
 
     def ahead(self, events: Sequence[Received]) -> Iterator[Line]:
-        """The lines of these, without what a step fails on, for a sink that compares them with what it has."""
+        """Returns the lines of these events, for a sink that compares them with what it has."""
         while events:
             prepared = self.prepare(events)
             yield from prepared.lines
@@ -99,7 +99,7 @@ class Preparer:
         return self._run(self._program, lines) if self._program else (list(lines), "")
 
     def _run(self, program: Program, lines: list[Line]) -> tuple[list[Line | None], str]:
-        """The lines after filter and transform."""
+        """Returns the lines after filter and transform."""
         results = program.run([line.data for line in lines])
         after: list[Line | None] = []
         for line, result in zip(lines, results, strict=False):

@@ -13,7 +13,7 @@ from listener.sinks.base import Only
 
 
 def wants(only: Only, received: Received) -> bool:
-    """Whether a sink with this `only` gets the event; one that can't be read goes on, to be told as what it is."""
+    """Returns whether a sink with this `only` gets the event; one that can't be read does, to become a dead letter."""
     if only.event_type and received.event_type not in only.event_type:
         return False
     if not (only.sender or only.status or only.helpdesk_id):

@@ -31,11 +31,11 @@ class Verdicts:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to write."""
+        """Returns whether there is nothing to write."""
         return self.changes == Changes()
 
     def take(self) -> tuple[Changes, list[Item], list[Item]]:
-        """(what to write, the items that are done, those of them that were delivered), and begins anew."""
+        """Returns what to write, the items that are done, and those of them that were delivered; then begins anew."""
         taken = self.changes, self.done, self.delivered
         self.changes, self.done, self.delivered = Changes(), [], []
         return taken
@@ -59,17 +59,17 @@ class Verdicts:
         self._lanes.release(sending, sending.keys - {item.key for item in sending.items})
 
     def unformattable(self, item: Item, reason: str) -> None:
-        """It can't be put in the sink's format: no attempt would help."""
+        """Makes an event that can't be put in the sink's format a dead letter, since no attempt would help."""
         self._dead(item, reason)
 
     def passed_over(self, item: Item) -> None:
-        """The sink's settings leave it out."""
+        """Counts an event that the sink's settings leave out as done."""
         if item.replayed:
             self.changes.again.append(item.seq)
         self._finish(item)
 
     def behind(self, item: Item) -> None:
-        """An event of a ticket that waits aside goes behind what waits there."""
+        """Puts an event of a ticket that waits aside behind what waits there."""
         self._set_aside(item, "")
 
     def discard(self, seqs: Collection[int] | None) -> int:

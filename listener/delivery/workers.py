@@ -32,7 +32,7 @@ def new_worker(
     meter: Meter | None = None,
     **more: Any,
 ) -> Worker:
-    """The worker that the sink's kind wants; a NetworkWorker has the same outer interface.
+    """Makes the worker that the sink's type wants; a NetworkWorker has the same outer interface.
 
     `feishu` gives the app's settings to a sink that writes as the app; `meter` counts its calls.
     """
@@ -93,14 +93,14 @@ class Workers:
         return [(worker, since) for worker, since in self._leaving.items() if worker.config.name in awaited]
 
     def start(self, sinks: Sequence[SinkConfig]) -> None:
-        """Blocks for the journal. Raises JournalError."""
+        """Starts a worker for each sink; blocks for the journal. Raises JournalError."""
         cursors = self._attach(sinks)
         self._wanted = {config.name: config for config in sinks}
         for config in sinks:
             self._start(config, cursors[config.name])
 
     async def change(self, sinks: Sequence[SinkConfig]) -> None:
-        """To these sinks: what is the same goes on and opens its file anew, the rest is stopped, started or both.
+        """Changes to these sinks: one with the same settings goes on and opens its file anew, others stop or start.
 
         Raises JournalError before anything has changed.
         """
@@ -116,9 +116,9 @@ class Workers:
                 self._start(config, cursors[config.name])
 
     def left(self, worker: Worker) -> bool:
-        """To be told of each that ended; whether it was dismissed. Who waits for its place starts from its cursor:
+        """Must be told of each worker that ended; returns whether it was dismissed.
 
-        one file must not be written by two workers.
+        A successor that waits for it starts now, from its cursor: one file must not be written by two workers.
         """
         if worker not in self._leaving:
             return False
@@ -130,7 +130,7 @@ class Workers:
         return True
 
     async def drain(self, seconds: float) -> list[str]:
-        """Lets every sink have what is journalled by now; the names of those that could not finish in time."""
+        """Lets every sink have what is journalled by now; returns the names of those that could not finish in time."""
         until = time.monotonic() + seconds
         self._wanted = {}
         workers = [*self, *self._leaving]

@@ -13,7 +13,7 @@ from listener.settings.config import Settings
 
 @dataclass
 class Examination:
-    """`helpdesks`: those of the options, in the place of the configured one."""
+    """What one run of `doctor` examines. `helpdesks`: those of the options, instead of the configured one."""
 
     settings: Settings
     meter: Meter
@@ -22,12 +22,12 @@ class Examination:
 
     @cached_property
     def network(self) -> Network:
-        """Raises ConfigError."""
+        """Returns the way to the platform. Raises ConfigError."""
         return network_of(self.settings.feishu)
 
     @cached_property
     def api(self) -> Api:
-        """Doesn't wait, even if the platform asks for it. Raises ConfigError."""
+        """Returns a client that does not wait, even if the platform asks for it. Raises ConfigError."""
         return Api(self.settings.feishu, self.network, patience=0, meter=self.meter)
 
     @property
@@ -36,14 +36,14 @@ class Examination:
 
     @property
     def socket_url(self) -> str:
-        """Where the long connection most likely goes: the endpoint's answer decides, for each one anew."""
+        """Returns where the long connection most likely goes; the endpoint's answer decides, for each one anew."""
         address = urlsplit(self.domain)
         if address.scheme == "http":
             return f"ws://{address.netloc}"
         return f"wss://msg-frontier.{(address.hostname or '').removeprefix('open.')}"
 
     def wanted_helpdesks(self) -> list[Helpdesk]:
-        """Raises ConfigError where one is configured by half."""
+        """Returns the helpdesks to examine. Raises ConfigError where the configured one lacks its id or its token."""
         feishu = self.settings.feishu
         if self.helpdesks or (feishu.helpdesk_id is None and feishu.helpdesk_token is None):
             return self.helpdesks
@@ -51,5 +51,5 @@ class Examination:
 
 
 def as_root() -> str:
-    """What root may do says little of what the service's own user may."""
+    """Returns a remark for root, who may do what the service's own user may not; "" for anybody else."""
     return " (seen as root: the service's user may not)" if os.geteuid() == 0 else ""

@@ -19,7 +19,7 @@ from listener.settings.values import format_size
 
 
 def local_checks(case: Examination) -> Iterator[Check]:
-    """In the order of the chain."""
+    """Yields the checks of this machine, in the order of the chain."""
     settings = case.settings
     yield Check("settings", lambda: _settings(settings))
     yield Check("secret", lambda: _secrets(settings))
@@ -37,7 +37,7 @@ def _settings(settings: Settings) -> Finding:
 
 
 def _secrets(settings: Settings) -> Finding:
-    """Each is read, and a file's mode looked at. Raises ConfigError."""
+    """Reads each secret and looks at its file's mode. Raises ConfigError."""
     named = {
         "app secret": settings.feishu.app_secret,
         "helpdesk token": settings.feishu.helpdesk_token,
@@ -87,7 +87,7 @@ def _sinks(settings: Settings) -> Finding:
 
 
 def _gaps(settings: Settings) -> Finding:
-    """When nobody listened, and what of it was fetched."""
+    """Tells when nobody listened, and what of it was fetched."""
     if not settings.journal.path.exists():
         return ok("never listened yet")
     seen = missed.gaps(look(settings.journal.path))
@@ -98,7 +98,7 @@ def _gaps(settings: Settings) -> Finding:
 
 
 def _service(settings: Settings) -> Finding:
-    """As `status` says it. Raises ListenError where this user may not know."""
+    """Says of the service what `status` says. Raises ListenError where this user may not know."""
     snapshot = inquire(settings)
     if snapshot.state == "stopped":
         return Finding("warning", "not running", "helpdesk-listen start, or: systemctl start helpdesk-listen")
@@ -132,7 +132,7 @@ def _try_to_write(path: Path, setting: str) -> None:
 
 
 def _free(path: Path) -> int:
-    """Bytes that this user may still use on the disk of `path`."""
+    """Returns the bytes that this user may still use on the disk of `path`."""
     with suppress(OSError):
         disk = os.statvfs(path if path.exists() else _nearest(path))
         return disk.f_bavail * disk.f_frsize
@@ -140,5 +140,5 @@ def _free(path: Path) -> int:
 
 
 def _nearest(path: Path) -> Path:
-    """The nearest thing above `path` that is there."""
+    """Returns the nearest directory above `path` that is there."""
     return next(parent for parent in path.parents if parent.exists())

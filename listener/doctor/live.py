@@ -23,7 +23,7 @@ MEND = (
 
 
 def wait_for_event(settings: Settings, seconds: float, tell: Callable[[str], None]) -> StepReport:
-    """Blocks until an event is in the journal, or for `seconds`.
+    """Waits until an event is in the journal, at most `seconds`; blocks.
 
     Where the service runs, it receives and forwards as ever, and its journal is watched. Where none does, one listens
     meanwhile that forwards nothing: what comes is kept, and the next `start` hands it to the sinks.
@@ -41,7 +41,7 @@ def wait_for_event(settings: Settings, seconds: float, tell: Callable[[str], Non
 
 
 def _watched(settings: Settings, seconds: float, stop: threading.Event) -> float | None:
-    """Seconds until the journal has one event more; None: none came, or `stop` was set."""
+    """Returns the seconds until the journal had one event more; None: none came, or `stop` was set."""
     began = time.monotonic()
     before = _last_seq(settings)
     while time.monotonic() - began < seconds:
@@ -62,7 +62,7 @@ def _last_seq(settings: Settings) -> int:
 
 
 def _listened(settings: Settings, seconds: float) -> float | None:
-    """The daemon itself without its sinks, which get their place in the journal before: nothing passes them by."""
+    """Runs the daemon without its sinks, whose positions are put into the journal before, so that they miss nothing."""
     with opened(settings) as journal:
         journal.attach((sink.name, sink.start == "earliest") for sink in settings.sinks)
     stop = threading.Event()

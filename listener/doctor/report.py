@@ -16,7 +16,7 @@ State = Literal["ok", "warning", "failed", "skipped"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What a check saw, and how to mend it."""
+    """What a check saw, and its remedy."""
 
     state: State
     fact: str
@@ -43,12 +43,12 @@ class Check:
 
 
 def ok(fact: str) -> Finding:
-    """As it should be."""
+    """Returns the finding that all is as it should be."""
     return Finding("ok", fact)
 
 
 def examine(checks: Iterable[Check], *, budget: float = BUDGET) -> Iterator[StepReport]:
-    """A step for each check, as they are done; `budget` seconds for all of them."""
+    """Yields a report for each check as it is done; all of them have `budget` seconds."""
     until = time.monotonic() + budget
     broken: set[str] = set()
     for check in checks:
@@ -66,12 +66,12 @@ def examine(checks: Iterable[Check], *, budget: float = BUDGET) -> Iterator[Step
 
 
 def found_wrong(steps: Iterable[StepReport]) -> bool:
-    """Whether a link of the chain is broken."""
+    """Returns whether a link of the chain is broken."""
     return any(step.state == "failed" for step in steps)
 
 
 def line(step: StepReport) -> str:
-    """For people, with the mend below it where there is one."""
+    """Returns a report for people, with the remedy below it where there is one."""
     mark = step.state.upper() if step.state == "failed" else step.state
     mend = f"\n{'':22}→ {step.mend}" if step.mend else ""
     fact = step.fact.replace("\n", f"\n{'':22}")

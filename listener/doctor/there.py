@@ -21,7 +21,7 @@ CLOCK_WARNING, CLOCK_FAILED = 30.0, 300.0  # seconds
 
 
 def platform_checks(case: Examination) -> Iterator[Check]:
-    """In the order of the chain; what asks how many are online comes before the doctor's own connection."""
+    """Yields the checks of the platform's side; clients are counted before the doctor connects itself."""
     yield Check("proxy", lambda: _proxy(case), ("settings",))
     yield Check("name", lambda: _name(case), ("proxy",))
     yield Check("tls", lambda: _tls(case), ("name",), 10.0)
@@ -39,7 +39,7 @@ def platform_checks(case: Examination) -> Iterator[Check]:
 
 
 def _proxy(case: Examination) -> Finding:
-    """Both legs, the calls and the socket, should go the same way."""
+    """Checks that both legs, the calls and the socket, go the same way."""
     calls, connection = (case.network.proxy_for(url) for url in (case.domain, case.socket_url))
     if calls != connection:
         fact = f"calls go {_through(calls)}, the connection {_through(connection)}"
@@ -72,7 +72,7 @@ def _name(case: Examination) -> Finding:
 
 
 def _tls(case: Examination) -> Finding:
-    """A request for the front page: any answer will do. Raises Unreachable."""
+    """Requests the front page; any answer will do. Raises Unreachable."""
     case.answer = BoundedRequests(case.network).request("GET", f"{case.domain}/")
     if case.domain.startswith("http:"):
         return ok("plain http, to this machine only")
@@ -110,13 +110,13 @@ def _endpoint(case: Examination) -> Finding:
 
 
 def _connection(case: Examination) -> Finding:
-    """What is pushed to the doctor meanwhile is refused, so that it comes again."""
+    """Opens a connection; what is pushed to it meanwhile is refused, so that it comes again."""
     seconds = shake_hands(case.settings.feishu)
     return ok(f"opened, and the ping answered in {seconds * 1000:.1f} ms")
 
 
 def _webhook(case: Examination) -> Finding:
-    """Whether anything answers at the address; the platform's way there can't be seen from inside."""
+    """Checks that something answers at the address; the platform's way there can't be seen from inside."""
     source = case.settings.source
     host, _, port = source.listen.rpartition(":")
     host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 it is where we go, not listen
@@ -138,7 +138,7 @@ def _helpdesk(case: Examination) -> Finding:
 
 
 def calling_settings(settings: Settings) -> list[str]:
-    """The settings that call the helpdesk's APIs by themselves."""
+    """Returns the names of the settings that call the helpdesk's APIs by themselves."""
     enrich, backfill = settings.enrich, settings.backfill
     wanted = {
         "enrich.ticket": enrich.ticket,
@@ -165,7 +165,7 @@ def _scopes(case: Examination, calling: list[str]) -> Finding:
 
 
 def _connect(host: str, port: int, what: str, setting: str) -> None:
-    """TCP alone. Raises ListenError."""
+    """Opens a TCP connection and closes it. Raises ListenError."""
     try:
         socket.create_connection((host, port), timeout=3.0).close()
     except OSError as e:

@@ -1,7 +1,6 @@
 """The event, pure: payload bytes to a typed event, and to the record, raw and CloudEvents formats.
 
-Documents and reality differ, so nothing here trusts a type: what can't be converted stays as it came, what no
-document names stays at its place. `fields` says what is documented, `payload` reads the bytes.
+Nothing here trusts a type: what can't be converted stays as it came, what no document names stays at its place.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from msgspec import UNSET
 from msgspec.structs import asdict
 
 from listener.base.text import on_one_line
+from listener.event.documented import documented
 from listener.event.fields import EVENTS, NUMBERS, TICKET_MESSAGE, Converter, number
 from listener.event.payload import Unparsable, decode_ticket, identify, identity, load, text_of
 from listener.event.plain_text import plain_text
@@ -195,7 +195,32 @@ _OWN: Final = {*_Record.__struct_fields__, "extra"}
 
 
 def _record(received: Received) -> bytes:
-    """The documented fields first, then the unknown ones of header and envelope, clashes under `extra`."""
+    envelope = documented(received.payload, received.event_type)
+    record, unknown = (_of_documented(received, envelope), ()) if envelope else _of_any(received)
+    if received.added:
+        for name, value in asdict(_added(received.added)).items():
+            setattr(record, name, value)
+    return _encode(_with_unknown(record, *unknown) if any(unknown) else record)
+
+
+def _of_documented(received: Received, envelope: Any) -> _Record:
+    header = envelope.header
+    return _Record(
+        event_id=header.event_id,
+        event_type=header.event_type,
+        created_at=_utc(_milliseconds(header.create_time)) or header.create_time,
+        received_at=timestamp(received.received_ms),
+        app_id=_id(header.app_id),
+        tenant_key=header.tenant_key,
+        schema=envelope.schema,
+        seq=received.seq,
+        event=envelope.event,
+        plain_text=envelope.event.text if header.event_type == TICKET_MESSAGE else UNSET,
+    )
+
+
+def _of_any(received: Received) -> tuple[_Record, tuple[dict[str, Any], ...]]:
+    """The record, and the unknown fields of header and envelope, which come after the documented ones."""
     envelope = load(received.payload)
     header = envelope.pop("header")
     event_type, created = header.pop("event_type", UNSET), header.pop("create_time", UNSET)
@@ -213,12 +238,8 @@ def _record(received: Received) -> bytes:
         event=event,
         plain_text=UNSET if words is None else words,
     )
-    if received.added:
-        added = _added(received.added)
-        record.ticket_detail, record.attachments = added.ticket_detail, added.attachments
-        record.ticket_detail_error = added.ticket_detail_error
     remove_tokens(header, envelope, event)
-    return _encode(_with_unknown(record, header, envelope) if header or envelope else record)
+    return record, (header, envelope)
 
 
 def _id(value: object) -> object:

@@ -70,7 +70,7 @@ def identify(payload: bytes) -> tuple[str, str]:
     Raises Unparsable, and nothing else whatever the bytes. Events are not validated beyond their header, so
     `parse` may still refuse one.
     """
-    _check_depth(payload)
+    check_depth(payload)
     try:
         header = _decode_header(payload).header
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors; `load` repairs or says why not
@@ -90,7 +90,7 @@ def message_id_of(payload: bytes) -> str:
 
 def load(payload: bytes) -> dict[str, Any]:
     """The envelope as a dict of its own, repaired where needed, with a header that has an identity."""
-    _check_depth(payload)
+    check_depth(payload)
     envelope = _read(payload)
     if type(envelope) is not dict:
         raise Unparsable("not a JSON object")
@@ -112,7 +112,7 @@ def _read(payload: bytes) -> object:
         raise Unparsable(f"not JSON: {error}") from None
 
 
-def _check_depth(payload: bytes) -> None:
+def check_depth(payload: bytes) -> None:
     """Raises Unparsable for what is nested too deep. Only a payload of many brackets is read for it."""
     if _brackets(payload) > MAX_DEPTH and _too_deep(payload):
         raise Unparsable(TOO_DEEP)

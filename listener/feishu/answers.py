@@ -53,7 +53,7 @@ class Gone(ConfigError):
 
 
 def read(status: int, content: bytes, *, hide: str = "") -> dict[str, Any]:
-    """The decoded answer. Raises ConfigError for what only a person can mend, Unavailable for what time may.
+    """Returns the decoded answer. Raises ConfigError where a person must act, Unavailable where time may help.
 
     `hide` is a secret of the request that an error must not repeat.
     """
@@ -71,7 +71,7 @@ def read(status: int, content: bytes, *, hide: str = "") -> dict[str, Any]:
 
 
 def wait_of(status: int, headers: Mapping[str, str], content: bytes) -> float | None:
-    """Seconds that the platform asks to wait, None where it does not."""
+    """Returns the seconds that the platform asks to wait, None where it does not."""
     if is_quota(content) or (status != 429 and not (status == 400 and str(THROTTLED).encode() in content)):
         return None
     told = headers.get("x-ogw-ratelimit-reset", "")
@@ -102,7 +102,7 @@ def _refusal(status: int, answer: dict[str, Any]) -> ListenError:
 
 
 def _words(answer: dict[str, Any]) -> str:
-    """The message, with the fields that a gateway complains of, and the log id that its support asks for."""
+    """Returns the message, with the fields that a gateway complains of, and the log id that its support asks for."""
     error = answer.get("error")
     error = error if isinstance(error, dict) else {}
     fields = [_violation(item) for item in _list(error.get("field_violations"))]
@@ -116,7 +116,7 @@ def _violation(item: object) -> str:
 
 
 def _link(answer: dict[str, Any]) -> str:
-    """The page where a missing scope is granted by one click; the platform names it."""
+    """Returns the address that the platform names for granting a missing scope by one click."""
     error = answer.get("error")
     helps = _list(error.get("helps")) if isinstance(error, dict) else []
     urls = [str(item.get("url")) for item in helps if isinstance(item, dict)]

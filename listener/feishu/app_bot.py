@@ -20,7 +20,7 @@ class AppBot:
         self._api: Api | None = None
 
     async def post(self, text: str, uuid: str) -> PostOutcome:
-        """The platform's answer, or why there is none."""
+        """Posts a text; returns what came of it."""
         return await asyncio.to_thread(self._post, text, uuid)
 
     async def close(self) -> None:

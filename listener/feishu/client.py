@@ -43,31 +43,31 @@ class LongConnection(Protocol):
 
     @property
     def connection(self) -> FrameConnection | None:
-        """The websocket, once `connect` has returned."""
+        """Returns the websocket, once `connect` has returned."""
 
     @property
     def connection_id(self) -> str:
-        """The platform's name for this connection."""
+        """Returns the platform's name for this connection."""
 
     def fetch_url(self) -> None:
-        """The endpoint call; blocks. Raises SessionError, and ConfigError where the secret would go out unprotected."""
+        """Calls the endpoint; blocks. Raises SessionError, ConfigError where the secret would go out unprotected."""
 
     @property
     def host(self) -> str:
-        """Where the fetched URL leads to; its query holds secrets, and is shown nowhere."""
+        """Returns the host of the fetched URL, whose query holds secrets and is shown nowhere."""
 
     async def connect(self) -> None:
-        """The handshake, at the URL that was fetched."""
+        """Shakes hands at the URL that was fetched."""
 
     def ping(self) -> bytes:
-        """The application's ping, encoded."""
+        """Returns the application's ping, encoded."""
 
     def control(self, frame: Any) -> None:
         """Takes over what a control frame says, such as new timings."""
 
 
 def checked_url(url: object, *, plain: bool) -> str:
-    """The connection URL: wss, with the ids that the SDK reads. Raises Unreachable.
+    """Returns the connection URL if it is wss and has the ids that the SDK reads. Raises Unreachable.
 
     `plain`: the domain itself is http on this machine; only then may it be ws, to this machine too.
     """
@@ -88,7 +88,7 @@ def checked_url(url: object, *, plain: bool) -> str:
 
 
 def endpoint_failed(error: Exception) -> SessionError:
-    """What is wrong with the endpoint's answer. By class name: the SDK's exceptions live in the private copy."""
+    """Translates the SDK's exception about an endpoint's answer; by class name, since each private copy has its own."""
     code = getattr(error, "code", None)
     match type(error).__name__:
         case "ServerException" if isinstance(code, int):
@@ -100,7 +100,7 @@ def endpoint_failed(error: Exception) -> SessionError:
 
 
 def raise_refused(refusal: InvalidHandshake) -> None:
-    """What a refused handshake's headers say; the refusal itself where they say nothing."""
+    """Raises what a refused handshake's headers say, or the refusal itself where they say nothing."""
     headers = getattr(getattr(refusal, "response", None), "headers", None) or Headers()
     status, auth_code = _number(headers, "Handshake-Status"), _number(headers, "Handshake-Autherrcode")
     if status is None:

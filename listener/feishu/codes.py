@@ -21,13 +21,13 @@ _ASK_OTHERS = (
 
 
 def endpoint_error(code: int, message: str) -> SessionError:
-    """The error for the `code` of an endpoint answer that came with HTTP 200."""
+    """Returns the error for the `code` of an endpoint answer that came with HTTP 200."""
     said = f"the platform answered code {code}: {message[:200]}"
     return Unreachable(said, cause="endpoint") if code in BUSY else _refusal(code, said)
 
 
 def handshake_error(status: int, message: str, auth_code: int | None) -> SessionError:
-    """The error for a refused handshake: `Handshake-Status`, `-Msg` and `-Autherrcode` (None: not sent)."""
+    """Returns the error for a refused handshake: `Handshake-Status`, `-Msg` and `-Autherrcode` (None: not sent)."""
     said = f"the handshake was refused with {status}: {message[:200]}"
     if status == AUTH_FAILED and auth_code == TOO_MANY:
         return _refusal(TOO_MANY, said)

@@ -45,21 +45,21 @@ PATIENCE = 60.0  # seconds of waiting that the platform may ask for
 
 @dataclass(frozen=True)
 class Helpdesk:
-    """Whose events; the token is of the helpdesk's own admin page."""
+    """A helpdesk and its token, which stands in the helpdesk's own admin page."""
 
     id: str
     token: str = field(repr=False)
 
     @property
     def header(self) -> dict[str, str]:
-        """base64(id:token), as the helpdesk APIs want it."""
+        """Returns the header that the helpdesk APIs want: base64(id:token)."""
         credential = base64.b64encode(f"{self.id}:{self.token}".encode()).decode()
         remember(credential)
         return {HELPDESK_HEADER: credential}
 
 
 def helpdesk_of(feishu: FeishuSettings) -> Helpdesk:
-    """The configured helpdesk. Raises ConfigError where id or token are missing."""
+    """Returns the configured helpdesk. Raises ConfigError where id or token are missing."""
     if feishu.helpdesk_id is None or feishu.helpdesk_token is None:
         missing = "helpdesk_id" if feishu.helpdesk_id is None else "helpdesk_token"
         raise ConfigError(
@@ -92,7 +92,7 @@ class Api:
             self._sdk.tenant_token()
 
     def online_clients(self) -> int:
-        """How many long connections of the app are open, ours among them."""
+        """Returns how many long connections of the app are open, ours among them."""
         data = self.get(ONLINE_PATH).get("data")
         count = data.get("online_instance_cnt") if isinstance(data, dict) else None
         if type(count) is not int:
@@ -112,7 +112,7 @@ class Api:
         self._change("unsubscribe", helpdesk, events)
 
     def send_message(self, body: dict[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
-        """(HTTP status, headers, content) as they came, whatever code is in them: the sender judges it."""
+        """Sends a message; returns HTTP status, headers and content as they came, for the sender to judge."""
         with _documented():
             return self._sdk.post(MESSAGES_PATH, body, receive_id_type="chat_id")
 
@@ -121,18 +121,18 @@ class Api:
             self._sdk.change_subscription(verb, [_pair(event) for event in events], helpdesk.header)
 
     def get(self, path: str, helpdesk: Helpdesk | None = None, **query: Any) -> dict[str, Any]:
-        """The decoded answer of a GET. Raises as the class says."""
+        """Returns the decoded answer of a GET. Raises as the class says."""
         return answers.read(*self.get_bytes(path, helpdesk, **query))
 
     def get_bytes(self, path: str, helpdesk: Helpdesk | None = None, **query: Any) -> tuple[int, bytes]:
-        """(HTTP status, content) of an answer that is not an error."""
+        """Returns HTTP status and content of an answer that is not an error."""
         with _documented():
             return self._sdk.get(path, helpdesk.header if helpdesk else {}, **query)
 
 
 @contextmanager
 def _documented() -> Iterator[None]:
-    """What the SDK raises on an answer that is no error and still not as documented, such as one without a token."""
+    """Translates what the SDK raises on an answer that is not as documented, such as one without a token."""
     try:
         yield
     except ListenError:
@@ -190,7 +190,7 @@ class _Requests(BoundedRequests):
 
 
 def kind_of(url: str) -> tuple[str, int]:
-    """(the API's name on the meter, the longest answer in bytes)."""
+    """Returns the API's name on the meter, and its longest answer in bytes."""
     path = urlsplit(url).path
     if path.startswith(f"{TICKETS_PATH}/"):
         return "messages" if path.endswith("/messages") else "ticket", LIST_LIMIT
@@ -198,5 +198,5 @@ def kind_of(url: str) -> tuple[str, int]:
 
 
 def _bearer(kwargs: dict[str, Any]) -> str:
-    """The tenant token of a request: it lives for two hours, and no message may repeat it."""
+    """Returns the tenant token of a request, which lives for two hours and which no message may repeat."""
     return str(kwargs.get("headers", {}).get("Authorization", "")).removeprefix("Bearer ")

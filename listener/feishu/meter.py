@@ -43,7 +43,7 @@ class Meter:
 
     @property
     def month(self) -> str:
-        """The month that is counted now, such as "2026-11"."""
+        """Returns the month that is counted now, such as "2026-11"."""
         return self._month
 
     def counts(self) -> dict[str, int]:
@@ -88,7 +88,7 @@ class Meter:
             return self._month, dict(self._unkept)
 
     def kept(self, month: str, counts: Mapping[str, int]) -> None:
-        """Notes that these are on disk."""
+        """Notes that these calls are on disk."""
         with self._guard:
             if month == self._month:
                 self._unkept -= Counter(counts)

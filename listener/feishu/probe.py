@@ -16,7 +16,7 @@ LOOK = 0.02  # seconds between two looks for the pong
 
 
 def ask_endpoint(feishu: FeishuSettings) -> str:
-    """The endpoint call alone, which takes no connection: the host that it leads to. Raises SessionError, ConfigError.
+    """Calls the endpoint, which takes no connection; returns the host that it names. Raises SessionError, ConfigError.
 
     Blocks up to SECONDS.
     """
@@ -24,7 +24,7 @@ def ask_endpoint(feishu: FeishuSettings) -> str:
 
 
 def shake_hands(feishu: FeishuSettings) -> float:
-    """Opens a connection, pings, closes it: seconds to the pong. Raises SessionError or ConfigError."""
+    """Opens a connection, pings, closes it; returns the seconds to the pong. Raises SessionError or ConfigError."""
     return float(asyncio.run(_bounded(_shake(feishu), "the connection")))
 
 
@@ -45,7 +45,7 @@ async def _shake(feishu: FeishuSettings) -> float:
 
 
 async def round_trip(session: Session) -> float:
-    """Listens until the first pong; seconds that it took. Raises Lost."""
+    """Listens until the first pong; returns the seconds that it took. Raises Lost."""
     listening = asyncio.ensure_future(session.listen())
     try:
         while session.round_trip is None:

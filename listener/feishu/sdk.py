@@ -79,7 +79,7 @@ class PrivateCopy:
         self._modules: dict[str, ModuleType] = {}
 
     def load(self, name: str) -> Any:
-        """The module `lark_oapi.{name}`, such as "core.http.transport"; blocks."""
+        """Loads the module `lark_oapi.{name}`, such as "core.http.transport"; blocks."""
         with _importing:
             try:
                 module = self._import(f"{_PACKAGE}.{name}", _stand_ins())
@@ -107,7 +107,7 @@ class PrivateCopy:
 
 @cache
 def frame_type() -> Any:
-    """The class of the platform's frames."""
+    """Returns the class of the platform's frames."""
     return _c_frame(PrivateCopy().load("ws.pb.pbbp2_pb2").Frame)
 
 
@@ -115,17 +115,17 @@ class Cipher(Protocol):
     """Decrypts what the platform sends to a webhook."""
 
     def decrypt(self, data: bytes) -> bytes:
-        """Raises ValueError."""
+        """Returns the text. Raises ValueError where it was not encrypted with this key."""
 
 
 def new_cipher(key: str) -> Cipher:
-    """The SDK's own."""
+    """Returns the SDK's own cipher with this key."""
     cipher: Cipher = PrivateCopy().load("core.utils.decryptor").AESCipher(key)
     return cipher
 
 
 def new_client(app_id: str, secret: str, domain: str, network: Network, on_message: OnMessage) -> LongConnection:
-    """A client for one connection, which shares no state with any other. Call inside a running loop."""
+    """Makes a client for one connection, which shares no state with any other. Call inside a running loop."""
     return _OneConnection(app_id, secret, domain, network, on_message)
 
 
@@ -179,7 +179,7 @@ class _OneConnection:
         return bytes(self._sdk._new_ping_frame(int(self._client._service_id)).SerializeToString())
 
     def control(self, frame: Any) -> None:
-        """The SDK's handler is a coroutine that never waits: no task for it."""
+        """Runs the SDK's handler, a coroutine that never waits, without a task for it."""
         step = self._client._handle_control_frame(frame)
         try:
             step.send(None)
@@ -212,12 +212,12 @@ class OpenApi:
         self._tokens.get_self_tenant_token(self._config)
 
     def get(self, path: str, headers: dict[str, str], **query: Any) -> tuple[int, bytes]:
-        """(HTTP status, content) of an API whose class in the SDK is not worth loading."""
+        """Returns HTTP status and content of an API whose class in the SDK is not worth loading."""
         response = self._call("GET", path, headers, query)
         return response.status_code, response.content
 
     def post(self, path: str, body: dict[str, Any], **query: Any) -> tuple[int, dict[str, str], bytes]:
-        """(HTTP status, headers, content)."""
+        """Returns HTTP status, headers and content."""
         response = self._call("POST", path, {}, query, body)
         return response.status_code, response.headers, response.content
 
@@ -231,7 +231,7 @@ class OpenApi:
         return self._load("core.http.transport").Transport.execute(self._config, request, option)
 
     def change_subscription(self, verb: str, events: list[tuple[str, str]], headers: dict[str, str]) -> None:
-        """`verb`: subscribe or unsubscribe; `events`: (type, subtype) of each."""
+        """Subscribes or unsubscribes, as `verb` says; `events`: (type, subtype) of each."""
         model, title = f"api.helpdesk.v1.model.{verb}_event_request", verb.capitalize()
         kind = self._load("api.helpdesk.v1.model.event").Event
         pairs = [kind.builder().type(type_).subtype(subtype).build() for type_, subtype in events]
@@ -241,12 +241,12 @@ class OpenApi:
         getattr(resource, verb)(request, self._option(headers))
 
     def _option(self, headers: dict[str, str]) -> Any:
-        """A fresh one for each call: the SDK writes into it."""
+        """Makes a fresh option for each call, since the SDK writes into it."""
         return self._load("core.model").RequestOption.builder().headers(headers).build()
 
 
 def _stand_ins() -> dict[str, ModuleType]:
-    """Empty modules for those whose import would load every API, and more."""
+    """Returns empty modules for those whose import would load every API, and more."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.submodule_search_locations is None:
         raise ImportError(f"{_PACKAGE} is not a package")
@@ -265,7 +265,7 @@ def _take_out() -> dict[str, ModuleType]:
 
 
 def _c_frame(frame: Any) -> Any:
-    """The SDK's own frame schema, compiled for protobuf's C parser (its vendored one is pure Python)."""
+    """Compiles the SDK's own frame schema for protobuf's C parser (its vendored one is pure Python)."""
     schema = descriptor_pb2.FileDescriptorProto.FromString(frame.DESCRIPTOR.file.serialized_pb)
     del schema.dependency[:]  # gogo.proto: options for Go's generator only
     schema.ClearField("options")
@@ -275,7 +275,7 @@ def _c_frame(frame: Any) -> Any:
 
 
 def _tame(logger: logging.Logger) -> None:
-    """The SDK logs to stdout, and its INFO and DEBUG lines hold the connection's secrets."""
+    """Keeps the SDK's logger from stdout and its lines with secrets, those of INFO and DEBUG, from any log."""
     logger.handlers.clear()
     logger.addFilter(_redacted)
 

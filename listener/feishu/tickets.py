@@ -21,7 +21,7 @@ class TicketsApi:
         self.api, self.helpdesk = api, helpdesk
 
     def tickets(self, kind: str, since_ms: int, until_ms: int, page: int) -> tuple[int, list[Row]]:
-        """Returns the number of tickets whose `kind` ("create_time", "update_time") is in between, and a page."""
+        """Returns how many tickets have their `kind` ("create_time", "update_time") in between, and a page of them."""
         bounds = {f"{kind}_start": since_ms, f"{kind}_end": until_ms}
         data = self._data(TICKETS_PATH, page=page, page_size=PAGE_SIZE, **bounds)
         return _total(data), _rows(data, "tickets")

@@ -32,7 +32,7 @@ _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a host name or address never leaves this machine."""
+    """Returns whether what goes to this host never leaves the machine."""
     return host is not None and rules.is_loopback(host.lower())
 
 
@@ -47,7 +47,7 @@ class Network:
     total_timeout: float = 9.0  # however slowly the answer drips in
 
     def proxy_for(self, url: str) -> str | None:
-        """The proxy for this URL. Plain text never leaves the machine, so not for it unless the proxy is local."""
+        """Returns the proxy for this URL. Plain text never leaves the machine: it gets none but a local one."""
         proxy = self._wanted_proxy()[1]
         if proxy is None or requests.utils.should_bypass_proxies(_as_http(url), no_proxy=None):
             return None
@@ -55,11 +55,11 @@ class Network:
         return None if plain and not is_loopback(urlsplit(proxy).hostname) else proxy
 
     def ca_bundle(self) -> str:
-        """PEM file of the authorities that are trusted on both legs."""
+        """Returns the path of the PEM file with the authorities that are trusted on both legs."""
         return self.ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where()
 
     def tls(self) -> ssl.SSLContext:
-        """Reads the authorities anew. Raises OSError."""
+        """Returns a context of TLS, with the authorities read anew. Raises OSError."""
         context = ssl.create_default_context(cafile=self.ca_bundle())
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # since Python 3.13; authorities of inspecting networks fail it
         return context
@@ -89,14 +89,14 @@ class Network:
             remember(secret)  # some servers send a request's head back in their error
 
     def _wanted_proxy(self) -> tuple[str, str | None]:
-        """(the setting's name, the proxy); a bare host:port is taken for http, as curl does."""
+        """Returns the setting's name and the proxy; a bare host:port is taken for http, as curl does."""
         found = [("feishu.proxy", self.proxy), *((name, os.environ.get(name)) for name in _PROXY_VARIABLES)]
         where, proxy = next(((name, value) for name, value in found if value), ("", None))
         return where, proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def network_of(feishu: FeishuSettings) -> Network:
-    """As the settings say. Raises ConfigError where CA file or proxy can't be used."""
+    """Returns the network of these settings. Raises ConfigError where CA file or proxy can't be used."""
     network = Network(
         proxy=feishu.proxy.reveal() if feishu.proxy else None,
         ca_file=str(feishu.ca_file) if feishu.ca_file else None,
@@ -121,11 +121,11 @@ class BoundedRequests:
         self._network = network
 
     def post(self, url: str, **kwargs: Any) -> Response:
-        """`request` with POST."""
+        """Sends a POST, as `request` says."""
         return self.request("POST", url, **kwargs)
 
     def request(self, method: str, url: str, **kwargs: Any) -> Response:
-        """Raises Unreachable, and ConfigError where a secret would go out in plain text.
+        """Sends a request. Raises Unreachable, and ConfigError where a secret would go out in plain text.
 
         `limit` among the keywords is the longest answer in bytes; one beyond it counts as none.
         """
@@ -144,7 +144,7 @@ class BoundedRequests:
             end.cancel()
 
     def _send(self, call: "_Call", method: str, url: str, kwargs: dict[str, Any], limit: int) -> Response:
-        """Never follows a redirect, which would hand the secret to another host."""
+        """Sends it, and follows no redirect, which would hand the secret to another host."""
         wanted, proxy = self._network, self._network.proxy_for(url)
         settled: dict[str, Any] = {"timeout": (wanted.connect_timeout, wanted.read_timeout), "allow_redirects": False}
         settled |= {"stream": True, "proxies": {"http": proxy, "https": proxy}, "verify": wanted.ca_bundle()}
@@ -169,7 +169,7 @@ class _Call(HTTPAdapter):
         super().__init__()
 
     def end(self) -> None:
-        """The thread that waits in the call gets an error."""
+        """Ends the call: the thread that waits in it gets an error."""
         self.ended = True
         if self._twin is not None:
             with suppress(OSError):
@@ -226,7 +226,7 @@ def _translated(error: Exception, url: str, *, timed_out: bool) -> Unreachable:
 
 
 def _innermost(error: BaseException) -> str:
-    """The reason below requests' and urllib3's wrappers, which repeat URLs and object addresses."""
+    """Returns the reason below requests' and urllib3's wrappers, which repeat URLs and object addresses."""
     seen = error
     while nested := seen.__cause__ or seen.__context__ or getattr(seen, "reason", None):
         if not isinstance(nested, BaseException):

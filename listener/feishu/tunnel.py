@@ -35,7 +35,7 @@ class _Answer(asyncio.Protocol):
 
 
 async def open_tunnel(proxy: str, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Transport:
-    """The transport beyond the proxy; `tls` is for a proxy that is spoken to by https. Raises Unreachable, OSError."""
+    """Opens a tunnel; returns its transport. `tls`: for a proxy reached by https. Raises Unreachable, OSError."""
     url = urlsplit(proxy)
     transport, answer = await asyncio.get_running_loop().create_connection(
         _Answer,
@@ -64,7 +64,7 @@ def connect_request(proxy: SplitResult, target: str) -> bytes:
 
 
 def check_answer(head: bytes) -> None:
-    """A status of 2xx opens the tunnel."""
+    """Raises Unreachable unless the status is 2xx, which opens the tunnel."""
     version, _, rest = head.partition(b" ")
     if not version.startswith(b"HTTP/1.") or b"\r\n\r\n" not in head:
         raise Unreachable("the proxy hung up, or is none", cause="proxy", hint=HINT)

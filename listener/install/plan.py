@@ -49,13 +49,13 @@ class Layout:
 
 
 def unit_text(layout: Layout, program: Path) -> str:
-    """The unit as it is installed."""
+    """Returns the unit as it is installed."""
     name = "user.service" if layout.home else layout.unit_file.name
     return _packaged(name).replace(PACKAGED, str(program))
 
 
 def config_text(layout: Layout, app_id: str, domain: str) -> str:
-    """The commented template with what a service needs: absolute paths, the secret elsewhere, a file for the events."""
+    """Returns the template filled in for a service: absolute paths, the secret elsewhere, a file for the events."""
     text = template()
     for before, after in (
         ('app_id = ""\napp_secret = ""', f"app_id = {_quoted(app_id)}"),
@@ -74,7 +74,7 @@ def config_text(layout: Layout, app_id: str, domain: str) -> str:
 def installation(
     layout: Layout, program: Path, *, app_id: str = "", domain: str = "", secret: str | None = None, now: bool = False
 ) -> list[InstallStep]:
-    """`secret` None: the one that is there stays, or an empty file is made. `now`: start it, or start it again."""
+    """Returns the steps. `secret` None: keep what is there, or make an empty file. `now`: start or restart it."""
     system = layout.home is None
     owner, root = (Owner(user="root", group=NAME), ROOT) if system else (ME, ME)
     config = config_text(layout, app_id, domain or str(_default_domain()))
@@ -92,7 +92,7 @@ def installation(
 
 
 def removal(layout: Layout) -> list[InstallStep]:
-    """The service goes; configuration, journal, events and user stay, and a template that others may use."""
+    """Returns the steps that remove the service; configuration, journal, events, user and a template of units stay."""
     steps: list[InstallStep] = [Command((*layout.systemctl, "disable", "--now", layout.unit), may_fail=True)]
     if not layout.instance:
         steps.append(Absent(layout.unit_file))
@@ -109,7 +109,7 @@ def _account() -> list[InstallStep]:
 
 
 def _directories(layout: Layout) -> list[Path]:
-    """The configuration's; those of state and logs are systemd's to make, but for a user's own service."""
+    """Returns the directories to make; systemd makes those of state and logs, but for a user's own service."""
     parents = [layout.config.parent] if layout.instance else []
     return [*parents, layout.config, *([layout.state] if layout.home else [])]
 
@@ -119,7 +119,7 @@ def _packaged(name: str) -> str:
 
 
 def _quoted(value: str | os.PathLike[str]) -> str:
-    """A basic string of TOML, which JSON's escapes suit."""
+    """Returns a basic string of TOML, which JSON's escapes suit."""
     return msgspec.json.encode(os.fspath(value)).decode()
 
 

@@ -19,7 +19,7 @@ Stat = Callable[[str], os.stat_result]
 
 
 def program() -> Path:
-    """The `helpdesk-listen` of this very environment. Raises ConfigError where there is none."""
+    """Returns the path of this environment's `helpdesk-listen`. Raises ConfigError where there is none."""
     path = Path(sys.prefix, "bin", "helpdesk-listen")
     if not os.access(path, os.X_OK):
         raise ConfigError(f"there is no {path}: this helpdesk-listen is not installed in a venv", hint=CURE)
@@ -50,7 +50,7 @@ def obstacle(path: str, look: Stat = os.stat, hidden: Sequence[str] = HIDDEN) ->
 
 
 def _on_the_way(path: str) -> Iterator[str]:
-    """The path and what is above it, as it is written and as its links lead."""
+    """Yields the path and what is above it, as it is written and as its links lead."""
     for start in dict.fromkeys((os.path.abspath(path), os.path.realpath(path))):
         yield from (str(parent) for parent in reversed(Path(start).parents))
         yield start

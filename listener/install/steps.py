@@ -14,7 +14,7 @@ SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """Names; None: whoever installs."""
+    """The user and the group that own a file, by name; None: whoever installs."""
 
     user: str | None = None
     group: str | None = None
@@ -61,7 +61,7 @@ class File:
         return f"{'left' if unchanged else 'wrote'} {self.path} ({self.mode:04o})"
 
     def _write(self) -> None:
-        """Whole or not at all, and never readable by more than it should be."""
+        """Writes the file whole or not at all, and never readable by more users than it should be."""
         fresh = self.path.with_name(f".{self.path.name}.new")
         fresh.unlink(missing_ok=True)
         with open(fresh, "x", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
@@ -103,7 +103,7 @@ InstallStep = Directory | File | Absent | Command
 
 
 def carry_out(steps: list[InstallStep], tell: Callable[[str], None]) -> None:
-    """One after the other; each is told. Raises ListenError."""
+    """Carries out the steps one after the other, and tells of each. Raises ListenError."""
     for step in steps:
         try:
             tell(step.do())

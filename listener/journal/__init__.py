@@ -5,7 +5,7 @@ Invariants
   2. An event's id is known for at least 24 h more than `keep` (and than 24 h): the same event is kept once.
   3. `seq` grows by one per kept event and is never used again; it is the order of delivery.
   4. A sink's cursor says: everything up to this seq is delivered or a dead letter. It is written after the sink's own
-     sync, and may lag behind it; what it says is never ahead of the truth.
+     sync, and may lag behind it by a second or two; what it says is never ahead of the truth.
   5. Nothing undelivered is removed, however old or full the journal is; a full one refuses what is new. A dead letter
      keeps its event until somebody retries or discards it. What can't be read is quarantined in a share of its own,
      which the oldest leave.

@@ -25,7 +25,7 @@ class ClientsState:
 
     @property
     def too_many(self) -> bool:
-        """Whether others take events."""
+        """Returns whether other clients take events."""
         return self.online is not None and self.online > self.expected
 
 
@@ -75,7 +75,7 @@ async def watch(
 
 
 def _failed(state: ClientsState, error: ListenError) -> None:
-    """The app may lack the permission: no reason for a line an hour."""
+    """Notes why the question failed, and logs it once: the app may lack the permission for good."""
     if state.error is None:
         log.info("how many clients are online can't be asked", because=str(error), hint=error.hint)
     state.error = str(error)

@@ -34,7 +34,7 @@ class Control:
         self._asking = 0
 
     async def start(self) -> None:
-        """A daemon that can't be asked still listens: it warns and goes on."""
+        """Serves the status from now on; where that fails it warns, since the daemon still listens."""
         try:
             # Not start_unix_server: from Python 3.13 on it looks at the address, which is a descriptor's for a moment.
             self._server = await asyncio.start_server(self._serve, sock=_bound(self._path))
@@ -63,7 +63,7 @@ class Control:
 
 
 def ask(journal: Path, seconds: float) -> tuple[int, bytes] | None:
-    """(pid, answer) of the daemon; b"" where it stays silent for `seconds`, None where none listens."""
+    """Returns the daemon's pid and answer: b"" where it stays silent for `seconds`; None where no daemon listens."""
     try:
         with _short(socket_path(journal)) as path:
             return _ask(path, seconds)

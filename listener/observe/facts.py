@@ -68,7 +68,7 @@ class Facts:
     _question: "Future[None] | None" = None  # to the journal's writer
 
     def tick(self) -> None:
-        """Every few seconds."""
+        """Notes the rate, and asks a quiet writer for a sign of life; called every few seconds."""
         now, writer = time.monotonic(), self.journal.writer
         self.rate.note(now, sum(self.receiver.state.acks.values()))
         if self._question is not None and not self._question.done():
@@ -79,7 +79,7 @@ class Facts:
             self._question = writer.submit(lambda connection: None)  # calls it away from long housekeeping
 
     def stalled(self) -> str:
-        """Which part stands still that should move, so that only a restart can help; "" where none does."""
+        """Returns the part that stands still although it should move, so that only a restart can help; "" for none."""
         now, state, session = time.monotonic(), self.source.state, self.source.session
         if now - self.journal.writer.answered > WRITER_STALLED:
             return "the journal's writer"
@@ -89,7 +89,7 @@ class Facts:
         return "the supervisor" if now - state.progress > planned + SUPERVISOR_STALLED else ""
 
     async def snapshot(self) -> health.Snapshot:
-        """At most LOOK seconds, whatever the disk does."""
+        """Gathers a snapshot within LOOK seconds, whatever the disk does."""
         disk_answers = await self._look()
         hanging = (self._hanging(worker, since) for worker, since in self.workers.overdue())
         sinks = (*(self._sink(worker) for worker in self.workers), *hanging)
@@ -198,14 +198,14 @@ class Facts:
         return health.ClientsStatus(online=asked.online, expected=asked.expected, asked_at=_at(asked.checked_at))
 
     def _missed(self) -> dict[str, Any]:
-        """What the journal tells of gaps, backfills and calls."""
+        """Returns what the journal tells of gaps, backfills and calls."""
         if (seen := self.seen) is None:
             return {}
         limit = self.settings.feishu.max_calls_per_month
         return {"calls": missed.calls(seen, limit), "gaps": missed.gaps(seen), "backfills": missed.backfills(seen)}
 
     async def _look(self) -> bool:
-        """Whether the disk answered in time. One thread at most looks, however many ask."""
+        """Returns whether the disk answered in time. One thread at most looks, however many ask."""
         if self._looking is None or self._looking.done():
             seqs = {worker.config.name: worker.state.seq for worker in self.workers}
             self._looking = asyncio.ensure_future(asyncio.to_thread(look, self.journal.path, seqs))
@@ -221,7 +221,7 @@ class Facts:
 
 
 def _forget(done: "asyncio.Future[Look]") -> None:
-    """An error that came too late is no news; asyncio would tell of it."""
+    """Takes an error that came too late, which asyncio would report otherwise."""
     if not done.cancelled():
         done.exception()
 

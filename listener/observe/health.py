@@ -150,13 +150,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judged(snapshot: Snapshot) -> Snapshot:
-    """The same with `ready` and `problems` as its facts say."""
+    """Returns the snapshot with `ready` and `problems` filled in from its facts."""
     unready = not_ready(snapshot)
     return msgspec.structs.replace(snapshot, ready=not unready, problems=(*unready, *_degraded(snapshot)))
 
 
 def not_ready(snapshot: Snapshot) -> tuple[str, ...]:
-    """Why events are not received, kept and handed on at this moment; () where they are."""
+    """Returns why events are not received, kept and handed on at this moment; () where they are."""
     connection = [_connection_problem(snapshot.connection)] if snapshot.connection else ["the daemon does not answer"]
     journal = [_journal_problem(snapshot.journal)] if snapshot.journal else []
     stuck = [f"sink {sink.name}: {_why_stuck(sink)}" for sink in snapshot.sinks if is_stuck(sink)]
@@ -164,7 +164,7 @@ def not_ready(snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def is_stuck(sink: SinkStatus) -> bool:
-    """Whether it has events waiting and gets nowhere, or can't any more."""
+    """Returns whether a sink has events waiting and gets nowhere, or can't deliver any more."""
     if sink.state == "closed":
         return False
     waiting = min(sink.oldest_undelivered_seconds or 0.0, sink.idle_seconds or 0.0)
@@ -246,7 +246,7 @@ def _why_stuck(sink: SinkStatus) -> str:
 
 
 def one_line(snapshot: Snapshot) -> str:
-    """For `systemctl status`: connection, last event, lag."""
+    """Returns the line for `systemctl status`: connection, last event, lag."""
     connection, journal = snapshot.connection, snapshot.journal
     parts = [connection_line(connection)] if connection else []
     if journal and journal.last_event_at:
@@ -264,20 +264,20 @@ def connection_line(connection: ConnectionStatus) -> str:
 
 
 def clock(at: datetime | None) -> str:
-    """UTC to the second, as in the log."""
+    """Returns the time in UTC to the second, as in the log."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else "never"
 
 
 def moment(seconds: float) -> datetime:
-    """Unix seconds as a time, to the millisecond."""
+    """Returns Unix seconds as a time, to the millisecond."""
     return datetime.fromtimestamp(round(seconds, 3), UTC)
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    """As JSON."""
+    """Returns the snapshot as JSON."""
     return msgspec.json.encode(snapshot)
 
 
 def decode(data: bytes) -> Snapshot:
-    """`encode`'s counterpart; ValueError for anything else. Fields that a newer version added are passed over."""
+    """Reads what `encode` wrote; fields of a newer version are passed over. Raises ValueError for anything else."""
     return msgspec.json.decode(data, type=Snapshot)

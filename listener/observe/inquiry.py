@@ -15,7 +15,7 @@ ANSWER = 0.6  # seconds for the daemon to answer
 
 
 def inquire(settings: Settings) -> health.Snapshot:
-    """Takes at most ANSWER, and a moment for the journal. Raises ListenError where this user may not know."""
+    """Returns a snapshot, after ANSWER seconds at most. Raises ListenError where this user may not know."""
     pid, answer = ask(settings.journal.path, ANSWER) or (holder(settings.journal.path), b"")
     if not answer:
         return _without_daemon(settings, pid)
@@ -70,7 +70,7 @@ def _journal(path: Path, max_size: int, seen: Look) -> health.JournalStatus:
 
 
 def _sink(sink: health.SinkStatus, seen: Look, now: float) -> health.SinkStatus:
-    """A sink that the journal has not met yet begins with what comes."""
+    """Returns a sink's status; one that the journal does not know yet begins with what comes."""
     oldest = seen.oldest_ms.get(sink.name)
     return health.SinkStatus(
         name=sink.name,

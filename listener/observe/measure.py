@@ -25,19 +25,19 @@ class Recent:
         self._values.extend(values)
 
     def percentile(self, percent: float) -> float | None:
-        """Nearest rank; None where there is no value yet."""
+        """Returns the percentile by nearest rank, None where there is no value yet."""
         ordered = sorted(self._values)
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else None
 
 
 class Rate:
-    """Of a count that only grows, over the last minute."""
+    """The rate of a count that only grows, over the last minute."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
     def note(self, now: float, count: int) -> None:
-        """Called every few seconds; `now` monotonic."""
+        """Notes the count at a monotonic time; called every few seconds."""
         self._seen.append((now, count))
         while len(self._seen) > 2 and now - self._seen[1][0] >= MINUTE:
             self._seen.popleft()
@@ -63,7 +63,7 @@ class Histogram:
             self.sum += value
 
     def buckets(self) -> list[tuple[str, float]]:
-        """(upper bound, values up to it), cumulative, the last one "+Inf"."""
+        """Returns (upper bound, number of values up to it), cumulative, the last one "+Inf"."""
         total, buckets = 0, []
         for bound, count in zip((*map(str, self._bounds), "+Inf"), self._counts, strict=True):
             total += count
@@ -81,7 +81,7 @@ class Latencies:
         self.deliveries = Deliveries() if histograms else None  # for the page
 
     def on_settled(self, batch: Sequence[Pending]) -> None:
-        """From receipt to ack, of one commit; in the loop."""
+        """Notes how long the acks of one commit took, from receipt; called in the loop."""
         now = time.monotonic()
         seconds = [now - pending.since for pending in batch]
         self.recent_acks.observe(seconds)
@@ -89,7 +89,7 @@ class Latencies:
             self.acks.observe(seconds)
 
     def on_delivered(self, sink: str, lines: Sequence[Line]) -> None:
-        """From receipt to the sink's word; in the sink's own thread."""
+        """Notes how long events took from receipt to the sink; called in the sink's own thread."""
         if self.acks is None:
             return
         now_ms = time.time() * 1000

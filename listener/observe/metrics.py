@@ -24,7 +24,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def page(snapshot: Snapshot, timings: Latencies) -> bytes:
-    """The text that Prometheus scrapes."""
+    """Returns the text that Prometheus scrapes."""
     registry = CollectorRegistry()
     registry.register(_Collected([*_of_snapshot(snapshot), *_of_timings(timings)]))
     ProcessCollector(registry=registry)

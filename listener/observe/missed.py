@@ -11,7 +11,7 @@ EDGE_MS = 60_000
 
 
 def gaps(seen: Look) -> tuple[health.GapStatus, ...]:
-    """The times without a connection, newest first, each with what the jobs that cover it have fetched."""
+    """Returns the times without a connection, newest first, each with what the jobs that cover it have fetched."""
     found = []
     for gap in seen.gaps:
         covering = [
@@ -25,7 +25,7 @@ def gaps(seen: Look) -> tuple[health.GapStatus, ...]:
 
 
 def backfills(seen: Look) -> tuple[health.BackfillStatus, ...]:
-    """The newest jobs, newest first."""
+    """Returns the newest jobs, newest first."""
     return tuple(
         health.BackfillStatus(
             since=_at(job.since_ms),
@@ -43,12 +43,12 @@ def backfills(seen: Look) -> tuple[health.BackfillStatus, ...]:
 
 
 def calls(seen: Look, limit: int | None) -> health.CallsStatus:
-    """This month's calls."""
+    """Returns this month's calls."""
     return health.CallsStatus(by_api=seen.calls, total=sum(seen.calls.values()), limit=limit, halted=seen.halted)
 
 
 def report(gap: health.GapStatus) -> str:
-    """What can be said of a gap in one line."""
+    """Returns a line about a gap."""
     times = f"nobody listened from {health.clock(gap.since)} to {health.clock(gap.until)}"
     if gap.recovered is not None:
         return f"{times}: {gap.recovered} messages of it were fetched; of deleted tickets nothing can be known"

@@ -28,14 +28,14 @@ class Pulse:
         self._stalled = self._said = ""
 
     def changed(self, state: ConnectionState) -> None:
-        """The supervisor did something. Connected, or failed in a way that may pass: the service is up."""
+        """Notes a change of the connection; connected, or failed in a way that may pass, the service is up."""
         if not self._ready and state.phase in ("connected", "waiting"):
             self._ready = True
             self._tell_ready()
 
     @contextmanager
     def reloading(self) -> Iterator[None]:
-        """systemd is told that a reload is under way, and when it is over; before it is up, it is still starting."""
+        """Tells systemd that a reload is under way, and when it is over, once the service is up."""
         if self._ready:
             self._notifier.reloading()
         try:

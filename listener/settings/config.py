@@ -78,7 +78,7 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`keep` in seconds, `max_size` in bytes."""
+    """Where events are kept, for `keep` seconds, in at most `max_size` bytes."""
 
     path: Annotated[Path, BaseDirectory.STATE] = Path("helpdesk.db")
     keep: Annotated[float, Duration("1m", "3650d")] = 7 * DAY
@@ -100,7 +100,7 @@ class EnrichSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackfillSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """When what was missed is fetched by itself: after an outage; at the first start, from `since` seconds ago on."""
+    """When missed messages are fetched unasked: after an outage; at the first start, from `since` seconds ago on."""
 
     after_outage: bool = False
     since: Annotated[float | None, Duration("1m", "90d")] = None
@@ -136,20 +136,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(path: Path | None, env: Mapping[str, str]) -> Settings:
-    """The settings from `path`, else from where `find` finds them, else from the environment alone."""
+    """Reads the settings from `path`, else from where `find` finds them, else from the environment alone."""
     file = find(path, env)
     return _settings(Reader(file, env), read_toml(file) if file else {})
 
 
 def find(path: Path | None, env: Mapping[str, str]) -> Path | None:
-    """The configuration file: `path`, $HELPDESK_LISTEN_CONFIG, ./config.toml or the system's; else None."""
+    """Returns the configuration file: `path`, $HELPDESK_LISTEN_CONFIG, ./config.toml or the system's; else None."""
     if given := path or env.get("HELPDESK_LISTEN_CONFIG"):
         return Path(os.path.abspath(os.path.expanduser(given)))
     return next((Path(os.path.abspath(file)) for file in ("config.toml", SYSTEM_CONFIG) if _exists(file)), None)
 
 
 def template() -> str:
-    """The commented config.toml that `init` writes; config.example.toml is the same text."""
+    """Returns the commented config.toml that `init` writes; config.example.toml is the same text."""
     return Path(__file__).parents[1].joinpath("config.example.toml").read_text(encoding="utf-8")
 
 
@@ -217,7 +217,7 @@ def _sink(reader: Reader, raw: object, key: str) -> SinkConfig | None:
 
 
 def _files(journal: JournalSettings | None, sinks: list[tuple[str, SinkConfig]]) -> list[tuple[str, str]]:
-    """Every file that is written, by its real path: two names for one would tear each other's lines."""
+    """Returns every file that is written, by its real path: two names for one would tear each other's lines."""
     own = [("journal.path", os.path.realpath(journal.path))] if journal else []
     return own + [(f"{key}.path", os.path.realpath(sink.path)) for key, sink in sinks if isinstance(sink, FileConfig)]
 

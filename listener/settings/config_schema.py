@@ -12,7 +12,7 @@ Schema = dict[str, Any]
 
 
 def config_schema() -> Schema:
-    """The schema of a whole config.toml, with the sink types that `listener.sinks.TYPES` holds now."""
+    """Returns the schema of a whole config.toml, with the sink types that `listener.sinks.TYPES` holds now."""
     root: Schema = _table("Every setting of helpdesk-listen.")
     for setting in settings():
         _put(root, setting)
@@ -24,7 +24,7 @@ def config_schema() -> Schema:
 
 
 def _put(root: Schema, setting: Setting) -> None:
-    """At the setting's place: the tables above it are there already."""
+    """Puts a setting's schema in its place; the tables above it are there already."""
     *above, name = setting.key.split(".")
     for each in above:
         root = root["properties"][each]
@@ -34,7 +34,7 @@ def _put(root: Schema, setting: Setting) -> None:
 
 
 def _is_needed_in_the_file(setting: Setting) -> bool:
-    """What the environment or a file of its own may give need not stand in config.toml."""
+    """Returns whether the setting must stand in config.toml: neither the environment nor a file can give it."""
     return not setting.variable and not setting.is_secret
 
 

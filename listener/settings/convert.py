@@ -29,7 +29,7 @@ class WrongValueError(ValueError):
 
 
 def unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """`Annotated[T | None, *marks]` as (T, marks)."""
+    """Splits `Annotated[T | None, *marks]` into (T, marks)."""
     hint, *marks = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
     options = get_args(hint)
     if NoneType in options:
@@ -38,7 +38,7 @@ def unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def convert(annotation: Any, raw: object) -> object:
-    """By the annotation's rule, its choices, or else msgspec's strict conversion."""
+    """Converts by the annotation's rule, its choices, or else msgspec's strict conversion."""
     hint, marks = unwrap(annotation)
     if rule := next((mark for mark in marks if callable(mark)), None):
         return _apply(rule, raw)
@@ -76,18 +76,18 @@ def _choose_several(choices: tuple[str, ...], raw: object) -> object:
 
 
 def one_of(choices: Iterable[str]) -> str:
-    """The choices in words: `one of "record", "raw"`."""
+    """Returns the choices in words: `one of "record", "raw"`."""
     return "one of " + ", ".join(f'"{choice}"' for choice in choices)
 
 
 def guess(name: object, known: Iterable[str]) -> str:
-    """A question for a close misspelling: ` (did you mean "domain"?)`, else nothing."""
+    """Returns a question for a close misspelling: ` (did you mean "domain"?)`, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1) if isinstance(name, str) else []
     return f' (did you mean "{close[0]}"?)' if close else ""
 
 
 def shown(raw: object) -> str:
-    """A found value for a message, on one line, short and without passwords."""
+    """Returns a found value for a message, on one line, short and without passwords."""
     if isinstance(raw, str):
         text = "".join(char if char.isprintable() else "\ufffd" for char in redact(raw))
         return f'"{text}"' if len(text) <= _SHOWN else f'"{text[:_SHOWN]}…"'
@@ -99,5 +99,5 @@ def shown(raw: object) -> str:
 
 
 def type_name(raw: object) -> str:
-    """What TOML calls the value's type, for values that are not shown."""
+    """Returns what TOML calls the value's type, for values that are not shown."""
     return _NAMES.get(type(raw), "a date or time")

@@ -42,7 +42,7 @@ _STARTS = {
 
 
 def kind_of(annotation: Any) -> Kind:
-    """By the annotation's rule where it is one of ours, else by its type; a plug-in's own type may be anything."""
+    """Tells the kind by the annotation's rule where it is one of ours, else by its type, perhaps a plug-in's own."""
     hint, marks = unwrap(annotation)
     for mark in marks:
         if isinstance(mark, BaseDirectory):
@@ -57,18 +57,18 @@ def kind_of(annotation: Any) -> Kind:
 
 
 def is_table(hint: Any) -> bool:
-    """Whether it is a struct whose fields are settings of their own."""
+    """Returns whether it is a struct whose fields are settings of their own."""
     return isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint is not SecretSource
 
 
 def path_from(place: BaseDirectory) -> Kind:
-    """A path; says where a relative one starts."""
+    """Returns the kind of a path, which says where a relative one starts."""
     en, zh = _STARTS[place]
     return Kind(f"path; a relative one starts {en}", f"路径，相对路径以{zh}为准", {"type": "string", "minLength": 1})
 
 
 def choice_of(choices: tuple[str, ...]) -> Kind:
-    """One of these texts."""
+    """Returns the kind of a choice among these texts."""
     quoted = [f'"{choice}"' for choice in choices]
     return Kind(", ".join(quoted), "、".join(quoted), {"enum": list(choices)})
 
@@ -97,12 +97,12 @@ def _duration(rule: Duration) -> Kind:
 
 
 def _text(pattern: str) -> Schema:
-    """A pattern with flags in it is Python's alone."""
+    """Returns the schema of a text; a pattern with flags in it is Python's alone and left out."""
     return {"type": "string"} if "(?s" in pattern else {"type": "string", "pattern": f"^(?:{pattern})$"}
 
 
 def _several(item: Any) -> Kind:
-    """A list; or, of pairs, a table with names that the user chooses."""
+    """Returns the kind of a list, or of pairs: a table with names that the user chooses."""
     if get_origin(item) is tuple:
         return Kind("table of texts", "文本的表", {"type": "object", "additionalProperties": {"type": "string"}})
     one = kind_of(item)
@@ -113,7 +113,7 @@ def _several(item: Any) -> Kind:
 
 
 def written(value: Any, annotation: Any) -> str:
-    """A default as config.toml would have it; "" for none."""
+    """Returns a default as config.toml would have it; "" for none."""
     rules = [mark for mark in unwrap(annotation)[1] if isinstance(mark, Duration | Size)]
     match value, rules:
         case None, [Duration(never=True)]:

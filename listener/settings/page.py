@@ -67,7 +67,7 @@ English: [README.md](README.md)
 
 
 def page(language: Language) -> str:
-    """The whole page in one language."""
+    """Returns the whole page in one language."""
     parts = [language.head, f"<!-- {MADE_BY} -->\n"]
     for title, table, rows in _sections(language):
         about = getattr(table.meaning, language.field)
@@ -77,7 +77,7 @@ def page(language: Language) -> str:
 
 
 def _sections(language: Language) -> Iterator[tuple[str, Setting, list[Setting]]]:
-    """Title, table and rows: a section for each table of the top and each type of sink."""
+    """Yields title, table and rows of a section for each table of the top and each type of sink."""
     common = shared()
     for table, rows in _grouped(settings()):
         if table.key.startswith("sinks."):
@@ -89,7 +89,7 @@ def _sections(language: Language) -> Iterator[tuple[str, Setting, list[Setting]]
 
 
 def _grouped(every: Iterable[Setting]) -> Iterator[tuple[Setting, list[Setting]]]:
-    """Each table of the top, and each type of sink, with all that may stand in it."""
+    """Returns each table of the top, and each type of sink, with all that may stand in it."""
     groups: list[tuple[Setting, list[Setting]]] = []
     for one in every:
         if one.is_table and one.key.count(".") == one.key.startswith("sinks."):
@@ -100,13 +100,13 @@ def _grouped(every: Iterable[Setting]) -> Iterator[tuple[Setting, list[Setting]]
 
 
 def _new(key: str, common: dict[str, list[Setting]]) -> list[Setting]:
-    """What sinks behind a network have beyond every sink."""
+    """Returns what sinks behind a network have beyond every sink."""
     known = set() if key == ANY else {_said(one, ANY) for one in common[ANY]}
     return [one for one in common[key][1:] if _said(one, key) not in known]
 
 
 def _own(table: Setting, rows: list[Setting], common: dict[str, list[Setting]]) -> list[Setting]:
-    """What a type has of its own, or means or sets differently from the others."""
+    """Returns what a type has of its own, or means or sets differently from the others."""
     known = {_said(one, key) for key, every in common.items() for one in every}
     return [one for one in rows if _said(one, table.key) not in known]
 

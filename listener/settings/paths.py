@@ -23,7 +23,7 @@ class BaseDirectory(Enum):
 
 
 def resolve(text: str, place: BaseDirectory, env: Mapping[str, str], config_file: Path | None) -> Path:
-    """An absolute path, `~` expanded; ValueError where there is none, NoDirectory where the environment lacks one."""
+    """Returns an absolute path, `~` expanded. Raises ValueError, NoDirectory where the environment names none."""
     if not text or not text.isprintable():
         raise ValueError("a path is not empty and holds no control characters")
     expanded = _expand(text, env)

@@ -25,7 +25,7 @@ _TOLD = 50  # problems of one configuration; whoever has more gave the wrong fil
 
 
 def settings_of(field: FieldInfo) -> tuple[str, ...]:
-    """The names under which TOML gives a struct's field."""
+    """Returns the names under which TOML gives a struct's field."""
     is_secret = unwrap(field.type)[0] is SecretSource
     return (field.name, f"{field.name}_file") if is_secret else (field.name,)
 
@@ -42,7 +42,7 @@ class Reader:
         self._is_private = False  # whether the file itself holds a secret
 
     def table(self, cls: type[S], raw: object, key: str, base: S | None = None) -> S | None:
-        """`raw` as a `cls`, None if it has a problem; what it leaves out is as in `base`."""
+        """Reads `raw` as a `cls`, None if it has a problem; what it leaves out is as in `base`."""
         if not isinstance(raw, dict):
             self.wrong(key, "a table", raw)
             return None
@@ -54,7 +54,7 @@ class Reader:
         return self._build(cls, given, key, base) if len(self.problems) == before else None
 
     def choice(self, raw: object, name: str, choices: tuple[str, ...], key: str) -> str | None:
-        """The setting that decides what its table `raw` may hold."""
+        """Reads the setting that decides what its table `raw` may hold."""
         if not isinstance(raw, dict):
             self.wrong(key, "a table", raw)
         elif name not in raw:
@@ -66,7 +66,7 @@ class Reader:
         return None
 
     def refuse_unknown(self, table: Table, known: Iterable[str], key: str = "") -> None:
-        """A misspelt setting that is passed over is worse than a missing one."""
+        """Notes each unknown setting: a misspelt one that is passed over is worse than a missing one."""
         known = list(known)
         for name in table:
             if name not in known:
@@ -82,7 +82,7 @@ class Reader:
         self.problems.append(f"{self.origin}: {key}: {text}")
 
     def error(self) -> ConfigError:
-        """All problems as one error, a line each, unless there are very many."""
+        """Returns all problems as one error, a line each, unless there are very many."""
         hint = "every setting is described in config.example.toml, which `helpdesk-listen init` writes"
         none = "there is no configuration file: `helpdesk-listen init` writes one, -c names one"
         more = [f"{self.origin}: and {len(self.problems) - _TOLD} more"] if len(self.problems) > _TOLD else []
@@ -186,11 +186,11 @@ class Reader:
 
 
 def join(key: str, name: str) -> str:
-    """A setting's path, with what isn't a bare key of TOML, or no reasonable one, in quotes."""
+    """Returns a setting's path, with what isn't a bare key of TOML, or no reasonable one, in quotes."""
     name = name if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name) else shown(name)
     return f"{key}.{name}" if key else name
 
 
 def _harmless(name: str) -> str:
-    """The name of an unknown setting, unless it may be a secret that was written in a name's place."""
+    """Returns the name of an unknown setting, unless it may be a secret that was written in a name's place."""
     return name if len(name) <= 30 and not any(map(str.isdigit, name)) else f"(a name of {len(name)} characters)"

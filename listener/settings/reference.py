@@ -54,7 +54,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settings() -> Iterator[Setting]:
-    """Every table and every setting, in the order of the settings; those of a sink type are `sinks.TYPE.…`."""
+    """Yields every table and every setting, in their order; those of a sink type are `sinks.TYPE.…`."""
     for field in msgspec.structs.fields(Settings):
         hint = unwrap(field.type)[0]
         if is_table(hint):
@@ -66,12 +66,12 @@ def settings() -> Iterator[Setting]:
 
 
 def shared() -> dict[str, list[Setting]]:
-    """The settings that all sinks have, and those of every sink behind a network."""
+    """Returns the settings that all sinks have, and those of every sink behind a network."""
     return {ANY: list(table(SinkConfig, ANY)), NETWORK: list(table(NetworkConfig, NETWORK))}
 
 
 def table(cls: type[msgspec.Struct], key: str, base: msgspec.Struct | None = None) -> Iterator[Setting]:
-    """The table itself, then what may stand in it; defaults are those of `base` where there is one."""
+    """Yields the table itself, then what may stand in it; defaults are those of `base` where there is one."""
     yield Setting(key=key, kind=TABLE, meaning=meaning(key))
     for field in msgspec.structs.fields(cls):
         default = _default(field, base)
@@ -83,7 +83,7 @@ def table(cls: type[msgspec.Struct], key: str, base: msgspec.Struct | None = Non
 
 
 def _settings(field: FieldInfo, key: str, default: object) -> Iterator[Setting]:
-    """One, or two for a secret that may lie in a file."""
+    """Yields one setting, or two for a secret that may lie in a file."""
     required = default is msgspec.NODEFAULT
     told = Setting(
         key=key,
@@ -107,13 +107,13 @@ def _default(field: FieldInfo, base: msgspec.Struct | None) -> Any:
 
 
 def _description(field: FieldInfo) -> str:
-    """What a plug-in says of its own setting, with `msgspec.Meta(description="…")` in the annotation."""
+    """Returns what a plug-in says of its own setting, with `msgspec.Meta(description="…")` in the annotation."""
     said = (mark.description for mark in unwrap(field.type)[1] if isinstance(mark, msgspec.Meta))
     return next(filter(None, said), "")
 
 
 def meaning(key: str) -> Meaning:
-    """The key's own meaning, else that of the setting which types of sinks share."""
+    """Returns the key's own meaning, else that of the setting which types of sinks share."""
     for each in _where(key):
         found = _entry(each)
         if isinstance(found.get("en"), str):
@@ -122,7 +122,7 @@ def meaning(key: str) -> Meaning:
 
 
 def _where(key: str) -> tuple[str, ...]:
-    """The places in meanings.toml that may tell of a setting, the first first."""
+    """Yields the places in meanings.toml that may tell of a setting, the best first."""
     top, _, rest = key.partition(".")
     rest = rest.partition(".")[2] if top == "sinks" else rest
     if not rest or top not in ("sinks", ANY, NETWORK):

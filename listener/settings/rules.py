@@ -1,7 +1,7 @@
 """What a setting accepts, said once: marks for `Annotated` that convert a TOML value or refuse it.
 
 `keep: Annotated[float, Duration("1m", "3650d")]` reads "7d" as seconds. A rule's `right` completes
-"expected …" in the message about a wrong value. `Env` and `paths.Place` are marks for the reader itself.
+"expected …" in the message about a wrong value. `Env` and `paths.BaseDirectory` are marks for the reader itself.
 """
 
 import ipaddress

@@ -28,12 +28,12 @@ class Secret:
         self.shown = shown
 
     def reveal(self) -> str:
-        """The text itself."""
+        """Returns the text itself."""
         return self._text
 
     @property
     def is_hidden(self) -> bool:
-        """Whether there is something to hide; a proxy's URL without a password is no secret."""
+        """Returns whether there is something to hide; a proxy's URL without a password is no secret."""
         return self.shown != self._text
 
     def __repr__(self) -> str:
@@ -71,7 +71,7 @@ class SecretSource(msgspec.Struct, frozen=True):
     held: Secret | None = None
 
     def read(self) -> str:
-        """The secret as it is now, without surrounding blanks; ConfigError says what is wrong with it."""
+        """Returns the secret as it is now, without surrounding blanks. Raises ConfigError."""
         try:
             secret = _clean(self._text())
         except FileNotFoundError:
@@ -89,7 +89,7 @@ class SecretSource(msgspec.Struct, frozen=True):
         raise ConfigError(f"{self._place()} {problem}", hint=_CURES[self.kind])
 
     def describe(self) -> str:
-        """The source for people, with a file's mode: "file /etc/x/app_secret (0600)"."""
+        """Describes the source for people, with a file's mode: "file /etc/x/app_secret (0600)"."""
         return f"{self._place()} ({_mode(self.where)})" if self.kind is SecretKind.FILE else self._place()
 
     def _text(self) -> str:
@@ -105,7 +105,7 @@ class SecretSource(msgspec.Struct, frozen=True):
 
 
 def outside_source(name: str, variable: str, env: Mapping[str, str]) -> SecretSource | None:
-    """What beats the configuration file: the environment's `variable`, else the systemd credential `name`."""
+    """Returns the source that beats the configuration file: the environment's `variable`, else credential `name`."""
     if text := env.get(variable):
         return SecretSource(SecretKind.ENV, variable, Secret(text))
     credential = Path(env.get("CREDENTIALS_DIRECTORY") or os.devnull, name)
@@ -113,7 +113,7 @@ def outside_source(name: str, variable: str, env: Mapping[str, str]) -> SecretSo
 
 
 def exposure(path: str | Path) -> str:
-    """A warning if others than the owner and a group that may only read get at the file, else ""."""
+    """Returns a warning if others than the owner and a group that may only read get at the file, else ""."""
     try:
         status = os.stat(path)
     except OSError:

@@ -13,7 +13,7 @@ _AT = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The file's tables, or a ConfigError."""
+    """Reads the file's tables. Raises ConfigError."""
     try:
         with path.open("rb") as file:
             content = file.read(LIMIT + 1)
@@ -26,7 +26,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse_toml(content: bytes, origin: str) -> dict[str, Any]:
-    """As `read_toml`, from the file's bytes; `origin` names them in errors."""
+    """Parses a file's bytes into tables; `origin` names the file in errors. Raises ConfigError."""
     try:
         text = content.decode("utf-8-sig")  # Windows editors write a BOM
         return tomllib.loads(text)

@@ -15,7 +15,7 @@ _SIZES = _DECIMAL | _BINARY
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in "500ms", "30s", "10m", "2h", "7d" or a sum such as "1h30m"; ValueError for anything else."""
+    """Returns the seconds in "500ms", "30s", "2h", "7d" or a sum such as "1h30m"; ValueError for anything else."""
     match = _DURATION.fullmatch(text)
     if not text or not match:
         raise ValueError('not a duration: write one as "500ms", "30s", "10m", "2h", "7d" or "1h30m"')
@@ -24,7 +24,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """`parse_duration`'s counterpart, exact to the millisecond: 5400 is "1h30m", 0.25 is "250ms"."""
+    """Writes seconds as `parse_duration` reads them, exact to the millisecond: 5400 is "1h30m", 0.25 is "250ms"."""
     rest = round(abs(seconds) * 1000)
     parts = []
     for unit, size in _UNITS_MS.items():
@@ -34,7 +34,7 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Bytes in "100MiB", "10MB", "1.5GiB" or "4096"; ValueError for anything else."""
+    """Returns the bytes in "100MiB", "10MB", "1.5GiB" or "4096"; ValueError for anything else."""
     match = _SIZE.fullmatch(text)
     if not match:
         raise ValueError('not a size: write one as "100MiB", "1GiB", "10MB" or in bytes')
@@ -42,7 +42,7 @@ def parse_size(text: str) -> int:
 
 
 def format_size(size: int) -> str:
-    """Bytes for people, in binary units with at most one decimal: 1073741824 is "1GiB", 1500 is "1.5KiB"."""
+    """Writes bytes for people, in binary units with at most one decimal: 1073741824 is "1GiB", 1500 is "1.5KiB"."""
     for unit, unit_size in _BINARY.items():
         if abs(size) >= unit_size:
             return f"{size / unit_size:.1f}".removesuffix(".0") + unit

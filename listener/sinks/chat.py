@@ -76,7 +76,7 @@ class ChatSink:
         self.app_bot: Bot | None = None
 
     async def open(self) -> None:
-        """Raises ConfigError where the address can't be used."""
+        """Makes the bot. Raises ConfigError where the address can't be used."""
         await self.close()
         if self._config.url:
             self._bot = GroupBot(self._config, self._service)
@@ -86,7 +86,7 @@ class ChatSink:
             raise ConfigError("chat_id needs the app that the daemon runs for")
 
     def pause(self) -> float:
-        """Seconds before the service may be posted to again; meanwhile events gather."""
+        """Returns the seconds before the service may be posted to again; meanwhile events gather."""
         return self._pace.wait()
 
     async def deliver(self, batch: Batch) -> Sequence[Result]:
@@ -97,7 +97,7 @@ class ChatSink:
         return [_result(answer)] * len(batch)
 
     def reopen(self) -> None:
-        """Address and secret are read at each post."""
+        """Does nothing: address and secret are read at each post."""
 
     async def close(self) -> None:
         if self._bot:
@@ -132,7 +132,7 @@ class GroupBot:
         self._client = HttpClient(config, self._url())
 
     async def post(self, text: str, uuid: str) -> PostOutcome:
-        """The service's answer, or why there is none; a group bot takes no `uuid`."""
+        """Posts a text; returns what came of it. A group bot takes no `uuid`."""
         body, url = self._service.body(text), self._url()
         if self._config.secret and self._service.sign:
             url = self._service.sign(url, body, self._config.secret.read(), time.time())
@@ -151,7 +151,7 @@ class GroupBot:
 
 
 def uuid_of(batch: Batch) -> str:
-    """At most 50 characters, the same whenever the same events go out together, after a crash too."""
+    """Returns at most 50 characters, the same ones whenever the same events go out together, after a crash too."""
     if len(batch) > 1:
         return batch.id
     return hashlib.sha256(batch[0].event.event_id.encode("utf-8", "replace")).hexdigest()[:32]
@@ -167,7 +167,7 @@ def _result(answer: PostOutcome) -> Result:
 
 
 def _checked(url: str) -> str:
-    """The address, if it is https or on this machine. Raises ConfigError, which does not repeat it."""
+    """Returns the address if it is https or on this machine. Raises ConfigError, which does not repeat it."""
     parts = urlsplit(url)
     if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
         return url

@@ -35,7 +35,7 @@ async def _post_nothing(config: ChatConfig) -> PostOutcome:
 
 
 def _wants_keyword(answer: PostOutcome) -> bool:
-    """DingTalk has one code for a wrong signature and a missing keyword; its words tell them apart."""
+    """Returns whether a keyword is missing: DingTalk has one code for that and a wrong signature."""
     return answer.reason.startswith("19024") or "keywords not in content" in answer.reason.lower()
 
 

@@ -50,7 +50,7 @@ class ChatService:
     avoids_rush: bool = False  # whether it asks not to be posted to on full and half hours
 
     def read(self, status: int, headers: Mapping[str, str], body: bytes) -> PostOutcome:
-        """What an answer means. A code that nobody knows is one to try again: nothing is lost by it."""
+        """Tells what an answer means. A code that nobody knows is one to try again: nothing is lost by it."""
         code, message = _code(body, self.code) if self.code and status in (200, 400) else (None, "")
         if code is None:
             return self._without_code(status, headers, body)
@@ -106,14 +106,14 @@ def _hmac(key: str, message: str) -> str:
 
 
 def _no_tags(text: str) -> str:
-    """Feishu's text takes tags, links as in Markdown, and bold and struck text; full-width signs look alike."""
+    """Replaces what Feishu's text takes for tags, links and style by full-width signs, which look alike."""
     for sign, harmless in (("<", "＜"), ("](", "]（"), ("**", "＊＊"), ("~~", "～～")):
         text = text.replace(sign, harmless)
     return text
 
 
 def _escaped(text: str) -> str:
-    """Slack's control characters: https://docs.slack.dev/messaging/formatting-message-text/#escaping."""
+    """Escapes Slack's control characters: https://docs.slack.dev/messaging/formatting-message-text/#escaping."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

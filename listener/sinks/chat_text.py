@@ -57,7 +57,7 @@ class Said(NamedTuple):
 
 
 def default_text(record: Mapping[str, Any], language: Language) -> str:
-    """Who, which ticket, its status, and below it the message with `>` before each line."""
+    """Returns the default text: who, which ticket, its status, and below it the message with `>` before each line."""
     event = _object(record.get("event"))
     ticket = _object(event.get("ticket")) or _object(event.get("object")) or event
     guest = _object(_object(record.get("ticket_detail")).get("guest")).get("name")
@@ -72,7 +72,7 @@ def default_text(record: Mapping[str, Any], language: Language) -> str:
 
 
 def ticket_id(record: Mapping[str, Any]) -> str:
-    """The ticket that a record is about, "" where it names none."""
+    """Returns the ticket that a record is about, "" where it names none."""
     event = _object(record.get("event"))
     for place in (event.get("ticket"), event.get("object"), event):
         if found := _line(_object(place).get("ticket_id")):
@@ -81,12 +81,12 @@ def ticket_id(record: Mapping[str, Any]) -> str:
 
 
 def clean(text: str) -> str:
-    """Without what turns text around, hides in it, or moves a terminal's cursor; line breaks are plain ones."""
+    """Returns text without what turns it around, hides in it, or moves a cursor; line breaks are plain ones."""
     return _GONE.sub("", _BREAKS.sub("\n", text)).strip()
 
 
 def gathered(said: Sequence[Said], fits: int, size: Size, language: Language) -> str:
-    """One message of all: as many texts as fit, then how many more there are and in how many tickets."""
+    """Returns one message: as many texts as fit, then how many more there are and in how many tickets."""
     room = fits - size(_more(language, said)) - size("\n\n")
     if len(said) == 1:
         return cut(said[0].text, fits, size)
@@ -102,7 +102,7 @@ def gathered(said: Sequence[Said], fits: int, size: Size, language: Language) ->
 
 
 def cut(text: str, fits: int, size: Size) -> str:
-    """The text, or as much of it as fits, with an ellipsis."""
+    """Returns the text, or as much of it as fits, with an ellipsis."""
     if size(text) <= fits:
         return text
     low, high = 0, min(len(text), fits)
@@ -113,12 +113,12 @@ def cut(text: str, fits: int, size: Size) -> str:
 
 
 def json_size(text: str) -> int:
-    """Bytes of a text inside a JSON string."""
+    """Returns the bytes of a text inside a JSON string."""
     return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) - 2
 
 
 def utf8_size(text: str) -> int:
-    """Bytes of a text."""
+    """Returns the bytes of a text."""
     return len(text.encode("utf-8", "replace"))
 
 

@@ -50,15 +50,15 @@ class ExecSink:
         self._tail: asyncio.Task[bytes] | None = None  # of its standard error
 
     async def open(self) -> None:
-        """Nothing is started before there is an event."""
+        """Starts nothing: the command waits for the first event."""
 
     async def deliver(self, batch: Batch) -> Sequence[Result]:
-        """One result for all; where they are rejected, the worker halves the batch to find the event at fault."""
+        """Hands over the batch; where it is rejected, the worker halves it to find the event at fault."""
         step = self._hand_over if self._config.mode == "stay" else self._run
         return [await step(batch)] * len(batch)
 
     def reopen(self) -> None:
-        """The command is the settings' affair: other settings make another sink."""
+        """Does nothing: other settings make another sink."""
 
     async def close(self) -> None:
         process, self._process = self._process, None
@@ -88,7 +88,7 @@ class ExecSink:
         await process.wait()
 
     async def _hand_over(self, batch: Batch) -> Result:
-        """To the command that stays, started if there is none."""
+        """Writes lines to the command that stays, started if there is none."""
         if self._process and self._process.returncode is not None:
             ended, self._process = self._process, None
             if ended.returncode:
@@ -119,7 +119,7 @@ class ExecSink:
         return process
 
     async def _told(self, ended: Process | None) -> Result:
-        """Why the command that should stay did not."""
+        """Returns why the command that should stay did not."""
         words = await _within(self._tail) if self._tail else b""
         code = ended.returncode if ended and ended.returncode is not None else 0
         return TryAgain(_reason(code, words), scope="endpoint")
@@ -136,7 +136,7 @@ class ExecSink:
 
 
 async def _write(process: Process, batch: Batch) -> None:
-    """Returns when the pipe has taken all of it."""
+    """Writes, and returns when the pipe has taken all of it."""
     if process.stdin:
         process.stdin.transport.set_write_buffer_limits(0)
         process.stdin.write(b"".join(line.data + b"\n" for line in batch))
@@ -158,14 +158,14 @@ async def _last_words(process: Process) -> bytes:
 
 
 async def _within(tail: "asyncio.Task[bytes]") -> bytes:
-    """What was said, as far as that is known soon: a grandchild may keep standard error open."""
+    """Returns what was said within a moment: a grandchild may keep standard error open."""
     with suppress(TimeoutError):
         return await asyncio.wait_for(tail, AFTERWARDS)
     return b""
 
 
 def _judged(code: int, words: bytes) -> Result:
-    """What a run came to. One that fails may do so because of its events: the worker finds out."""
+    """Returns what a run came to. One that fails may do so because of its events: the worker finds out."""
     if code == 0:
         return Delivered()
     reason = _reason(code, words)

@@ -11,7 +11,7 @@ NAME, FILE = "forward-to", "forward_to_secret"
 
 
 def forwarding(url: str, directory: Path) -> HttpConfig:
-    """Raises ValueError where the address can't be used, OSError where the secret can't be kept."""
+    """Makes the sink's settings. Raises ValueError for a wrong address, OSError where the secret can't be kept."""
     rule = Url()
     try:
         address = rule(url)
@@ -22,7 +22,7 @@ def forwarding(url: str, directory: Path) -> HttpConfig:
 
 
 def _make_secret(path: Path) -> None:
-    """Readable by its owner only, and never over an existing one."""
+    """Writes a new secret, readable by its owner only, and never over an existing one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

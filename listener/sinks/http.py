@@ -95,7 +95,7 @@ class HttpSink(ClientSink["HttpClient"]):
         _hide(config)
 
     async def open(self) -> None:
-        """Raises ConfigError or OSError where a secret or a certificate can't be read."""
+        """Makes the client. Raises ConfigError or OSError where a secret or a certificate can't be read."""
         self._read_secrets()
         await super().open()
 
@@ -136,7 +136,7 @@ class HttpSink(ClientSink["HttpClient"]):
 
 
 def encode(batch: Batch, form: str, encoding: str, *, alone: bool) -> tuple[bytes, str]:
-    """(the body of a request, its media type); `alone`: an event a request, not an array of one."""
+    """Returns the body of a request and its media type; `alone`: an event a request, not an array of one."""
     cloud, lines = form == "cloudevents", [one.data for one in batch]
     if encoding == "ndjson":
         return b"".join(line + b"\n" for line in lines), "application/x-ndjson"
@@ -146,7 +146,7 @@ def encode(batch: Batch, form: str, encoding: str, *, alone: bool) -> tuple[byte
 
 
 def signing_key(secret: str) -> bytes:
-    """The key in a secret of Standard Webhooks. Raises ConfigError."""
+    """Returns the key in a secret of Standard Webhooks. Raises ConfigError."""
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):
@@ -158,7 +158,7 @@ def signing_key(secret: str) -> bytes:
 
 
 def signed(message: str, timestamp: int, body: bytes, key: bytes | None) -> dict[str, str]:
-    """The headers of Standard Webhooks; without a key, those that tell a message from another."""
+    """Returns the headers of Standard Webhooks; without a key, those that tell a message from another."""
     headers = {"webhook-id": message, "webhook-timestamp": str(timestamp)}
     if key is not None:
         digest = hmac.new(key, f"{message}.{timestamp}.".encode() + body, hashlib.sha256).digest()
@@ -167,7 +167,7 @@ def signed(message: str, timestamp: int, body: bytes, key: bytes | None) -> dict
 
 
 def meaning(status: int, headers: Mapping[str, str], body: bytes) -> Result:
-    """What an answer says of the events, or of the endpoint."""
+    """Tells what an answer says of the events, or of the endpoint."""
     if 200 <= status < 300:
         return Delivered()
     said = clean(body.decode("utf-8", "replace"))
@@ -181,7 +181,7 @@ def meaning(status: int, headers: Mapping[str, str], body: bytes) -> Result:
 
 
 def retry_after(text: str, now: float) -> float | None:
-    """Seconds to wait, from a number of seconds or a date; None if neither is there."""
+    """Returns the seconds to wait, from a number of seconds or a date; None if neither is there."""
     try:
         seconds = float(text) if text.strip().isdigit() else parsedate_to_datetime(text).timestamp() - now
     except (ValueError, TypeError, OverflowError):

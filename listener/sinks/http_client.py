@@ -32,7 +32,7 @@ class HttpClient:
         )
 
     async def send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | TryAgain:
-        """The answer, or why there is none."""
+        """Sends a request; returns the answer, or why there is none."""
         host = urlsplit(url).netloc.rpartition("@")[2]
         try:
             return await self._send(method, url, body, headers)
@@ -56,7 +56,7 @@ class HttpClient:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The first bytes of the answer. The status has told what matters: a body that fails to come changes nothing."""
+    """Reads the answer's first bytes; the status says what matters, so a body that fails to come is an empty one."""
     try:
         body = await response.content.read(MAX_ANSWER)
         while not response.content.at_eof() and len(body) < MAX_ANSWER:
@@ -68,7 +68,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _why(error: Exception) -> str:
-    """Without the URL, which aiohttp's own texts may hold."""
+    """Says what is wrong without the URL, which aiohttp's own texts may hold."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
     inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error

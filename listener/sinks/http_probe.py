@@ -12,7 +12,7 @@ SECONDS = 10.0
 
 
 def connect(config: HttpConfig) -> str:
-    """In words. Raises Unavailable where it can't be reached, ConfigError where a secret can't be used."""
+    """Says that it can be reached. Raises Unavailable where it can't, ConfigError where a secret can't be used."""
     if config.token:
         config.token.read()
     if config.secret:

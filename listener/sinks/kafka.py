@@ -39,7 +39,7 @@ class KafkaConfig(NetworkConfig, frozen=True, kw_only=True):
 
     @property
     def is_plain(self) -> bool:
-        """Whether the connection is not encrypted."""
+        """Returns whether the connection is not encrypted."""
         local = all(is_loopback(broker.rpartition(":")[0].lower()) for broker in self.brokers)
         return local or self.allow_plaintext
 

@@ -88,7 +88,7 @@ class KafkaClient:
         return list(reports.results)
 
     async def partitions(self) -> int | TryAgain:
-        """How many the topic has."""
+        """Returns how many partitions the topic has."""
         try:
             found = await asyncio.to_thread(self._producer.list_topics, self._topic, self._timeout)
         except KafkaException as e:
@@ -153,7 +153,7 @@ def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 def _options(
     config: NetworkConfig, brokers: Sequence[str], *, plain: bool, credentials: tuple[str, str, str] | None
 ) -> dict[str, Any]:
-    """librdkafka's."""
+    """Returns librdkafka's options."""
     authorities = config.ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where()
     options: dict[str, Any] = {
         "bootstrap.servers": ",".join(brokers),

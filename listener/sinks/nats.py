@@ -31,7 +31,7 @@ class NatsSink(ClientSink["NatsClient"]):
                 remember(secret)
 
     async def open(self) -> None:
-        """The connection is made when there is something to deliver."""
+        """Does nothing: the connection is made when there is something to deliver."""
 
     async def deliver(self, batch: Batch) -> Sequence[Result]:
         async with self._opening:
@@ -60,7 +60,7 @@ class NatsSink(ClientSink["NatsClient"]):
         return NatsClient(self._config)
 
     async def _ready(self, *, make: bool = True) -> "NatsClient | TryAgain":
-        """A client whose stream was looked at, or why there is none."""
+        """Returns a client whose stream was looked at, or why there is none."""
         if self._client and self._fresh and not self._client.is_lost:
             return self._client
         await self.close()
@@ -76,7 +76,7 @@ class NatsSink(ClientSink["NatsClient"]):
         return self._config.subject_for(ticket_of(one.event.payload)), one.event.event_id, one.data
 
     async def _one_by_one(self, client: "NatsClient", batch: Batch) -> Sequence[Result]:
-        """Each ticket's events one after the other; what comes after one that failed is not sent."""
+        """Publishes each ticket's events one after the other; what comes after one that failed is not sent."""
         chains: dict[str, list[int]] = {}
         messages = [self._message(one) for one in batch]
         for n, (subject, _, _) in enumerate(messages):

@@ -75,7 +75,7 @@ class NatsClient:
         self.is_lost = False
 
     async def connect(self, *, make: bool) -> TryAgain | None:
-        """Connects to the first server that lets us, and looks at the stream; why it can't be used, if so.
+        """Connects to the first server that lets us, and looks at the stream; returns why it can't be used, if so.
 
         make: whether it makes or changes the stream where the settings want that.
         """
@@ -94,7 +94,7 @@ class NatsClient:
         return answer if isinstance(answer, TryAgain) else self._meaning(answer)
 
     async def publish_together(self, messages: Sequence[tuple[str, str, bytes]]) -> Result | None:
-        """Publishes all or none; None where the server refuses it so, as it does where it knows one of the ids."""
+        """Publishes all or none; returns None where the server refuses that, as where it knows an id."""
         if len(messages) > MOST_TOGETHER or any(len(data) > self._connection.max_payload for _, _, data in messages):
             return None
         batch, answer = uuid.uuid4().hex, None
@@ -154,7 +154,7 @@ class NatsClient:
         return TryAgain(f"{self._where}: {clean(reason)}", None, "endpoint")
 
     async def _guarded_look(self, *, make: bool) -> TryAgain | None:
-        """Looks at the stream, makes or widens it where that was asked for; what is wrong with it otherwise."""
+        """Looks at the stream, makes or widens it where asked to; returns what is wrong with it otherwise."""
         try:
             return await self._look(make=make)
         except nats.js.errors.ServiceUnavailableError:
@@ -191,7 +191,7 @@ class NatsClient:
         return None
 
     def _wanted(self) -> StreamConfig:
-        """Keeps everything, since only its owner knows for how long; atomic batches where the server has them."""
+        """Returns the stream's settings: it keeps everything, since only its owner knows for how long."""
         version = self._connection.connected_server_version
         atomic = True if (version.major, version.minor) >= ATOMIC else None
         return StreamConfig(
@@ -204,7 +204,7 @@ class NatsClient:
         )
 
     async def _ask(self, subject: str, data: bytes, headers: Mapping[str, str]) -> PubAck | TryAgain:
-        """The stream's answer, or why there is none."""
+        """Returns the stream's answer, or why there is none."""
         token = uuid.uuid4().hex
         answer: asyncio.Future[PubAck | TryAgain] = asyncio.get_running_loop().create_future()
         self._waiting[token] = answer
@@ -262,7 +262,7 @@ class NatsClient:
         self._lose(self._said or "the connection was lost")
 
     def _lose(self, reason: str, *, paused: bool = False) -> None:
-        """Nobody waits any longer for an answer on this connection."""
+        """Ends every wait for an answer on this connection."""
         self.is_lost = True
         for answer in self._waiting.values():
             if not answer.done():

@@ -59,6 +59,6 @@ class NatsConfig(NetworkConfig, frozen=True, kw_only=True):
             raise ValueError("nats:// is readable by anyone on the way: use tls://, or set allow_plaintext = true")
 
     def subject_for(self, ticket: str | None) -> str:
-        """The subject of an event about this ticket, whose id may hold what no subject may."""
+        """Returns the subject of events about this ticket, whose id may hold what no subject may."""
         safe = "".join(one if one.isascii() and (one.isalnum() or one in "-_") else "_" for one in ticket or "_")
         return self.subject.replace(TICKET, safe[:64] or "_")

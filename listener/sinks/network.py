@@ -64,7 +64,7 @@ class Batch(tuple[Outgoing, ...]):
 
     @property
     def id(self) -> str:
-        """The same whenever the same events go out together."""
+        """Returns an id that is the same whenever the same events go out together."""
         ids = "\n".join(one.event.event_id for one in self)
         return f"batch_{hashlib.sha256(ids.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
@@ -81,7 +81,7 @@ class NetworkSink(Protocol):
         ...
 
     def reopen(self) -> None:
-        """The settings were read again (SIGHUP): secrets are read anew before the next request."""
+        """Has secrets read anew before the next request, since the settings were read again (SIGHUP)."""
         ...
 
     async def close(self) -> None:
@@ -94,7 +94,7 @@ class Probing(Protocol):
     """A network sink that can say whether its other end would take events, without handing it one."""
 
     async def probe(self) -> str:
-        """In words. Raises Unavailable where it would not, ConfigError where a setting or a secret can't be used."""
+        """Says that it would. Raises Unavailable where not, ConfigError where a setting or a secret can't be used."""
         ...
 
     async def close(self) -> None: ...
@@ -105,7 +105,7 @@ class Paced(Protocol):
     """A network sink whose other end sets a pace; while it pauses, events gather for its next batch."""
 
     def pause(self) -> float:
-        """Seconds before the sink may be given the next batch; 0 if it may now."""
+        """Returns the seconds before the sink may be given the next batch; 0 if it may now."""
         ...
 
 
@@ -166,12 +166,12 @@ class ClientSink(Generic[C]):
 
 
 def clean(text: str) -> str:
-    """What a stranger said, on one line, printable and short."""
+    """Returns what a stranger said on one line, printable and short."""
     return peers_words(text[:SHOWN]).strip()
 
 
 def proxy_for(url: str, config: NetworkConfig) -> str | None:
-    """The proxy for this URL: the setting, else HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment."""
+    """Returns the proxy for this URL: the setting, else HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment."""
     if config.proxy:
         return config.proxy.reveal()
     parts, proxies = urlsplit(url), getproxies_environment()
@@ -182,7 +182,7 @@ def proxy_for(url: str, config: NetworkConfig) -> str | None:
 
 
 def tls(config: NetworkConfig, cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
-    """Trusts `ca_file`, else $SSL_CERT_FILE, else certifi's authorities. Raises OSError."""
+    """Returns a context of TLS that trusts `ca_file`, else $SSL_CERT_FILE, else certifi. Raises OSError."""
     context = ssl.create_default_context(cafile=config.ca_file or os.environ.get("SSL_CERT_FILE") or certifi.where())
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # since Python 3.13; authorities of inspecting networks fail it
     if cert:

@@ -92,7 +92,7 @@ class PostgresqlSink(ClientSink["PostgresqlClient"]):
         return PostgresqlClient(config, read_dsn(config.dsn.read(), allow_plaintext=config.allow_plaintext))
 
     async def _ready(self) -> TryAgain | None:
-        """Why the table can't take events yet. A migration may take longer than one attempt, and goes on meanwhile."""
+        """Returns why the table can't take events yet, if so. A migration that outlasts an attempt goes on."""
         if self._is_ready:
             return None
         self._readying = self._readying or asyncio.create_task(self._make_ready())
@@ -141,7 +141,7 @@ class PostgresqlSink(ClientSink["PostgresqlClient"]):
         return _try_again(failure)
 
     async def _of_the_rows(self, failure: "CallFailure") -> Result:
-        """The rows are at fault, unless the table is not what it was: then every event would become a dead letter."""
+        """Rejects the rows, unless the table is not what it was: then every event would become a dead letter."""
         self._is_ready = False
         return await self._ready() or Rejected(failure.reason)
 

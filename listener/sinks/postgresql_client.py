@@ -60,7 +60,7 @@ class PostgresqlClient:
         return result if isinstance(result, CallFailure) else None
 
     async def look(self, table: Table) -> FoundTable | CallFailure:
-        """What the catalogue says of the table."""
+        """Returns what the catalogue says of the table."""
         return await self._call(lambda connection: _look(connection, table))
 
     async def migrate(self, table: Table) -> CallFailure | None:
@@ -152,7 +152,7 @@ async def _migrate(connection: Any, table: Table) -> None:
 
 
 def _tls(config: NetworkConfig, dsn: Dsn) -> ssl.SSLContext | str | bool:
-    """As `sslmode` wants it. Raises OSError where a certificate can't be read."""
+    """Returns what asyncpg takes for `ssl`, as `sslmode` wants it. Raises OSError where a certificate can't be read."""
     if dsn.mode in ("disable", "allow", "prefer"):
         return dsn.mode if dsn.mode != "disable" else False
     context = tls(config)

@@ -72,15 +72,13 @@ def resume(path: Path, offset: int, upcoming: Iterator[bytes], torn: Path, *, su
 
     Equal lines count as delivered, a torn line is completed. Whole records that the journal does not know (it was
     restored from a backup, say) stay where they are; other bytes move to `torn`, if it is `sure` that the file is the
-    sink's.
+    sink's. The file is synced in any case: what wrote it may have ended before its own sync.
     """
     size = path.stat().st_size
     if size < offset:
         log.warning("the file is shorter than it was left: somebody truncated it", path=str(path))
-    if size <= offset:
-        return 0
     with path.open("r+b") as file:
-        file.seek(offset)
+        file.seek(min(offset, size))
         found = 0
         while file.tell() < size:
             line = next(upcoming, None)

@@ -84,6 +84,7 @@ def test_the_signatures_are_those_that_are_called(in_a_loop: Any) -> None:
     assert {"self"} == set(parameters(module.Client._connect)) == set(parameters(module.Client._get_conn_url))
 
 
+@pytest.mark.filterwarnings("ignore:.*utcfromtimestamp")  # the SDK's own protobuf, from Python 3.12 on
 def test_the_ping_and_the_c_parsers_frame_are_the_documented_ones() -> None:
     from listener.simulator import frames
 

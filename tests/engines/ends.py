@@ -6,8 +6,8 @@ from typing import Any, Protocol, Self
 
 from listener.settings.secrets import Secret
 from listener.sinks.network import NetworkConfig
+from tests.engines import mock_kafka
 from tests.engines.configs import config_of, held
-from tests.engines.mock_kafka import KafkaServer, id_of, read
 from tests.engines.redis_server import RedisServer
 from tests.engines.server import Database, Nats, Postgres, Server
 
@@ -136,7 +136,7 @@ class KafkaEnd:
     """librdkafka's mock cluster: no broker that anybody runs, and nothing on a disk."""
 
     def __init__(self) -> None:
-        self.server = KafkaServer()
+        self.server = mock_kafka.KafkaServer()
 
     def __enter__(self) -> Self:
         self.server.__enter__()
@@ -157,10 +157,10 @@ class KafkaEnd:
         return config_of("kafka", **(given | settings))
 
     def found(self) -> list[str]:
-        return [id_of(one) for one in read(self.server.broker, "helpdesk")]
+        return [mock_kafka.id_of(one) for one in mock_kafka.read(self.server.broker, "helpdesk")]
 
     def count(self) -> int:
-        return len(self.found())
+        return mock_kafka.count(self.server.broker, "helpdesk")
 
 
 ENDS: dict[str, Callable[[], End]] = {

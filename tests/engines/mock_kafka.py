@@ -8,11 +8,12 @@ prints where the broker is, and serves until it is killed.
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from tests.engines.server import Server
 
@@ -47,17 +48,34 @@ class MockKafka:
 
 
 def read(broker: str, topic: str) -> list[Any]:
-    """All messages of a topic, those of a partition in their order."""
-    consumer = Consumer({"bootstrap.servers": broker, "group.id": "test", "logger": _quiet})
-    partitions = [TopicPartition(topic, n, 0) for n in consumer.list_topics(topic, 20).topics[topic].partitions]
-    consumer.assign(partitions)
-    ends = sum(consumer.get_watermark_offsets(one, 10)[1] for one in partitions)
-    found: list[Any] = []
-    while len(found) < ends:
-        if (message := consumer.poll(10)) and not message.error():
-            found.append(message)
-    consumer.close()
-    return found
+    """The messages of a topic, those of a partition in their order; the mock keeps the newest 5 MB of each."""
+    with _consumer(broker, topic) as (consumer, partitions):
+        bounds = [consumer.get_watermark_offsets(one, 10) for one in partitions]
+        left = sum(high - low for low, high in bounds)
+        found: list[Any] = []
+        while len(found) < left:
+            if (message := consumer.poll(10)) and not message.error():
+                found.append(message)
+        return found
+
+
+def count(broker: str, topic: str) -> int:
+    """How many messages have come to a topic."""
+    with _consumer(broker, topic) as (consumer, partitions):
+        return sum(consumer.get_watermark_offsets(one, 10)[1] for one in partitions)
+
+
+@contextmanager
+def _consumer(broker: str, topic: str) -> Iterator[tuple[Consumer, list[TopicPartition]]]:
+    options = {"bootstrap.servers": broker, "group.id": "test", "auto.offset.reset": "earliest", "logger": _quiet}
+    consumer = Consumer(options)
+    try:
+        known = consumer.list_topics(topic, 20).topics[topic].partitions
+        partitions = [TopicPartition(topic, n, OFFSET_BEGINNING) for n in known]
+        consumer.assign(partitions)
+        yield consumer, partitions
+    finally:
+        consumer.close()
 
 
 def id_of(message: Any) -> str:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -89,3 +90,18 @@ def test_the_lock_holds_what_the_project_requires() -> None:
         names = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in locked.items()}
         unmet = [str(one) for name, one in wanted.items() if not one.specifier.contains(names.get(name, "0"))]
         assert [] == unmet, f"{file.name} is out of date: run .packaging/lock.py"
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_file_of_the_package_its_types_too(tmp_path: Path) -> None:
+    """Such as py.typed, the page's files and the example configuration."""
+    project = PACKAGING.parent
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(project)]
+    built = subprocess.run(pip, capture_output=True, text=True, timeout=110, check=False)
+    if "hatchling" in built.stderr:
+        pytest.skip("the build backend can't be had here")
+    assert 0 == built.returncode, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    tracked = subprocess.check_output(["git", "ls-files", "listener"], cwd=project, text=True).split()
+    assert "listener/py.typed" in tracked
+    assert set() == set(tracked) - set(ZipFile(wheel).namelist())

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from listener.sinks import stdout
+from listener.sinks import TYPES, stdout
 from listener.sinks.base import Delivered, Sink
+from listener.sinks.network import NetworkConfig
 from tests.sinks.lines import Delivery, config_of, lines, sink_of
 
 
@@ -40,7 +41,7 @@ class Case:
         raise structlog.DropEvent
 
 
-@pytest.fixture(params=["file", "log", "stdout"])
+@pytest.fixture(params=[name for name, kind in TYPES.items() if not issubclass(kind.config, NetworkConfig)])
 def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
     yield Case(request.param, tmp_path, monkeypatch)
     structlog.reset_defaults()

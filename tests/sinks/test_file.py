@@ -220,6 +220,26 @@ def test_what_was_written_is_synced_before_another_file_is_begun(path: Path, mon
     assert json.loads(delivery.kept.position) == {"inode": path.stat().st_ino, "offset": 0, "crc": 0}
 
 
+def test_what_an_earlier_worker_did_not_sync_is_synced_by_the_next(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its position is kept as soon as the next one is open, wherever the file is by then."""
+    synced: list[tuple[int, int]] = []
+
+    def sync(fd: int) -> None:
+        state = os.fstat(fd)
+        synced.append((state.st_ino, state.st_size))
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, sync)
+    delivery = opened(path)
+    delivery.give(lines(1, 2))
+    delivery.give(lines(3, 4))
+    path.rename(f"{path}.1")
+    left = Path(f"{path}.1").stat()
+    assert (left.st_ino, left.st_size) not in synced
+    Delivery(sink_of(FileConfig(name="archive", path=path)), delivery.place.position, before=delivery.sink)
+    assert (left.st_ino, left.st_size) in synced
+
+
 def test_a_sync_that_fails_lengthens_no_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody has truncated it meanwhile."""
     kept: list[int] = []

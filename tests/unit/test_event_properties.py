@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from listener.event import FORMATS, Received, Unparsable, identify, parse
+from listener.event import FORMATS, TICKET_MESSAGE, Received, Unparsable, identify, parse
+from listener.event.documented import documented as documented_envelope
 from listener.event.fields import EVENTS
 from listener.event.json_schema import record_schema
 from tests import samples
@@ -142,3 +144,36 @@ def test_numbers_keep_their_value(number: float) -> None:
     payload = samples.in_text(json.dumps(number).encode())
     for name in ("record", "raw"):
         assert number == json.loads(FORMATS[name](samples.received(payload)))["event"]["text"]
+
+
+def either_way(payload: bytes) -> tuple[object, object]:
+    """The record, or why there is none, by the type that the journal noted, and by the general way."""
+    found: list[object] = []
+    for event_type in (TICKET_MESSAGE, "any other"):
+        try:
+            found.append(json.loads(FORMATS["record"](Received(1, "id", event_type, 0, payload))))
+        except Unparsable as error:
+            found.append(error.reason)
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
+@pytest.mark.parametrize("value", [None, "", "1", "{}", 1, 1.5, True, [], {}, [{}], [None, {"id": 1}], {"id": 1}])
+def test_a_documented_event_has_the_same_record_as_by_the_general_way(path: tuple[Any, ...], value: Any) -> None:
+    one, other = either_way(samples.encode(replaced(samples.example(), path, value)))
+    assert other == one
+
+
+@quick
+@given(st.lists(st.tuples(st.sampled_from(PLACES), values), max_size=4))
+def test_so_has_one_of_many_changes(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
+    envelope = samples.example()
+    for path, value in changes:
+        with suppress(TypeError, KeyError, IndexError):  # the place went with an earlier change
+            envelope = replaced(envelope, path, value)
+    one, other = either_way(samples.encode(envelope))
+    assert other == one
+
+
+def test_the_example_is_read_as_documented() -> None:
+    assert documented_envelope(samples.encode(samples.example()), TICKET_MESSAGE)
