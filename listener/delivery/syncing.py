@@ -7,6 +7,7 @@ from collections.abc import Callable
 from listener.journal import Cursor
 
 MOST, WITHIN = 4096, 1.0  # events and seconds until a sync; more of them cost a busy sink as much as all its writing
+ROOM = 32 * 1024  # bytes of `journal.max_size` for each event that may wait: until the sync its body can't leave
 QUIET = 0.1  # seconds without an event after which a sync comes earlier
 
 
@@ -27,9 +28,10 @@ class Unsynced:
         if sync and not self._sync:
             self._sync, self._due_at = sync, time.monotonic() + WITHIN
 
-    def due(self) -> bool:
-        """Whether it may wait no longer for company."""
-        return self._sync is not None and (self.events >= MOST or time.monotonic() >= self._due_at)
+    def due(self, max_size: int) -> bool:
+        """Whether it may wait no longer for company, in a journal of that `max_size`."""
+        most = min(MOST, max_size // ROOM)
+        return self._sync is not None and (self.events >= most or time.monotonic() >= self._due_at)
 
     def sync(self) -> str:
         """Syncs it; returns "", or why that failed."""

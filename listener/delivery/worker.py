@@ -132,7 +132,7 @@ class Worker:
         if self._unkept:
             self._journal.flush()
             self._unkept = False
-        if self._unsynced.due():
+        if self._unsynced.due(self._journal.retention.max_size):
             self.keep()
         changed = self._changes != self._journal.changes or time.monotonic() >= self._next_look
         busy = changed and self._carry_out_next()
@@ -268,7 +268,7 @@ class Worker:
             delivered = [line.event.seq for line in lines]
             if self.keep():
                 self._insist(lambda order: self._journal.progress(order, seq, self._cursor, delivered))
-        elif outcome.keep_now or not self._unsynced:
+        elif outcome.keep_now or not self._unsynced or self._unsynced.due(self._journal.retention.max_size):
             self._unkept = self.keep() and outcome.keep_now
 
     def _move(self, seq: int, position: str) -> None:

@@ -25,7 +25,8 @@ const HELD = 10000;  // at most, for a release that nobody tells
 let pressed = -HELD;
 const release = () => setTimeout(() => { pressed = -HELD; });  // the click comes right after pointerup
 addEventListener("pointerdown", () => { pressed = performance.now(); }, true);
-for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, release, true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, release, true);
+addEventListener("blur", release);  // the window's own; those of elements do not bubble
 
 function tell() {
   const begun = performance.now();
