@@ -51,7 +51,7 @@ def receive(life: Life, note: Callable[[str], None], numbers: range) -> None:
         note(f"e{n}")
 
 
-@pytest.mark.parametrize("power", [None, 0.0, 0.7])
+@pytest.mark.parametrize("power", [None, 0.0, pytest.param(0.7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("rotate", [None, Rotate(size=2048)])
 @pytest.mark.parametrize("scenario", [ordinary, replayed, renamed])
 def test_at_every_step(scenario: Callable[..., None], rotate: Rotate | None, power: float | None) -> None:
