@@ -17,6 +17,7 @@ from tests.daemon import environment
 
 Part = dict[str, Any]
 HELP = 20.0  # seconds
+SETTLED = 10.0  # seconds; the journal was checked by then
 IDLE = 1.0  # seconds until a client that was just connected counts as idle
 STARTS = {"listener": clients.listener, "sample": clients.sample}
 
@@ -72,7 +73,7 @@ def peers() -> list[Callable[[Path], clients.Running]]:
 async def idle(home: Path, plan: Plan) -> Part:
     """What a connected listener costs to which nothing comes."""
     async with clients.listener(home / "idle") as client:
-        await asyncio.sleep(IDLE)
+        await asyncio.sleep(min(SETTLED, plan.idle))
         cpu, wake_ups = client.process.cpu, client.process.wake_ups
         await asyncio.sleep(plan.idle)
         return {
