@@ -192,7 +192,7 @@ class FileSink:
             os.ftruncate(fd, self._offset)
         if is_new:
             os.fchmod(fd, 0o640)  # whatever the umask
-            sync_directory(self._path.parent)
+        sync_directory(self._path.parent)  # a file that is not new may be of a start that ended before its own sync
         end = os.lseek(fd, 0, os.SEEK_END)
         if end and os.pread(fd, 1, end - 1) != b"\n":
             _write(fd, b"\n")  # somebody else's last line stays theirs

@@ -221,3 +221,13 @@ def test_model(machine: type[Machine], examples: int) -> None:
         machine,
         settings=settings(max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=CHECKS),
     )
+
+
+def test_a_file_that_an_earlier_start_made_and_did_not_sync_survives_a_power_loss() -> None:
+    machine = Machine()
+    machine.rename()
+    machine.crash_while_starting(fuse=2, power=None)  # between the new file and the sync of its directory
+    machine.receive([0])
+    machine.crash_while_replaying([0], fuse=0, power=0.0)
+    machine.nothing_is_there_twice()
+    machine.teardown()

@@ -17,6 +17,8 @@ COMMON = '[[sinks]]\nname = "end"\ntype = "{kind}"\nstart = "earliest"\nretry.ma
 class End(Protocol):
     """Entered with its server running."""
 
+    is_durable: bool  # whether the server holds after kill -9 what it has acknowledged
+
     @property
     def server(self) -> Server: ...
 
@@ -44,6 +46,8 @@ class End(Protocol):
 
 class PostgresEnd:
     """With the server's own settings for durability, and room for a busy machine."""
+
+    is_durable = True
 
     def __init__(self) -> None:
         self.server = Postgres()
@@ -75,6 +79,8 @@ class PostgresEnd:
 
 class NatsEnd:
     """JetStream with the server's own settings, or with a sync after each write (`always`)."""
+
+    is_durable = True
 
     def __init__(self, **settings: str) -> None:
         self.server = Nats(**settings)
@@ -108,6 +114,8 @@ class NatsEnd:
 class RedisEnd:
     """Redis with an append-only file, synced every second or at each write (`always`)."""
 
+    is_durable = True
+
     def __init__(self, sync: str = "everysec") -> None:
         self.server = RedisServer(appendfsync=sync)
 
@@ -134,6 +142,8 @@ class RedisEnd:
 
 class KafkaEnd:
     """librdkafka's mock cluster: no broker that anybody runs, and nothing on a disk."""
+
+    is_durable = False
 
     def __init__(self) -> None:
         self.server = mock_kafka.KafkaServer()
