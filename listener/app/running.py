@@ -92,7 +92,7 @@ class Running:
         self.clients = ClientsState(settings.feishu.expected_clients)
         self._facts = Facts(settings, journal, self._receiver, self._source, self._workers, timings, self.clients)
         self._observer = Observer(self._facts)
-        self._source.on_change = self._observer.pulse.changed
+        self._source.on_change = self._changed
         self._reloader = Reloader(
             settings, reread or (lambda: self.settings), self._apply, self._observer.pulse.reloading
         )
@@ -182,6 +182,10 @@ class Running:
         """Cancels the listening task, on whose way out the session sends its close frame."""
         listening.cancel()
         await asyncio.wait({listening}, timeout=CLOSE_CONNECTION)
+
+    def _changed(self, state: ConnectionState) -> None:
+        self._observer.pulse.changed(state)
+        self._calls.backfiller.wake()
 
     def _worker_ended(self, worker: Worker) -> None:
         if self._workers.left(worker):

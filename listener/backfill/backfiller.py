@@ -18,8 +18,9 @@ from listener.journal import Journal, backfills, calls
 from listener.journal.backfills import Gap
 from listener.settings.config import Settings
 
-LOOK = 1.0  # seconds
-MARK_EVERY_MS = 60_000  # how exactly the beginning of a gap is known after a crash
+LOOK = 1.0  # seconds between looks while a job waits for its next call
+IDLE, CALM = 20.0, 0.25  # seconds between looks where nothing changes, and where everything does
+MARK_EVERY_MS = 300_000  # how exactly the beginning of a gap is known after a crash; each mark is a commit of its own
 GAP_MS = 600_000  # a shorter time without a connection is not worth a line: the platform pushes again
 OUTAGE_MS = 6 * 3_600_000  # the platform pushes again for about 7 hours
 OVERLAP_MS = 600_000
@@ -39,7 +40,7 @@ class Backfiller:
     ) -> None:
         self._settings, self._journal, self._connected = settings, journal, connected
         self._keeper = Keeper(meter, journal)
-        self._stopping = threading.Event()
+        self._stopping, self._woken = threading.Event(), threading.Event()
         self._jobs = Jobs(journal, settings.feishu.app_id, api_of, meter, self._pause)
         self._seen_ms: int | None = None  # when a connection was last open
         self._marked_ms = 0
@@ -51,15 +52,21 @@ class Backfiller:
         seen = self._journal.ask(lambda connection: calls.read(connection, calls.CONNECTED))
         self._journal.leave()
         self._seen_ms = int(seen) if seen is not None else None
+        self._journal.on_change(self.wake)
         self._thread.start()
+
+    def wake(self) -> None:
+        """Has it look now: the connection, or something in the journal, has changed."""
+        self._woken.set()
 
     def stop(self, timeout: float = 0.3) -> None:
         """Ends the thread; what is left is done after the next start."""
         self._stopping.set()
+        self._woken.set()
         self._thread.join(timeout)
 
     def tick(self) -> None:
-        """Notes that the connection is open, or was away; puts new calls on disk. Called every second or so."""
+        """Notes that the connection is open, or was away; puts new calls on disk. Called every few seconds."""
         self._keeper.keep()
         if not self._connected():
             return
@@ -75,6 +82,7 @@ class Backfiller:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            self._woken.clear()
             try:
                 self.tick()
                 self._next()
@@ -87,7 +95,8 @@ class Backfiller:
                     break  # the journal is closed already
                 log.exception("a backfill failed in a way that it should not")
                 self._next_job = time.monotonic() + 60
-            self._stopping.wait(LOOK)
+            if self._woken.wait(IDLE):
+                self._stopping.wait(CALM)
         self._last_words()
 
     def _last_words(self) -> None:

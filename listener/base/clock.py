@@ -1,5 +1,6 @@
 """The clocks: wall-clock time, which may jump, and how long the machine was suspended."""
 
+import asyncio
 import time
 
 
@@ -15,3 +16,8 @@ def suspended_seconds() -> float:
 def now_ms() -> int:
     """Returns the wall clock's time in Unix milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+async def next_beat(every: float) -> None:
+    """Sleeps until the loop's clock shows a whole multiple of `every`: whoever looks at one rate shares a wake-up."""
+    await asyncio.sleep(every - asyncio.get_running_loop().time() % every)

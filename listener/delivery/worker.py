@@ -27,7 +27,6 @@ SYNC_PAUSE = 5.0  # seconds until lines are written again whose sync failed
 NICENESS = 5  # receiving goes first: a tenth more events a second on a processor that has no time to spare
 IDLE = 2.0  # seconds between calls of `idle`, where the sink does not say `idle_every`, when nothing comes
 NOTHING_TAKEN = 0.25  # seconds until the next attempt where a sink takes nothing and says that all is well
-LOOK_FOR_ORDERS = 1.0  # seconds, at most; the journal tells of most changes
 log = get_logger(__name__)
 
 
@@ -59,7 +58,7 @@ class Worker:
         self._unkept = False  # the position must be on disk before the next delivery
         self._order: Order | None = None  # the one that is being carried out
         self._reached = cursor.seq  # delivered or passed over up to here, of what is new or of the order
-        self._next_look, self._changes = 0.0, -1  # for orders: when, and how many changes of the journal are known
+        self._changes = -1  # how many of the journal's are known: one may be an order
         self._idle_every: float = getattr(sink, "idle_every", IDLE)
         self.ended = self.died = False
         self._thread = threading.Thread(target=self._run, name=f"sink-{config.name}", daemon=True)
@@ -134,11 +133,9 @@ class Worker:
             self._unkept = False
         if self._unsynced.due(self._journal.retention.max_size):
             self.keep()
-        changed = self._changes != self._journal.changes or time.monotonic() >= self._next_look
-        busy = changed and self._carry_out_next()
+        busy = self._changes != self._journal.changes and self._carry_out_next()
         last = self._journal.last_seq
-        events = self._journal.read(self._cursor.seq, self._batch())
-        if events:
+        if events := self._journal.read(self._cursor.seq, self._batch()):
             self._deliver(events)
         elif last > self._cursor.seq:  # numbers without events: these left the journal, or were lost in damage
             self._skip_to(last)
@@ -151,10 +148,15 @@ class Worker:
             self.keep()
 
     def _rest(self) -> None:
+        pause = QUIET if self._unsynced else self._idle_every
         if self._attempts.in_passing(self.sink.idle) is not None:
             self._close()
-        elif not self._journal.wait(self._cursor.seq, QUIET if self._unsynced else self._idle_every) and self._unsynced:
+        elif not self._journal.wait(self._cursor.seq, pause, self._is_wanted) and self._unsynced:
             self.keep()
+
+    def _is_wanted(self) -> bool:
+        """Whether something happened that no event tells of."""
+        return self._finished() or self._changes != self._journal.changes
 
     def keep(self) -> bool:
         """Has the journal keep the cursor, once what it stands for is synced; says False, having gone back, if not."""
@@ -194,9 +196,8 @@ class Worker:
     def _carry_out_next(self) -> bool:
         """A step of the next order; whether there was one."""
         changes = self._journal.changes
-        order = self._journal.next_order(self.config.name)
-        if order is None:
-            self._next_look, self._changes = time.monotonic() + LOOK_FOR_ORDERS, changes
+        if (order := self._journal.next_order(self.config.name)) is None:
+            self._changes = changes
             return False
         if self._unsynced and not self.keep():
             return True

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from listener.event import Received
 from listener.journal import Journal, Order, enrichment
+from listener.journal.recent import never
 from listener.settings.config import EnrichSettings
 from listener.sinks.base import SinkConfig
 
@@ -29,6 +30,7 @@ class View:
     def __init__(self, journal: Journal, enriched_to: Callable[[], int]) -> None:
         self._journal, self._enriched_to = journal, enriched_to
         self._moved = threading.Condition()
+        journal.on_change(self.moved)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
@@ -50,10 +52,10 @@ class View:
         events, upto = self._journal.ordered(order, after, limit)
         return self._with_added(events), upto
 
-    def wait(self, after: int, timeout: float) -> bool:
-        """Waits until an event after this seq is ready, or until `wake`."""
+    def wait(self, after: int, timeout: float, over: Callable[[], bool] = never) -> bool:
+        """Waits until an event after this seq is ready, or until `wake`, unless `over` says yes."""
         with self._moved:
-            if self._enriched_to() <= after:
+            if self._enriched_to() <= after and not over():
                 self._moved.wait(timeout)
         return self._enriched_to() > after
 
@@ -64,7 +66,7 @@ class View:
         self._journal.wake()
 
     def moved(self) -> None:
-        """Tells those who wait that more events are ready."""
+        """Tells those who wait that more events are ready, or that something beside them has changed."""
         with self._moved:
             self._moved.notify_all()
 

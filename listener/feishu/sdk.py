@@ -1,8 +1,9 @@
 """The official SDK, in a private copy that loads without the SDK's 60 API packages.
 
 `import lark_oapi` takes 1.3–2.3 s and 168 MB, because its `__init__` and `event.dispatcher_handler` import every
-API. Both are stood in for while a module is imported, then all of it leaves `sys.modules` again: a plain
-`import lark_oapi` elsewhere in the process gets its own, whole SDK, and what is replaced here is seen by nobody else.
+API. Both are stood in for while a module is imported, as are its own protobuf and a cipher that only webhooks need
+(4 MB). Then all of it leaves `sys.modules` again: a plain `import lark_oapi` elsewhere in the process gets its own,
+whole SDK, and what is replaced here is seen by nobody else.
 
 Modules that hold state (the ws client's loop and `requests`, the token cache) are loaded anew for each of our clients,
 beside the others, which all share: two clients in one process know nothing of each other.
@@ -30,11 +31,12 @@ import sys
 import threading
 import warnings
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pool, message_factory
 
 from listener.base.errors import ListenError
 from listener.base.redact import redact
@@ -55,6 +57,9 @@ PRIVATE = {
 
 _PACKAGE = "lark_oapi"
 _DISPATCHER = "lark_oapi.event.dispatcher_handler"
+_FRAMES = "lark_oapi.ws.pb.pbbp2_pb2"
+_CONTAINERS = "lark_oapi.ws.pb.google.protobuf.internal.containers"
+_DECRYPTOR = "lark_oapi.core.utils.decryptor"
 _NAMESPACES = "pkg_resources"  # asked by the vendored protobuf for a namespace that it does not need: 6 MB
 _HELPDESK = "lark_oapi.api.helpdesk.v1"
 _LEAN = (_PACKAGE, _HELPDESK, f"{_HELPDESK}.resource", f"{_HELPDESK}.model")  # loaded without their __init__
@@ -93,8 +98,8 @@ class PrivateCopy:
 
     def _import(self, name: str, stand_ins: dict[str, ModuleType]) -> ModuleType:
         others = _take_out()
-        shared = {known: module for known, module in _shared.items() if known not in self._own}
-        sys.modules.update(stand_ins | shared | self._modules)
+        shared = {known: module for known, module in (stand_ins | _shared).items() if known not in self._own}
+        sys.modules.update(shared | self._modules)
         try:
             with warnings.catch_warnings(action="ignore"):  # the SDK's own, as of utcfromtimestamp since Python 3.12
                 return importlib.import_module(name)
@@ -107,8 +112,11 @@ class PrivateCopy:
 
 @cache
 def frame_type() -> Any:
-    """Returns the class of the platform's frames."""
-    return _c_frame(PrivateCopy().load("ws.pb.pbbp2_pb2").Frame)
+    """Returns the class of the platform's frames, of the SDK's own schema, for protobuf's C parser."""
+    schema = _schema() or PrivateCopy().load("ws.pb.pbbp2_pb2").Frame.DESCRIPTOR.file.serialized_pb
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(b"\n\ngogo.proto")  # what the schema imports, but empty: options for Go's generator only
+    return message_factory.GetMessageClass(pool.AddSerializedFile(schema).message_types_by_name["Frame"])
 
 
 class Cipher(Protocol):
@@ -120,7 +128,7 @@ class Cipher(Protocol):
 
 def new_cipher(key: str) -> Cipher:
     """Returns the SDK's own cipher with this key."""
-    cipher: Cipher = PrivateCopy().load("core.utils.decryptor").AESCipher(key)
+    cipher: Cipher = PrivateCopy("core.utils.decryptor").load("core.utils.decryptor").AESCipher(key)
     return cipher
 
 
@@ -133,6 +141,7 @@ class _OneConnection:
     """The SDK's ws Client, cut down to one connection; see the table above."""
 
     def __init__(self, app_id: str, secret: str, domain: str, network: Network, on_message: OnMessage) -> None:
+        self.timings, self._url = Timings(), ""
         self._sdk = sdk = PrivateCopy("ws.client").load("ws.client")
         sdk.loop = asyncio.get_running_loop()
         sdk.requests = BoundedRequests(network)
@@ -147,8 +156,6 @@ class _OneConnection:
         client._get_conn_url = lambda: self._url
         client._receive_message_loop = _nothing
         client._configure = self._configure
-        self.timings = Timings()
-        self._url: str = ""
 
     @property
     def connection(self) -> FrameConnection | None:
@@ -247,31 +254,39 @@ class OpenApi:
 
 def _stand_ins() -> dict[str, ModuleType]:
     """Returns empty modules for those whose import would load every API, and more."""
-    spec = importlib.util.find_spec(_PACKAGE)
-    if spec is None or spec.submodule_search_locations is None:
-        raise ImportError(f"{_PACKAGE} is not a package")
-    root = spec.submodule_search_locations[0]
-    modules = {name: ModuleType(name) for name in (*_LEAN, _DISPATCHER, _NAMESPACES)}
+    modules: dict[str, Any] = {name: ModuleType(name) for name in (*_LEAN, _DISPATCHER, _DECRYPTOR, _NAMESPACES)}
     for name in _LEAN:
-        modules[name].__path__ = [root + name.removeprefix(_PACKAGE).replace(".", "/")]
-    modules[_DISPATCHER].EventDispatcherHandler = object  # type: ignore[attr-defined]  # named in an annotation only
-    modules[_NAMESPACES].declare_namespace = lambda name: None  # type: ignore[attr-defined]
+        modules[name].__path__ = [_place(name)]
+    modules[_DISPATCHER].EventDispatcherHandler = object  # named in an annotation only
+    modules[_DECRYPTOR].AESCipher = object  # imported and never used; new_cipher has the real one
+    modules[_NAMESPACES].declare_namespace = lambda name: None
+    if _schema():  # else the SDK's generated code runs, over its vendored protobuf
+        modules |= {name: ModuleType(name) for name in (_FRAMES, _CONTAINERS)}
+        modules[_FRAMES].Frame = frame_type()
+        modules[_CONTAINERS].RepeatedCompositeFieldContainer = object  # named in an annotation only
     return modules
+
+
+def _place(name: str) -> str:
+    """Returns where a module of the SDK is, without its suffix."""
+    if not (roots := getattr(importlib.util.find_spec(_PACKAGE), "submodule_search_locations", None)):
+        raise ImportError(f"{_PACKAGE} is not a package")
+    return str(roots[0]) + name.removeprefix(_PACKAGE).replace(".", "/")
+
+
+@cache
+def _schema() -> bytes:
+    """Returns the frames' serialized schema: a constant of the SDK's module, which need not run; b"" if it has none."""
+    try:
+        code: Any = SourceFileLoader(_FRAMES, f"{_place(_FRAMES)}.py").get_code(_FRAMES)
+    except (ImportError, OSError):
+        return b""
+    return next((one for one in code.co_consts if type(one) is bytes and one[2:].startswith(b"pbbp2.proto")), b"")
 
 
 def _take_out() -> dict[str, ModuleType]:
     names = [name for name in list(sys.modules) if name.partition(".")[0] in (_PACKAGE, _NAMESPACES)]
     return {name: sys.modules.pop(name) for name in names}
-
-
-def _c_frame(frame: Any) -> Any:
-    """Compiles the SDK's own frame schema for protobuf's C parser (its vendored one is pure Python)."""
-    schema = descriptor_pb2.FileDescriptorProto.FromString(frame.DESCRIPTOR.file.serialized_pb)
-    del schema.dependency[:]  # gogo.proto: options for Go's generator only
-    schema.ClearField("options")
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(schema)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{schema.package}.Frame"))
 
 
 def _tame(logger: logging.Logger) -> None:

@@ -41,11 +41,11 @@ class WalProgress:
         if not self.grown.is_set():
             self.grown.set()
 
-    def wait(self, stop: threading.Event) -> None:
-        """Returns when something was written that no checkpoint has moved, or `stop` was set before `grown`."""
+    def wait(self, stop: threading.Event, seconds: float) -> None:
+        """Returns at the next write, `stop` set before `grown`, or after `seconds` where there is something to move."""
         self.grown.clear()
-        if self.wrote <= self.moved and not stop.is_set():
-            self.grown.wait()
+        if not stop.is_set():
+            self.grown.wait(None if self.wrote <= self.moved else seconds)
 
     def checkpoint(self, connection: sqlite3.Connection) -> bool:
         """Says whether there was one. From either thread: on what one has moved the other must not count."""
@@ -96,7 +96,7 @@ class Checkpointer:
         with closing(self._connection) as connection:
             at = time.monotonic()
             while not self._stop.wait(LOOK):
-                self._progress.wait(self._stop)
+                self._progress.wait(self._stop, max(0.0, at + AT_LEAST_EVERY - time.monotonic()))
                 size = wal_size(self._path)
                 if size > self._cap():
                     self._on_large()

@@ -21,7 +21,7 @@ from listener.journal.lock import Lock
 from listener.journal.model import Cursor, Order, Pending
 from listener.journal.opening import prepare
 from listener.journal.query import events_after
-from listener.journal.recent import Tail
+from listener.journal.recent import Tail, never
 from listener.journal.recovery import FRESH
 from listener.journal.retention import Retention
 from listener.journal.waiting import Waiting
@@ -167,9 +167,13 @@ class Journal:
             return from_memory
         return self._read(lambda connection: events_after(connection, after, limit))
 
-    def wait(self, after: int, timeout: float) -> bool:
-        """Until there is an event after this seq, or `wake`; says whether there is one."""
-        return self._tail.wait(after, timeout)
+    def on_change(self, told: Callable[[], None]) -> None:
+        """Has it called, in the writer's thread, at each change that `changes` counts."""
+        self._tail.on_change.append(told)
+
+    def wait(self, after: int, timeout: float, over: Callable[[], bool] = never) -> bool:
+        """Until there is an event after this seq, or `wake`, or `over` says yes; says whether there is an event."""
+        return self._tail.wait(after, timeout, over)
 
     def wake(self) -> None:
         """Lets every `wait` return."""

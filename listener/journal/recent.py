@@ -1,11 +1,17 @@
 """The newest events in memory, for sinks that keep up. Bounded; who is further behind reads the database."""
 
 import threading
+from collections.abc import Callable
 
 from listener.event import Received
 
 MAX_EVENTS = 2048
 MAX_BYTES = 2**20
+
+
+def never() -> bool:
+    """Says no."""
+    return False
 
 
 class Tail:
@@ -17,6 +23,7 @@ class Tail:
         self._grown = threading.Condition()
         self.last_seq = last_seq
         self.changes = 0  # how often something beside the events has changed, such as the redeliveries asked for
+        self.on_change: list[Callable[[], None]] = []  # called at each, in the writer's thread
 
     def extend(self, events: list[Received]) -> None:
         """Whoever waits is not told; `wake` does."""
@@ -35,11 +42,16 @@ class Tail:
         """Tells every waiter of a change beside the events."""
         self.changes += 1
         self.wake()
+        for told in self.on_change:
+            told()
 
-    def wait(self, after: int, timeout: float) -> bool:
-        """Until there is an event after `after`, or `wake`, at most `timeout` seconds; says whether there is one."""
+    def wait(self, after: int, timeout: float, over: Callable[[], bool] = never) -> bool:
+        """Until there is an event after `after`, or `wake`, at most `timeout` seconds; says whether there is one.
+
+        Where `over` says yes it does not wait: whoever makes that true and then calls `wake` is never missed.
+        """
         with self._grown:
-            if self.last_seq <= after:
+            if self.last_seq <= after and not over():
                 self._grown.wait(timeout)
             return self.last_seq > after
 

@@ -26,7 +26,7 @@ MAX_BATCH_BYTES = 8 * 2**20  # of payloads a commit; in a small journal a quarte
 PAGE, PAGES_A_COMMIT = 4096, 8  # bytes; pages that a commit changes beside one or two for each row
 CURSOR_DELAY = 0.2  # seconds that a cursor waits for an event to ride with
 LOOK = 0.1  # seconds between looks at the files and for other processes' changes; each takes as long as an insert
-IDLE = 0.9  # seconds between these, and looks at retention, when nothing comes: what is wrong is told within 1 s
+IDLE = 0.98  # seconds between these, and looks at retention, when nothing comes: what is wrong is told within 1 s
 SET_CURSOR = (
     "INSERT INTO cursors VALUES (?,?,?,?) ON CONFLICT (sink) DO UPDATE"
     " SET seq=excluded.seq, position=excluded.position, updated_ms=excluded.updated_ms"

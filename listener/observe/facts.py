@@ -64,6 +64,7 @@ class Facts:
     started_at: float = field(default_factory=time.time)
     _looking: "asyncio.Future[Look] | None" = None
     seen: Look | None = None
+    _looked_at = 0.0  # time.monotonic()
     _unreadable: str | None = None  # why the journal could not be looked at
     _question: "Future[None] | None" = None  # to the journal's writer
 
@@ -88,9 +89,9 @@ class Facts:
         planned = (state.next_attempt_at or state.since) - state.since if state.phase == "waiting" else 0.0
         return "the supervisor" if now - state.progress > planned + SUPERVISOR_STALLED else ""
 
-    async def snapshot(self) -> health.Snapshot:
-        """Gathers a snapshot within LOOK seconds, whatever the disk does."""
-        disk_answers = await self._look()
+    async def snapshot(self, disk_of: float = 0.0) -> health.Snapshot:
+        """Gathers a snapshot within LOOK seconds, whatever the disk does, which may have been seen `disk_of` ago."""
+        disk_answers = await self.disk_answers(disk_of)
         hanging = (self._hanging(worker, since) for worker, since in self.workers.overdue())
         sinks = (*(self._sink(worker) for worker in self.workers), *hanging)
         return health.judged(
@@ -204,6 +205,12 @@ class Facts:
         limit = self.settings.feishu.max_calls_per_month
         return {"calls": missed.calls(seen, limit), "gaps": missed.gaps(seen), "backfills": missed.backfills(seen)}
 
+    async def disk_answers(self, seconds: float) -> bool:
+        """Looks at the disk, unless all was well within the last `seconds`; returns whether it answers."""
+        recent = time.monotonic() - self._looked_at < seconds
+        well = recent and not self._unreadable and not self.journal.writer.failing
+        return well or await self._look()
+
     async def _look(self) -> bool:
         """Returns whether the disk answered in time. One thread at most looks, however many ask."""
         if self._looking is None or self._looking.done():
@@ -212,7 +219,7 @@ class Facts:
             self._looking.add_done_callback(_forget)
         try:
             self.seen = await asyncio.wait_for(asyncio.shield(self._looking), LOOK)
-            self._unreadable = None
+            self._unreadable, self._looked_at = None, time.monotonic()
         except TimeoutError:
             return False
         except JournalError as e:

@@ -3,18 +3,18 @@
 The watchdog is fed from the loop, so a frozen loop starves it, and only while the parts that must move do.
 """
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from listener.base.clock import next_beat
 from listener.base.logs import get_logger
 from listener.base.systemd import Notifier
 from listener.observe.facts import Facts
 from listener.observe.health import connection_line, one_line
 from listener.sources.long_connection import ConnectionState
 
-EVERY = 2.0  # seconds
+EVERY, LOOK = 2.5, 30.0  # seconds between looks at itself, and at the disk where nothing fails
 log = get_logger(__name__)
 
 
@@ -53,12 +53,12 @@ class Pulse:
                 await self._beat()
             except Exception:  # an error in looking is no reason to stop listening
                 log.exception("the daemon can't tell its own state")
-            await asyncio.sleep(self._every)
+            await next_beat(self._every)
 
     async def _beat(self) -> None:
         self._feed_watchdog()
         self._facts.tick()
-        line = one_line(await self._facts.snapshot())
+        line = one_line(await self._facts.snapshot(LOOK))
         if line != self._said:
             self._said = line
             self._notifier.status(line)

@@ -65,6 +65,8 @@ class FileConfig(SinkConfig, frozen=True, kw_only=True):
 
 
 class FileSink:
+    idle_every = 60.0  # seconds; each delivery does the same
+
     def __init__(self, config: FileConfig, stopping: Stopping) -> None:
         self._config = config
         self._follow()

@@ -15,14 +15,14 @@ from typing import NoReturn, Protocol
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 from tenacity.wait import wait_base
 
-from listener.base.clock import suspended_seconds
+from listener.base.clock import next_beat, suspended_seconds
 from listener.base.errors import CredentialsRefused, Pace, RestartNeeded, SessionError
 from listener.base.logs import RateLimit, get_logger
 from listener.settings.config import Settings
 from listener.sources.renewal import Renewal
 from listener.sources.rhythm import Rhythm
 
-LOOK = 1.0  # seconds between two looks at the clocks and at the number of events
+LOOK = 2.5  # seconds between two looks at the clocks and at the number of events
 SLEPT = 2.0  # seconds of suspension that are worth a ping
 log = get_logger(__name__)
 
@@ -146,7 +146,7 @@ class Supervisor:
         """Notices what no connection tells by itself: that the machine slept, and that events have stopped coming."""
         before = self._suspended()
         while True:
-            await asyncio.sleep(LOOK)
+            await next_beat(LOOK)
             slept = self._suspended() - before
             before += slept
             if slept >= SLEPT:

@@ -13,7 +13,7 @@ SHORTEST = 60.0  # seconds of silence that are never unusual
 
 
 class Rhythm:
-    """Learns the pauses between events from a count that somebody shows to it about once a second."""
+    """Learns the pauses between events from a count that somebody shows to it every few seconds."""
 
     def __init__(self, pauses: int = PAUSES, shortest: float = SHORTEST) -> None:
         self._pauses: deque[float] = deque(maxlen=pauses)

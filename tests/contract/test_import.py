@@ -66,10 +66,21 @@ asyncio.run(main())
 from listener.feishu import session
 loaded = {*sys.modules, *sdk._shared}
 apis = [name for name in loaded if name.startswith("lark_oapi.api.") and "helpdesk" not in name]
-tell(modules=len(loaded), apis=apis, left=[name for name in sys.modules if name.startswith("lark_oapi")])
+heavy = [name for name in loaded if name.startswith(("lark_oapi.ws.pb.google.protobuf.descriptor", "Crypto"))]
+tell(modules=len(loaded), apis=apis, left=[name for name in sys.modules if name.startswith("lark_oapi")], heavy=heavy)
 """)
-    assert facts["modules"] < 700
-    assert ([], []) == (facts["apis"], facts["left"])
+    assert facts["modules"] < 600
+    assert ([], [], []) == (facts["apis"], facts["left"], facts["heavy"])
+
+
+def test_where_the_schema_is_no_constant_any_more_the_sdks_own_code_runs() -> None:
+    facts, done, _ = with_an_event("""
+logs.configure("warning", "json")
+sdk._schema = lambda: b""
+asyncio.run(an_event(sys.argv[1]))
+tell(runs="lark_oapi.ws.pb.gogo_pb2" in sdk._shared)
+""")
+    assert ({"runs": True}, "") == (facts, done.stderr)
 
 
 PLAIN = """

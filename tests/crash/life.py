@@ -214,10 +214,10 @@ def patched(bomb: Bomb) -> pytest.MonkeyPatch:
         "journal.writer.CURSOR_DELAY",
         "delivery.worker.IDLE",
         "delivery.worker.QUIET",
-        "delivery.worker.LOOK_FOR_ORDERS",
     ):
         patch.setattr(f"listener.{name}", 0.0)
     patch.setattr("listener.delivery.worker.BATCH", 2)
+    patch.setattr("listener.sinks.file.FileSink.idle_every", 0.0)
     return patch
 
 

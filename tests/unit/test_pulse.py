@@ -80,7 +80,7 @@ class FakeFacts:
     def connection(self) -> ConnectionStatus:
         return ConnectionStatus(phase=self.phase, since=moment(0), connected_since=moment(0), fresh=True)
 
-    async def snapshot(self) -> Snapshot:
+    async def snapshot(self, disk_of: float) -> Snapshot:
         if self.broken:
             raise RuntimeError("a bug")
         return Snapshot(state="running", taken_at=moment(0), connection=self.connection())
@@ -195,3 +195,39 @@ def test_a_reload_is_told_once_it_is_up() -> None:
     with pulse.reloading():
         assert ["ready", "reloading"] == [line.split()[0] for line in manager.heard]
     assert ["ready", "reloading", "ready"] == [line.split()[0] for line in manager.heard]
+
+
+def _looking(monkeypatch: pytest.MonkeyPatch, failing: str | None = None) -> tuple[Facts, list[bool]]:
+    """Facts of a running daemon, and its looks at the disk."""
+    facts, looks = _ticking(Writer(failing=failing)), list[bool]()
+
+    def look(*_: object) -> Look | None:
+        looks.append(True)
+        return facts.seen
+
+    monkeypatch.setattr("listener.observe.facts.look", look)
+    facts.workers = []  # type: ignore[assignment]
+    facts.journal.path = None  # type: ignore[assignment]
+    return facts, looks
+
+
+def test_what_the_disk_said_may_be_as_old_as_the_asker_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts, looks = _looking(monkeypatch)
+
+    async def main() -> None:
+        for allowed in (0.0, 60.0, 60.0, 0.0):
+            assert await facts.disk_answers(allowed)
+
+    asyncio.run(main())
+    assert 2 == len(looks)
+
+
+def test_while_the_journal_cannot_be_written_the_disk_is_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts, looks = _looking(monkeypatch, failing="disk is full")
+
+    async def main() -> None:
+        for _ in range(3):
+            await facts.disk_answers(60.0)
+
+    asyncio.run(main())
+    assert 3 == len(looks)
