@@ -40,7 +40,10 @@ log = get_logger(__name__)
 
 
 class Writer:
-    """`put` events, `submit` jobs, `advance` cursors from any thread; `on_settled` gets each batch after its commit."""
+    """`put` events, `submit` jobs, `advance` cursors from any thread; `on_settled` gets each batch after its commit.
+
+    What it returns says whether it wakes those who wait for events.
+    """
 
     def __init__(self, path: Path, tail: Tail, retention: Retention) -> None:
         self._connection = connect(path)
@@ -57,7 +60,7 @@ class Writer:
         self._next_look, self._wal_grown, self._data_version = 0.0, 0, 0
         self._lost = ""  # which of the files is not at its place any more, and what to do
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
-        self.on_settled: Callable[[list[Pending]], None] = lambda batch: None
+        self.on_settled: Callable[[list[Pending]], bool | None] = lambda batch: None
         self.on_broken: Callable[[BaseException], None] = lambda error: None
         self.on_damage: Callable[[], None] = lambda: None
         self.progress = WalProgress()
@@ -244,10 +247,8 @@ class Writer:
         self.failing = None
         if done.kept:
             self._tail.extend(done.kept)
-        if events:
-            self._settle(events)
-        if done.kept:
-            self._tail.wake()  # after the acks: a sink that wakes up holds the interpreter for a slice of events
+        if not self._settle(events) and done.kept:
+            self._tail.wake()
         done.resolve()
         if done.outcomes:
             self._tail.changed()
@@ -268,14 +269,16 @@ class Writer:
         else:
             time.sleep(CURSOR_DELAY)  # only cursors: no busy loop on a full disk
 
-    def _settle(self, events: list[Pending]) -> None:
-        """Tells of each event's code: the source where it was pushed, else whoever fetched it."""
+    def _settle(self, events: list[Pending]) -> bool:
+        """Tells of each event's code: whoever fetched it, or the source, which wakes the sinks once its acks are out.
+
+        A sink that wakes up before that holds the interpreter for a slice of events. Says whether the source was told.
+        """
         pushed = [one for one in events if one.kept is None]
         for one in events:
             if one.kept is not None:
                 one.kept.set_result(one.code)
-        if pushed:
-            self.on_settled(pushed)
+        return bool(pushed and self.on_settled(pushed))
 
     def _note_failure(self, reason: str, refused: int) -> None:
         if self.failing != reason:

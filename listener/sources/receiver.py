@@ -97,12 +97,13 @@ class Receiver:
         known[kind] = known.get(kind, 0) + 1
         self._loop.call_soon(self._answer, pending, KEPT)
 
-    def _from_writer(self, batch: list[Pending]) -> None:
-        """In the writer's thread: one wake-up of the loop for a whole commit."""
+    def _from_writer(self, batch: list[Pending]) -> bool:
+        """In the writer's thread: one wake-up of the loop for a whole commit; says whether there is a loop."""
         try:
             self._loop.call_soon_threadsafe(self._settle, batch)
         except RuntimeError:  # the loop is closed: what is kept is kept, and the platform pushes again
-            return
+            return False
+        return True
 
     def _settle(self, batch: list[Pending]) -> None:
         for pending in batch:
@@ -111,6 +112,7 @@ class Receiver:
                 self._tally(pending)
             self._answer(pending, pending.code)
         self._forget_answered()
+        self._loop.call_soon(self._journal.wake)  # the sinks, after the acks, which leave at the end of this turn
         if self._on_settled:
             self._on_settled(batch)
 
