@@ -5,7 +5,7 @@ and walks through them. It refuses what else an event may hold; that takes the g
 record, but for the order of an object's fields: here it is the table's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import GenericAlias, MappingProxyType
 from typing import Any, Final
 
@@ -28,46 +28,44 @@ class Header(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Shape:
-    """A table's objects: `type` has their fields, `convert` changes one in place as the table wants it."""
+    """A table's objects: `type` has their fields, `convert` changes one in place to the types that the record has."""
 
     def __init__(self, name: str, fields: Fields) -> None:
         inner = {key: Shape(f"{name}_{key}", field.fields) for key, field in fields.items() if field.fields}
-        self._numbers = [key for key, field in fields.items() if field.kind == "number"]
-        self._ids = [key for key, field in fields.items() if field.kind == "id" and key not in inner]
-        self._objects = [(key, shape, fields[key].kind == "list") for key, shape in inner.items()]
-        self._codes = [(key, f"{key}_name", field.codes) for key, field in fields.items() if field.codes]
         slots: list[tuple[str, Any, Any]] = [(key, inner[key].any if key in inner else Any, UNSET) for key in fields]
-        slots += [(beside, Any, UNSET) for _, beside, _ in self._codes]
+        slots += [(f"{key}_name", Any, UNSET) for key, field in fields.items() if field.codes]
         self.type: Any = msgspec.defstruct(name, slots, forbid_unknown_fields=True, gc=False)
         self.any: Any = self.type | GenericAlias(list, (self.type,)) | msgspec.UnsetType | None
+        self.convert = _compiled(fields, inner)
 
-    def convert(self, came: Any) -> None:
-        """Gives the object the types that the record has."""
-        for key in self._numbers:
-            if type(value := getattr(came, key)) is str:
-                setattr(came, key, number(value))
-        for key in self._ids:
-            if type(value := getattr(came, key)) is not str and type(value) in NUMBERS:
-                setattr(came, key, str(value))
-        for key, shape, as_list in self._objects:
-            value = getattr(came, key)
-            if as_list and value is not UNSET and type(value) is not list:
-                setattr(came, key, value := [] if value is None else [value])
-            shape.within(value)
-        self._name_codes(came)
 
-    def within(self, value: Any) -> None:
-        """Converts the object, or each one of a list; null and what did not come stay."""
-        if type(value) is list:
-            for one in value:
-                self.convert(one)
-        elif value is not None and value is not UNSET:
-            self.convert(value)
+_STEPS: Final = {
+    "number": "if type(value := came.{0}) is str: came.{0} = number(value)",
+    "id": "if type(value := came.{0}) is not str and type(value) in NUMBERS: came.{0} = str(value)",
+    "list": "if (value := came.{0}) is not UNSET and type(value) is not list:"
+    " came.{0} = [] if value is None else [value]",
+    "inner": "if type(value := came.{0}) is list:\n  for one in value: convert_{0}(one)\n"
+    " elif value is not None and value is not UNSET: convert_{0}(value)",
+    "codes": "if (code := came.{0}) is not UNSET and came.{0}_name is UNSET:"
+    " came.{0}_name = names_{0}.get(code, UNKNOWN) if type(code) in NUMBERS else UNKNOWN",
+}
+"""What a field needs, in Python: by its kind, where it holds objects, where it counts codes. Null and what did not come
+stay as they are."""
 
-    def _name_codes(self, came: Any) -> None:
-        for key, beside, names in self._codes:
-            if (code := getattr(came, key)) is not UNSET and getattr(came, beside) is UNSET:
-                setattr(came, beside, names.get(code, UNKNOWN) if type(code) in NUMBERS else UNKNOWN)
+
+def _compiled(fields: Fields, inner: Mapping[str, Shape]) -> Callable[[Any], None]:
+    """Compiles the table to one function: a walk through it takes three times as long, a tenth of all CPU."""
+    steps = ["pass"]
+    known: dict[str, Any] = {"number": number, "NUMBERS": NUMBERS, "UNSET": UNSET, "UNKNOWN": UNKNOWN}
+    for key, field in fields.items():
+        wanted = [field.kind] * (field.kind == "list" or key not in inner) + ["inner"] * (key in inner)
+        wanted += ["codes"] * bool(field.codes)
+        steps += [_STEPS[step].format(key) for step in wanted if step in _STEPS]
+        known[f"names_{key}"] = field.codes
+        known[f"convert_{key}"] = inner[key].convert if key in inner else None
+    exec("def convert(came):\n " + "\n ".join(steps), known)  # noqa: S102 of our own table alone
+    converted: Callable[[Any], None] = known["convert"]
+    return converted
 
 
 def _decoder(name: str, shape: Shape) -> Any:
