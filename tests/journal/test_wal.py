@@ -97,7 +97,7 @@ def test_pages_of_one_commit_written_in_any_order_are_no_damage(
 def test_frames_of_an_older_log_behind_the_newest_commit_are_no_damage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A log that has been started over leaves whole commits of the time before behind its own, killed at any of them."""
+    """A log that was started over still has whole commits of the time before behind its own, wherever a kill comes."""
     with archiving(tmp_path / "j.db") as journal:
         for number in range(40):
             keep_ids(journal, f"e{number}")
