@@ -19,6 +19,7 @@ LONGEST = 0.05  # seconds that a slice should take at most: an ack may be waitin
 SLICE_MIN, SLICE_MAX = 16, 1024  # rows
 ALMOST = 0.9  # of max_size: from here on delivered bodies leave early
 SINK_GONE_MS = 30 * DAY_MS
+COMMIT_SIZE, PART = 8 * 2**20, 16  # bytes of payloads a commit; in a small journal that part of its size
 WAIT, MOST_WAITING = 1.0, 8 * 2**20  # seconds that events wait for room, and bytes of them
 
 QUARANTINE_SHARE = 8  # quarantined payloads take at most this part of max_size
@@ -87,6 +88,11 @@ class Retention:
         return wal_cap(self.max_size)
 
     @property
+    def commit_size(self) -> int:
+        """Returns the bytes of payloads that end a commit: `used` passes `max_size` by no more than one event."""
+        return min(COMMIT_SIZE, self.max_size // PART)
+
+    @property
     def holding(self) -> set[str]:
         """The sinks whose events wait for them."""
         return self._configured - self._released
@@ -124,7 +130,7 @@ class Retention:
         more, until = True, time.monotonic() + LONGEST
         while self._is_crowded() and more and time.monotonic() < until:
             more = self._drop_bodies(connection, NEVER)
-        no_room = self._next.used >= self.max_size
+        no_room = self._has_no_room()
         self._next = replace(self._next, is_full=self._next.is_full and no_room)
         return no_room
 
@@ -188,7 +194,7 @@ class Retention:
             more = self._drop_bodies(connection, NEVER if self._is_crowded() else now - self.keep_ms)
             if not identity.held(connection, now, self._ids_stay_ms):
                 more |= self._drop_ids(connection, (now - self._ids_stay_ms) // DAY_MS)
-            self._next = replace(self._next, is_full=self._next.is_full and self._next.used >= self.max_size)
+            self._next = replace(self._next, is_full=self._next.is_full and self._has_no_room())
         self.committed()
         self._next_forget = started + FORGET_SINKS_EVERY if forget else self._next_forget
         self.pace(time.monotonic() - started)
@@ -274,6 +280,9 @@ class Retention:
         self._tell_at = time.monotonic() + TELL_AGAIN
         what = "payloads that can't be read have filled their share of the journal: the oldest left it"
         log.warning(what, left=left, hint="helpdesk-listen dead-letters list --sink -, or raise journal.max_size")
+
+    def _has_no_room(self) -> bool:
+        return self._next.used >= self.max_size - self.commit_size
 
     def _is_crowded(self) -> bool:
         """Whether delivered events must leave early. Undelivered ones may still come: ids alone refuse nothing."""
