@@ -21,7 +21,7 @@ from listener.simulator.http1 import HttpRequest
 MAX_CONNECTIONS = 50  # of one app
 TICKETS = 10_000  # issued and not yet used
 
-# The official SDKs for Java and Node refuse an app id that is not "cli_" and 16 hexadecimal digits.
+# The official SDK for Node refuses, without a word, an app id that is not "cli_" and 16 hexadecimal digits.
 DEMO_CREDENTIALS = {"cli_a5ca1ab1e0ddba11": "demo-secret"}
 CLIENT_CONFIG = {
     "ReconnectCount": -1,
