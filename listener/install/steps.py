@@ -83,15 +83,20 @@ class Absent:
 
 @dataclass(frozen=True)
 class Command:
-    """`needs_systemd`: left out where it does not run, as in a chroot; `may_fail`: as when it was done before."""
+    """A program to run.
+
+    `needs_systemd`: it is left out where `running`, the sign of systemd, does not exist, as in a chroot.
+    `may_fail`: an exit code is no failure, as where it was done before.
+    """
 
     argv: tuple[str, ...]
     needs_systemd: bool = True
     may_fail: bool = False
+    running: Path = SYSTEMD
 
     def do(self) -> str:
         line = " ".join(self.argv)
-        if self.needs_systemd and not SYSTEMD.exists():
+        if self.needs_systemd and not self.running.exists():
             return f"left out, since systemd does not run here: {line}"
         done = subprocess.run(self.argv, capture_output=True, text=True, check=False)  # noqa: S603 our own arguments
         if done.returncode and not self.may_fail:

@@ -10,7 +10,7 @@ import pytest
 
 from listener.observe.hosts import is_local, is_ours
 from listener.observe.http_server import Request
-from listener.observe.page.access import Access
+from listener.observe.page.access import REREAD, Access
 from listener.settings.secrets import Secret, SecretKind, SecretSource
 from tests.page.serving import TOKEN, Served
 
@@ -176,10 +176,11 @@ def test_nothing_is_beyond_loopback_where_no_token_is_set() -> None:
     assert 403 == _run(access.refusal(far)).code
 
 
-def test_a_new_token_ends_what_the_old_one_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_token_ends_what_the_old_one_opened(tmp_path: Path) -> None:
+    now = [0.0]
     file = tmp_path / "token"
     file.write_text("the-first-token-123456")
-    access = Access(SecretSource(SecretKind.FILE, str(file)), "9464")
+    access = Access(SecretSource(SecretKind.FILE, str(file)), "9464", clock=lambda: now[0])
     origin = {"Origin": "http://127.0.0.1:9464"}
     asked = Request("POST", "/api/login", host="127.0.0.1:9464", peer="127.0.0.1", headers=origin)
     given = _run(access.log_in(asked, "the-first-token-123456")).headers["Set-Cookie"]
@@ -187,7 +188,9 @@ def test_a_new_token_ends_what_the_old_one_opened(tmp_path: Path, monkeypatch: p
     with_cookie = Request("GET", "/", host="127.0.0.1:9464", peer="127.0.0.1", cookies={name: value})
     assert _run(access.may_act(with_cookie))
     file.write_text("another-token-1234567")
-    monkeypatch.setattr("listener.observe.page.access.REREAD", -1.0)
+    now[0] += REREAD
+    assert _run(access.may_act(with_cookie)), "the file is not read for every request"
+    now[0] += 0.1
     assert not _run(access.may_act(with_cookie))
 
 
