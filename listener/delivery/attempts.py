@@ -42,7 +42,10 @@ class SinkState:
 
 
 class Attempts:
-    """Waits between attempts end at once when `abandon` is set."""
+    """Tries a local sink again until it takes its lines or time is up, and keeps count in the sink's state.
+
+    Its waits end at once when `abandon` is set.
+    """
 
     def __init__(self, state: SinkState, retry: Retry, abandon: threading.Event) -> None:
         self._state, self._retry, self._abandon = state, retry, abandon
@@ -120,7 +123,7 @@ class Attempts:
         return reason
 
     def _run(self, step: Callable[[], Outcome], lines: int | None, stop: Stop) -> tuple[Outcome, int]:
-        """What is taken at once goes without tenacity's 15 µs."""
+        """Tries once without tenacity, whose 15 µs an event that is taken at once can do without."""
         first = _guarded(step, lines)
         if not isinstance(first, NotWritten):
             self.succeeded()

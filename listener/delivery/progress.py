@@ -22,7 +22,10 @@ class Beyond(msgspec.Struct, frozen=True):
 
 
 class Progress:
-    """`begin` events in the order of their seq, `finish` them in any."""
+    """Knows which events are under way and which are done, and from that up to where the cursor may move.
+
+    `begin` is called in the order of seq, `finish` in any order.
+    """
 
     def __init__(self, cursor: Cursor) -> None:
         self.read_to = self._highest = cursor.seq

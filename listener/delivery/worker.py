@@ -32,7 +32,7 @@ log = get_logger(__name__)
 
 
 class Worker:
-    """`start()`, then `stop()`: what is in the journal by then is still delivered until `abandon` is set."""
+    """A local sink's thread. After `stop()` what is journalled by then still goes out, until `abandon` is set."""
 
     def __init__(
         self,

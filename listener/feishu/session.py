@@ -67,7 +67,10 @@ class BadFrames:
 
 
 class Session:
-    """`open()`, then `listen()` until it raises SessionError, then `close()`, which may come at any time."""
+    """One connection to the platform from its opening to its end.
+
+    `open()` it, then `listen()` until that raises SessionError, then `close()` it, which may be called at any time.
+    """
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ class Directory:
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """`keep`: one that is there already is somebody's work; only its mode and owner are put right."""
+    """A file to write. With `keep`, one that exists is somebody's work: only its mode and owner are put right."""
 
     path: Path
     text: str
@@ -71,7 +71,7 @@ class File:
 
 @dataclass(frozen=True)
 class Absent:
-    """A file that is to go."""
+    """A file to remove."""
 
     path: Path
 

@@ -1,4 +1,4 @@
-"""One daemon a journal."""
+"""Locks a journal, so that one daemon uses it at a time."""
 
 import fcntl
 import os

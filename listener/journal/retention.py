@@ -64,7 +64,7 @@ class Retention:
         self._look_soon = False
 
     def watch(self, sinks: Iterable[str]) -> None:
-        """Only these sinks' cursors hold events back."""
+        """Sets the sinks whose cursors hold events back; those of other sinks no longer do."""
         self._configured = set(sinks)
 
     def look_soon(self) -> None:

@@ -35,7 +35,10 @@ class ConnectionOwner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """`open` from the handshake to the first sign of an end, whoever gives it."""
+    """The server's end of one long connection: HTTP request, handshake, then frames.
+
+    `open` holds from the handshake to the first sign of an end, whoever gives it.
+    """
 
     def __init__(self, owner: ConnectionOwner) -> None:
         self.id = next(_ids)

@@ -25,7 +25,10 @@ RECENT = 10_000  # events
 
 
 class Dispatcher:
-    """`pick` names the connection for the next push, or None while there is none."""
+    """Pushes events, watches for their acks, and pushes again by the schedule.
+
+    `pick` returns the connection for the next push, or None while there is none.
+    """
 
     def __init__(
         self,

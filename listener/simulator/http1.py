@@ -13,7 +13,7 @@ MAX_BODY = 16 << 20  # bytes
 
 
 class BadRequest(ValueError):
-    """Not HTTP/1.1, or more of it than anyone needs."""
+    """The request is not HTTP/1.1, or larger than any that the SDKs send."""
 
 
 @dataclass(frozen=True, slots=True)

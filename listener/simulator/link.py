@@ -116,7 +116,7 @@ class Link:
 
 
 class Entry(Pipe):
-    """The client's end."""
+    """The link's end towards the client."""
 
     owner: Link
 

@@ -102,7 +102,7 @@ class FrameReader:
         return messages
 
     def _collect(self, first: int, payload: bytes, messages: list[WebSocketMessage]) -> None:
-        """The rare frames: control, text, and parts of a fragmented message."""
+        """Handles the frames that are rare: control frames, text, and parts of a fragmented message."""
         opcode = first & 0x0F
         if first & 0x70:
             raise ProtocolViolation(1002, "reserved bits are set")

@@ -16,7 +16,10 @@ log = get_logger(__name__)
 
 
 class Rotation:
-    """`size` in bytes, `every` in seconds, `keep` counts rotated files (None: all)."""
+    """Moves a sink's file away when it is due, and compresses or removes older ones in a thread.
+
+    `size` is in bytes, `every` in seconds; `keep` counts rotated files (None: all are kept).
+    """
 
     def __init__(self, path: Path, size: int | None, every: float | None, keep: int | None, compress: bool) -> None:
         self._path, self._size, self._every, self._keep, self._compress = path, size, every, keep, compress

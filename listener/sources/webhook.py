@@ -65,7 +65,10 @@ def _verifier(settings: Settings) -> Verifier:
 
 
 class Webhook:
-    """`run()` until it is cancelled; then requests under way are still answered. Use in a running loop."""
+    """The HTTP server that the platform posts events to. Use it in a running loop.
+
+    `run()` serves until it is cancelled; then requests under way are still answered.
+    """
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ class Letters(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Again(msgspec.Struct, forbid_unknown_fields=True):
-    """An event for a sink."""
+    """Asks for one event to be delivered to a sink once more."""
 
     sink: Name
     seq: Number

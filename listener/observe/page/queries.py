@@ -33,7 +33,7 @@ encode = msgspec.json.Encoder().encode
 
 
 class Queries:
-    """Lives in the loop. Raises JournalError."""
+    """Answers the page's questions to the journal, in threads. Lives in the loop. Raises JournalError."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
