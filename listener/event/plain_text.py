@@ -91,7 +91,7 @@ def _words(value: object, depth: int) -> str:
 
 
 def _object(value: dict[str, Any], depth: int) -> str:
-    """The words of a rich text's element, of a rich text, or of what is wrapped around one."""
+    """Returns the words of a rich text's element, of a rich text, or of what is wrapped around one."""
     tag = value.get("tag")
     if type(tag) is str:
         return _element(tag, value, depth)

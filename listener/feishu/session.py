@@ -103,7 +103,7 @@ class Session:
 
     @property
     def reconnect_nonce(self) -> float:
-        """Seconds within which the server wants a lost client back."""
+        """Returns the seconds within which the server wants a lost client back."""
         return self.timings.reconnect_nonce
 
     @property

@@ -95,7 +95,7 @@ class Journal:
 
     @property
     def last_seq(self) -> int:
-        """Of the newest event that is on disk; 0: none ever was."""
+        """Returns the seq of the newest event that is on disk; 0 if there never was one."""
         return self._tail.last_seq
 
     @property
@@ -183,7 +183,7 @@ class Journal:
             raise JournalError(f"journal {self.path}: {str(e) or 'no answer from the disk'}") from e
 
     def leave(self) -> None:
-        """This thread will read no more."""
+        """Closes the reading connection of the calling thread, which will read no more."""
         if connection := getattr(self._readers, "connection", None):
             del self._readers.connection
             self._connections.remove(connection)

@@ -68,7 +68,7 @@ def _replay(connection: sqlite3.Connection, order: Order) -> tuple[Order, int]:
 
 
 def placing(planned: Sequence[Order]) -> Change:
-    """All of these."""
+    """Returns the change that places all of these orders."""
 
     def change(connection: sqlite3.Connection) -> None:
         for order in planned:
@@ -78,7 +78,7 @@ def placing(planned: Sequence[Order]) -> Change:
 
 
 def retrying(letters: Sequence[DeadLetter]) -> Change:
-    """An order for each sink of these dead letters."""
+    """Returns the change that places an order to retry for each sink of these dead letters."""
     ids: dict[str, list[int]] = {}
     for letter in letters:
         ids.setdefault(letter.sink, []).append(letter.id)
@@ -91,7 +91,7 @@ def retrying(letters: Sequence[DeadLetter]) -> Change:
 
 
 def discarding(letters: Sequence[DeadLetter]) -> Change:
-    """For good, unless they are being retried."""
+    """Returns the change that removes these dead letters for good, unless they are being retried."""
 
     def change(connection: sqlite3.Connection) -> None:
         for letter in letters:

@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(data)
 
     def silence(self) -> None:
-        """Half-open from now on: nothing read, nothing sent, no FIN."""
+        """Makes it half-open from now on: nothing is read, nothing is sent, and no FIN."""
         self.silenced = True
         self._backlog.clear()
         if not self.transport.is_closing():

@@ -51,7 +51,7 @@ class RequestReader:
         self._head: HttpRequest | None = None
 
     def feed(self, data: bytes) -> HttpRequest | None:
-        """The request once it is whole, else None.
+        """Returns the request once it is whole, else None.
 
         Raises:
             BadRequest: malformed, or over the limits.

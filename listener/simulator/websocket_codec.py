@@ -46,7 +46,7 @@ def encode(opcode: int, payload: bytes) -> bytes:
 
 
 def frame_head(opcode: int, length: int) -> bytes:
-    """What stands before `length` bytes of payload."""
+    """Returns the head of a frame whose payload has `length` bytes."""
     if length < 126:
         return bytes((0x80 | opcode, length))
     if length < 1 << 16:

@@ -39,7 +39,7 @@ class Rotation:
         return self._every is not None and time.time() // self._every != written_at // self._every
 
     def move_away(self) -> None:
-        """The file that is open keeps its inode, by which a cursor finds it again.
+        """Renames the file; it keeps its inode, by which a cursor finds it again.
 
         Names only grow, whatever the clock does: their order is what `keep` goes by.
         """
@@ -55,7 +55,10 @@ class Rotation:
         return sorted(p for p in self._path.parent.iterdir() if self._name.fullmatch(p.name))
 
     def tidy(self) -> None:
-        """Once the place in the new file is kept: what was moved away is compressed and removed, in the background."""
+        """Compresses and removes, in the background, what was moved away.
+
+        Called once the position in the new file is kept.
+        """
         if self._untidy and not (self._tidying and self._tidying.is_alive()):
             self._untidy = False
             self._tidying = threading.Thread(target=self._tidy, name="rotation", daemon=True)

@@ -75,7 +75,10 @@ class StdoutSink:
         """The descriptor is the process's."""
 
     def _write(self, piece: bytes) -> bool:
-        """All of it, unless we are stopping. A pipe that polls writable takes PIPE_BUF bytes at once (pipe(7))."""
+        """Writes all of the piece; returns False if a stop came first.
+
+        A pipe that polls writable takes PIPE_BUF bytes at once (pipe(7)).
+        """
         if self._out.startswith(piece):
             self._out = self._out[len(piece) :]
             return True

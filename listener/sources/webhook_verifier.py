@@ -80,7 +80,7 @@ class Verifier:
         return payload
 
     def _check_signature(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
-        """sha256(timestamp + nonce + encrypt key + raw body), in hexadecimal."""
+        """Checks the signature, the hexadecimal sha256 of timestamp, nonce, encrypt key and raw body."""
         timestamp, nonce = headers.get(TIMESTAMP, ""), headers.get(NONCE, "")
         right = hashlib.sha256(f"{timestamp}{nonce}{self._key}".encode(errors="surrogateescape") + body).hexdigest()
         if not _same(right, headers[SIGNATURE]):
