@@ -286,7 +286,7 @@ def _kind_and_parts(frame: Any) -> tuple[str, str]:
 
 
 def _header(frame: Any, name: str, default: str | None = None) -> str:
-    """The first of that name. Raises BadFrame."""
+    """Returns the value of the first header of that name. Raises BadFrame where there is none."""
     for header in frame.headers:
         if header.key == name:
             return str(header.value)

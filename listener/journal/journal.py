@@ -104,7 +104,10 @@ class Journal:
         return self._tail.changes
 
     def attach(self, sinks: Iterable[tuple[str, bool]]) -> dict[str, Cursor]:
-        """Cursors of (name, from the earliest event on), made where there is none; these alone hold events back."""
+        """Returns the cursor of each of these sinks (name, from the earliest event on), made where there is none.
+
+        From now on these sinks alone hold events back.
+        """
         wanted = dict(sinks)
         known = self._cursors()
         if wanted.keys() - known.keys() or FRESH in known:

@@ -49,7 +49,10 @@ class ActionRefused(ListenError):
 
 
 class Actions:
-    """Lives in the loop. Each returns how many events it concerns; raises ActionRefused, JournalError, ValueError."""
+    """Does what the page's buttons ask for: redelivery, and decisions on dead letters. Lives in the loop.
+
+    Each returns how many events it concerns; raises ActionRefused, JournalError, ValueError.
+    """
 
     def __init__(self, facts: Facts) -> None:
         self._facts, self._journal = facts, facts.journal

@@ -154,7 +154,10 @@ def _event(path: Path, seq: int) -> tuple[Received, list[browse.Held]] | None:
 
 
 def _formats(received: Received) -> dict[str, Any]:
-    """The record and the payload, without the verification token; a reason where they can't be read."""
+    """Returns an event's record and payload, without the verification token.
+
+    What can't be read has a reason in its place.
+    """
     try:
         return {name: msgspec.Raw(FORMATS[name](received)) for name in ("record", "raw")}
     except Unparsable as e:
