@@ -74,6 +74,7 @@ class Receiver:
         self.port = runner.addresses[0][1]
         self._up.set()
         await self._stop.wait()
+        await asyncio.sleep(0.01)  # one that is just being accepted would outlive the server: aiohttp knows it too late
         await runner.cleanup()
         await asyncio.sleep(0.01)  # connections are closed in the loop's next turns
 
