@@ -46,7 +46,7 @@ def attempt(package: str, tried: set[str], *options: str) -> bool:
             return True
         tried.add(name)
         code, lines = failures(Path(home))
-    print(f"{name}: {'fine' if code == 0 else 'not fine'}", *lines, sep="\n  ", flush=True)
+    print(f"{name}: {'fine' if code == 0 else 'not fine'}", *(lines if code else ()), sep="\n  ", flush=True)
     return code == 0
 
 
