@@ -47,13 +47,6 @@ def aside(connection: sqlite3.Connection, one: int) -> tuple[int, bytes]:
     return received_ms, payload
 
 
-def before_newest(connection: sqlite3.Connection, count: int) -> int:
-    """The seq after which the newest `count` events come."""
-    query = "SELECT seq FROM bodies ORDER BY seq DESC LIMIT 1 OFFSET ?"
-    row = connection.execute(query, (count,)).fetchone()
-    return int(row[0]) if row else 0
-
-
 def unknown_cursors(path: Path, names: Collection[str]) -> list[str]:
     """Sinks that the journal knows and `names` does not: removed ones, or renamed. [] where there is no journal."""
     if not path.exists():
