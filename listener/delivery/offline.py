@@ -161,7 +161,7 @@ def _why_unreadable(payload: bytes) -> str:
 
 
 def _keep(journal: Journal, one: int, received_ms: int, payload: bytes) -> None:
-    """As an event like any other; what was kept aside goes once that is in the journal."""
+    """Keeps it as an event like any other; it leaves quarantine once that is in the journal."""
     pending = Pending(payload, *identify(payload))
     pending.received_ms = received_ms
     journal.append(pending)

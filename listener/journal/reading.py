@@ -42,7 +42,7 @@ def dead_letters(connection: sqlite3.Connection, sink: str | None = None) -> lis
 
 
 def aside(connection: sqlite3.Connection, one: int) -> tuple[int, bytes]:
-    """(Unix ms of its receipt, the payload) of what was kept aside under this id."""
+    """Returns (Unix ms of its receipt, the payload) of the quarantined one with this id."""
     received_ms, payload = connection.execute("SELECT received_ms, payload FROM aside WHERE id=?", (one,)).fetchone()
     return received_ms, payload
 

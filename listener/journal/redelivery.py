@@ -104,7 +104,7 @@ def discarding(letters: Sequence[DeadLetter]) -> Change:
 
 
 def reread(aside: int, event_id: str) -> Change:
-    """What was kept aside goes once it is in the journal as an event."""
+    """Returns the change that removes a quarantined payload, once it is in the journal as an event."""
 
     def change(connection: sqlite3.Connection) -> None:
         if knows(connection, event_id):
