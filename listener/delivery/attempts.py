@@ -52,7 +52,7 @@ class Attempts:
         self._failing_from: float | None = None  # monotonic
 
     def until_done(self, step: Callable[[], Outcome], lines: Sequence[Line]) -> tuple[Outcome, int]:
-        """(what came of `step` on these lines, attempts); NotWritten if its time was over or it was abandoned.
+        """Returns (what came of `step` on these lines, attempts); NotWritten if its time was over or it was abandoned.
 
         Time counts from when the sink began to fail or, where that is later, from the receipt of the newest line: a
         backlog behind a sink that is gone for good is given up together, not one batch after the other.

@@ -82,7 +82,7 @@ def listed(connection: sqlite3.Connection, one: int, tickets: Iterable[tuple[str
 
 
 def next_ticket(connection: sqlite3.Connection, one: int) -> tuple[str, bytes] | None:
-    """(id, the ticket as JSON) of the next one whose messages are to be fetched."""
+    """Returns (id, the ticket as JSON) of the next one whose messages are to be fetched."""
     row = connection.execute(
         "SELECT ticket_id, ticket FROM backfill_tickets WHERE job=? ORDER BY ticket_id LIMIT 1", (one,)
     ).fetchone()

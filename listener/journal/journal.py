@@ -152,7 +152,7 @@ class Journal:
         return self._read(lambda connection: redelivery.next_order(connection, sink))
 
     def ordered(self, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
-        """(the order's next events after that seq, the seq up to which these are all). Raises JournalError."""
+        """Returns (the order's next events after that seq, the seq up to which these are all). Raises JournalError."""
         return self._read(lambda connection: redelivery.selected(connection, order, after, limit))
 
     def begin(self, order: Order) -> None:

@@ -149,7 +149,7 @@ def next_order(connection: sqlite3.Connection, sink: str) -> Order | None:
 
 
 def selected(connection: sqlite3.Connection, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
-    """(the order's next events after that seq, the seq up to which these are all)."""
+    """Returns (the order's next events after that seq, the seq up to which these are all)."""
     if order.kind == "retry":
         end = order.last_seq
         rows = connection.execute(

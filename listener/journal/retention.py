@@ -288,7 +288,7 @@ class Retention:
 
 
 def _split(rows: list[tuple[int, int]], before_ms: int) -> tuple[list[tuple[int]], int | None]:
-    """(seqs of the rows before the first one that is not old enough, that one's seq)."""
+    """Returns (seqs of the rows before the first one that is not old enough, that one's seq)."""
     for index, (seq, at) in enumerate(rows):
         if at >= before_ms:
             return [(s,) for s, _ in rows[:index]], seq

@@ -64,7 +64,7 @@ class Gateway:
         return reply({"code": 0, "msg": "ok", "data": data})
 
     def handshake(self, request: HttpRequest, connections: dict[str, int]) -> tuple[str, Reply | None]:
-        """(app id, None) to let it in, else ("", a refusal); `connections` counts the open ones by app."""
+        """Returns (app id, None) to let it in, else ("", a refusal); `connections` counts the open ones by app."""
         if request.headers.get("upgrade", "").lower() != "websocket" or "sec-websocket-key" not in request.headers:
             return "", http(426)
         app_id = self._tickets.pop(request.query.get("ticket", ""), "")

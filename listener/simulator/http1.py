@@ -66,7 +66,7 @@ class RequestReader:
 
 
 def parse_head(data: bytes) -> tuple[HttpRequest | None, bytes]:
-    """(request without body, bytes after the head); (None, data) while the head is incomplete."""
+    """Returns (request without body, bytes after the head); (None, data) while the head is incomplete."""
     head, separator, rest = data.partition(b"\r\n\r\n")
     if len(head) > MAX_HEAD:
         raise BadRequest("the head is too long")

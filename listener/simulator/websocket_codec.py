@@ -60,7 +60,7 @@ def encode_close(code: int, reason: str = "") -> bytes:
 
 
 def parse_close(payload: bytes) -> tuple[int, str]:
-    """(code, reason) of a close frame's payload; 1005 stands for none (RFC 6455, section 7.1.5)."""
+    """Returns (code, reason) of a close frame's payload; 1005 stands for none (RFC 6455, section 7.1.5)."""
     if len(payload) < 2:
         return 1005, ""
     return int.from_bytes(payload[:2], "big"), payload[2:].decode(errors="replace")
@@ -121,7 +121,7 @@ class FrameReader:
 
 
 def _long_header(buffer: bytes, position: int) -> tuple[int, int] | None:
-    """(start of payload, its length) where the length is an extended one; None while the header is torn."""
+    """Returns (start of payload, its length) where the length is an extended one; None while the header is torn."""
     second = buffer[position + 1]
     if second < 0x80:
         raise ProtocolViolation(1002, "a client's frames must be masked")

@@ -116,7 +116,7 @@ def _beginning(lines: Iterator[bytes], size: int) -> bytes:
 
 
 def _pieces(lines: list[bytes]) -> Iterator[tuple[bytes, int]]:
-    """(whole lines together up to PIPE_BUF bytes, or one line that is longer, their number)."""
+    """Yields (whole lines together up to PIPE_BUF bytes, or one line that is longer, their number)."""
     piece, count = bytearray(), 0
     for line in lines:
         if count and len(piece) + len(line) + 1 > select.PIPE_BUF:

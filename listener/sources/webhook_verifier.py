@@ -89,7 +89,7 @@ class Verifier:
             raise RequestRejected(401, "the timestamp is too old: is this machine's clock right?")
 
     def _decrypted(self, body: bytes) -> tuple[bytes, bool]:
-        """(payload, whether it was encrypted with our key)."""
+        """Returns (payload, whether it was encrypted with our key)."""
         try:
             secret = msgspec.json.decode(body, type=_Outside).encrypt
         except (ValueError, RecursionError):

@@ -130,7 +130,7 @@ def _deliveries(facts: Facts) -> Deliveries:
 
 
 def _search(path: Path, before: int, limit: int, ticket: str, words: list[str]) -> tuple[list[Summary], int | None]:
-    """(the messages that match, the seq before which to go on; None at the beginning)."""
+    """Returns (the messages that match, the seq before which to go on; None at the beginning)."""
     found: list[Summary] = []
     until = time.monotonic() + PATIENCE
     with reading(path) as connection:
