@@ -29,7 +29,10 @@ _ORDER = "id, sink, kind, since_ms, until_ms, done_seq, last_seq, started"
 
 
 def replay(connection: sqlite3.Connection, sink: str, since_ms: int, until_ms: int) -> tuple[Order, int]:
-    """(an order for what came in that time and the sink is through with, how many events that is). Only reads."""
+    """Returns an order for what came in that time and has been delivered, and how many events that is.
+
+    It only reads.
+    """
     first = seq_at(connection, since_ms - AT_MOST_BACK_MS)
     last = seq_at(connection, until_ms + AT_MOST_BACK_MS) - 1
     return _replay(connection, Order(0, sink, "replay", since_ms, until_ms, first - 1, last, started=False))
