@@ -52,7 +52,7 @@ class Progress:
                 self._highest = max(self._highest, item.seq)
 
     def cursor(self) -> Cursor:
-        """What is true now."""
+        """Returns the cursor that the journal may keep by now."""
         first = next(iter(self._outstanding), None)
         upto = max(self._highest, self._before.upto)
         seq = self.read_to if first is None else first - 1

@@ -29,7 +29,7 @@ class Unsynced:
             self._sync, self._due_at = sync, time.monotonic() + WITHIN
 
     def due(self, max_size: int) -> bool:
-        """Whether it may wait no longer for company, in a journal of that `max_size`."""
+        """Returns whether the sync may wait no longer for more lines, in a journal of that `max_size`."""
         most = min(MOST, max_size // ROOM)
         return self._sync is not None and (self.events >= most or time.monotonic() >= self._due_at)
 

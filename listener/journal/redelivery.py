@@ -39,7 +39,7 @@ def replay(connection: sqlite3.Connection, sink: str, since_ms: int, until_ms: i
 
 
 def replay_of(connection: sqlite3.Connection, sink: str, event_id: str) -> tuple[Order, int]:
-    """The same for one event; 0 where it is not in the journal any more, or still to come."""
+    """Returns the same for one event; the count is 0 where it is not in the journal any more, or still to come."""
     row = connection.execute("SELECT seq FROM events WHERE event_id=?", (event_id,)).fetchone()
     seq = row[0] if row else 0
     return _replay(connection, Order(0, sink, "replay", 0, ALWAYS, seq - 1, seq, started=False))
@@ -48,7 +48,7 @@ def replay_of(connection: sqlite3.Connection, sink: str, event_id: str) -> tuple
 def replay_of_ticket(
     connection: sqlite3.Connection, sink: str, ticket: str, since_ms: int, until_ms: int
 ) -> list[tuple[Order, int]]:
-    """The same for the messages of a ticket that came in that time: an order for each run of them."""
+    """Returns the same for the messages of a ticket that came in that time: an order for each run of them."""
     seqs = [event.seq for event in erasure.of_ticket(connection, ticket) if since_ms <= event.received_ms < until_ms]
     runs: list[list[int]] = []
     for seq in seqs:

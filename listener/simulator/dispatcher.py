@@ -53,7 +53,7 @@ class Dispatcher:
 
     @property
     def unsettled(self) -> int:
-        """Events waiting, in flight or bounced."""
+        """Counts the events that wait, are in flight, or were bounced."""
         return len(self._waiting) + len(self._timers)
 
     def push(self, delivery: Delivery) -> None:
@@ -70,7 +70,7 @@ class Dispatcher:
         self._arm(delivery, self.ack_timeout, self.bounce)
 
     def repeat(self, delivery: Delivery) -> None:
-        """Sends it once more although nothing asks for it: duplicates come after success too."""
+        """Sends the event once more although nothing asks for it, since duplicates come after success too."""
         connection = self._pick()
         if connection is None:
             raise ConnectionError("no connection is open to repeat the event on")
