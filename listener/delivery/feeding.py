@@ -80,8 +80,7 @@ class Feed:
         return self.preparing is not None
 
     def _begin(self, events: Sequence[Received], *, replayed: bool) -> None:
-        """Prepares events in a thread: users' expressions may take their time, and answers to requests must not wait.
-        """
+        """Prepares events in a thread: users' expressions may take their time, and answers to requests must not wait."""
         if not self._preparer.may_take_long:
             self._add(self._prepared(events), replayed=replayed)
         elif events:
