@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from listener.base.errors import ListenError
@@ -92,7 +92,7 @@ class Command:
     argv: tuple[str, ...]
     needs_systemd: bool = True
     may_fail: bool = False
-    running: Path = SYSTEMD
+    running: Path = field(default=SYSTEMD, repr=False)
 
     def do(self) -> str:
         line = " ".join(self.argv)
