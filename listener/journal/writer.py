@@ -40,7 +40,10 @@ log = get_logger(__name__)
 
 
 class Writer:
-    """`put` events, `submit` jobs, `advance` cursors from any thread; `on_settled` gets each batch after its commit."""
+    """The journal's only thread that writes. From any thread: `put` events, `submit` jobs, `advance` cursors.
+
+    `on_settled` gets each batch of events after its commit.
+    """
 
     def __init__(self, path: Path, tail: Tail, retention: Retention) -> None:
         self._connection = connect(path)
