@@ -121,6 +121,9 @@ def _is_same_origin(request: Request, *, needs_origin: bool) -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return not needs_origin
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as "http://[", which no browser sends
+        return False
     own = {request.host.lower(), request.headers.get("X-Forwarded-Host", "").lower()} - {""}
     return parts.scheme in ("http", "https") and parts.netloc.lower() in own
