@@ -112,6 +112,8 @@ def test_an_action_needs_the_page_itself_the_token_and_json(page: Served) -> Non
     assert 403 == _status(page.port, *act, Origin=page.url, Sec_Fetch_Site="same-site", Cookie=cookie, **JSON)
     assert 415 == _status(page.port, *act, Origin=page.url, Cookie=cookie, Content_Type="text/plain")
     assert 401 == _status(page.port, *act, Origin=page.url, Cookie=cookie + "0", **JSON)
+    name = cookie.partition("=")[0]
+    assert 401 == _status(page.port, *act, Origin=page.url, Cookie=f'{name}="\\262\\262.x"', **JSON)
     assert 405 == _status(page.port, "GET", "/api/retry", Cookie=cookie)
     assert 413 == _status(
         page.port, "POST", "/api/retry", {"sink": "x" * 70_000}, Origin=page.url, Cookie=cookie, **JSON

@@ -65,7 +65,7 @@ class Access:
         cookie = request.cookies.get(self._cookie, "")
         token = await self._current() if cookie else None
         until, _, _ = cookie.partition(".")
-        if token is None or not until.isdigit() or int(until[:12]) < time.time():
+        if token is None or not (until.isascii() and until.isdigit()) or int(until[:12]) < time.time():
             return False
         return hmac.compare_digest(cookie.encode(errors="replace"), _signed(token, until))
 
