@@ -218,6 +218,8 @@ def _copy_fetched(source: sqlite3.Connection, target: sqlite3.Connection) -> Non
     for table in ("api_calls", "marks", "message_ids", "gaps", "details", "enriched"):
         with suppress(sqlite3.Error):
             _insert(target, table, source.execute(f"SELECT * FROM {table}").fetchall())  # noqa: S608 our own names
+    # The ids of tickets that are lost are given again: an event must not go out with the ticket of another.
+    target.execute("UPDATE enriched SET detail = NULL WHERE detail NOT IN (SELECT id FROM details)")
 
 
 def _repair_cursors(source: sqlite3.Connection, target: sqlite3.Connection) -> None:

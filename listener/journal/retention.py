@@ -48,9 +48,9 @@ class Retention:
     """Events stay for `keep_ms`, ids a day longer than that and than a day; nothing undelivered leaves by itself.
 
     When bodies and ids take almost `max_size` bytes, delivered events leave early, oldest first; when undelivered ones
-    alone take all of it, new ones are refused. A dead letter's body stays until it is retried or discarded. Payloads that
-    can't be read have a share of their own, which the oldest leave. Each transaction calls `begin` first and `committed`
-    after its COMMIT: what is known moves only then.
+    alone take all of it, new ones are refused. A dead letter's body stays until it is retried or discarded. Payloads
+    that can't be read have a share of their own, which the oldest leave. Each transaction calls `begin` first and
+    `committed` after its COMMIT: what is known moves only then.
     """
 
     def __init__(self, keep_ms: int, max_size: int) -> None:
@@ -130,7 +130,7 @@ class Retention:
         return self._has_no_room()
 
     def waiting(self, events: list[Pending]) -> list[Pending]:
-        """Returns those new events that may wait for room, since sinks are making some; notes that others are refused."""
+        """Returns those new events that may wait for the room that sinks are making; the others count as refused."""
         now = time.monotonic()
         patient = [one for one in events if now - one.since < WAIT] if now - self._moved_at < WAIT else []
         if sum(len(one.payload) for one in patient) > MOST_WAITING:

@@ -7,19 +7,9 @@ from pathlib import Path
 import pytest
 
 from listener.sinks.file import FileConfig, Rotate
-from tests.delivery.working import Scripted, config, drained, working
+from tests.delivery.working import DAY, HOUR, Scripted, config, drained, jumping, working
 from tests.journal.keeping import keep_ids, opened, until
 from tests.sinks.lines import sink_of
-
-HOUR, DAY = 3600.0, 86_400.0
-
-
-def jumping(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """What moves the wall clock by so many seconds."""
-    ahead, real, real_ns = [0.0], time.time, time.time_ns
-    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
-    monkeypatch.setattr(time, "time_ns", lambda: real_ns() + int(ahead[0] * 1e9))
-    return lambda seconds: ahead.__setitem__(0, ahead[0] + seconds)
 
 
 class Often(Scripted):

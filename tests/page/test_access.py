@@ -84,9 +84,12 @@ def test_an_action_needs_the_page_itself_the_token_and_json(page: Served) -> Non
     assert 403 == status(page.port, *act, Origin="http://127.0.0.1:1", Cookie=cookie, **JSON)
     assert 403 == status(page.port, *act, Origin="null", Cookie=cookie, **JSON)
     assert 403 == status(page.port, *act, Origin="http://evil.test", Cookie=cookie, **JSON)
+    assert 403 == status(page.port, *act, Origin="http://[", Cookie=cookie, **JSON)
     assert 403 == status(page.port, *act, Origin=page.url, Sec_Fetch_Site="same-site", Cookie=cookie, **JSON)
     assert 415 == status(page.port, *act, Origin=page.url, Cookie=cookie, Content_Type="text/plain")
     assert 401 == status(page.port, *act, Origin=page.url, Cookie=cookie + "0", **JSON)
+    name = cookie.partition("=")[0]
+    assert 401 == status(page.port, *act, Origin=page.url, Cookie=f'{name}="\\262\\262.x"', **JSON)
     assert 405 == status(page.port, "GET", "/api/retry", Cookie=cookie)
     assert 413 == status(
         page.port, "POST", "/api/retry", {"sink": "x" * 70_000}, Origin=page.url, Cookie=cookie, **JSON
@@ -135,7 +138,12 @@ def test_a_question_that_makes_no_sense_is_answered(page: Served, query: str) ->
 
 
 def test_another_origin_may_not_read(page: Served) -> None:
-    for header in ({"Origin": "http://evil.test"}, {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}):
+    for header in (
+        {"Origin": "http://evil.test"},
+        {"Origin": "http://[::1"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+    ):
         assert 403 == status(page.port, "GET", "/api/messages", **header)
     answer, _ = ask(page.port, "GET", "/")
     policy = str(answer.getheader("Content-Security-Policy"))

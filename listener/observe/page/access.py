@@ -66,7 +66,7 @@ class Access:
         cookie = request.cookies.get(self._cookie, "")
         token = await self._current() if cookie else None
         until, _, _ = cookie.partition(".")
-        if token is None or not until.isdigit() or int(until[:12]) < time.time():
+        if token is None or not (until.isascii() and until.isdigit()) or int(until[:12]) < time.time():
             return False
         return hmac.compare_digest(cookie.encode(errors="replace"), _signed(token, until))
 
@@ -122,6 +122,9 @@ def _is_same_origin(request: Request, *, needs_origin: bool) -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return not needs_origin
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as "http://[", which no browser sends
+        return False
     own = {request.host.lower(), request.headers.get("X-Forwarded-Host", "").lower()} - {""}
     return parts.scheme in ("http", "https") and parts.netloc.lower() in own
