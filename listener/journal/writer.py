@@ -22,9 +22,9 @@ from listener.journal.recent import Tail
 from listener.journal.retention import Retention
 
 MAX_BATCH = 2048  # events a commit
-MAX_BATCH_BYTES = 8 * 2**20  # of payloads a commit; in a small journal a quarter of its size
 PAGE, PAGES_A_COMMIT = 4096, 8  # bytes; pages that a commit changes beside one or two for each row
 CURSOR_DELAY = 0.2  # seconds that a cursor waits for an event to ride with
+ROOM_DELAY = 0.05  # seconds until events that wait for room are tried again, if no sink's cursor comes before
 LOOK = 0.1  # seconds between looks at the files and for other processes' changes; each takes as long as an insert
 IDLE = 0.98  # seconds between these, and looks at retention, when nothing comes: what is wrong is told within 1 s
 SET_CURSOR = (
@@ -40,9 +40,9 @@ log = get_logger(__name__)
 
 
 class Writer:
-    """`put` events, `submit` jobs, `advance` cursors from any thread; `on_settled` gets each batch after its commit.
+    """The journal's only thread that writes. From any thread: `put` events, `submit` jobs, `advance` cursors.
 
-    What it returns says whether it wakes those who wait for events.
+    `on_settled` gets each batch of events after its commit, and says whether it wakes those who wait for events.
     """
 
     def __init__(self, path: Path, tail: Tail, retention: Retention) -> None:
@@ -55,6 +55,7 @@ class Writer:
         self._appender = Appender(self._connection, retention, lambda: tail.last_seq)
         self._queue: queue.SimpleQueue[Pending | Task | None] = queue.SimpleQueue()
         self._cursors: Cursors = {}
+        self._waiting: list[Pending] = []  # for room
         self._guard = threading.Lock()
         self._stopping = False
         self._next_look, self._wal_grown, self._data_version = 0.0, 0, 0
@@ -88,7 +89,7 @@ class Writer:
 
     def backlog(self) -> int:
         """Items that wait for a commit."""
-        return self._queue.qsize()
+        return self._queue.qsize() + len(self._waiting)
 
     def stop(self, timeout: float) -> bool:
         """Writes what is queued, then ends; says whether it did so in time."""
@@ -99,7 +100,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            while not (self._stopping and self._queue.empty() and not self._cursors):
+            while not (self._stopping and self._queue.empty() and not self._cursors and not self._waiting):
                 self.turn()
             self._connection.close()
         except BaseException as e:
@@ -169,14 +170,14 @@ class Writer:
 
     def _take(self) -> tuple[list[Pending], list[Task]]:
         """What has queued up: waits for the first, never for more. Cursors alone wait a little for company."""
-        items = self._drain(CURSOR_DELAY if self._cursors else IDLE)
-        if items == [None] and not self._stopping:
+        items = self._drain(ROOM_DELAY if self._waiting else CURSOR_DELAY if self._cursors else IDLE)
+        if items == [None] and not self._stopping and not self._waiting:
             items += self._drain(CURSOR_DELAY)
-        return [i for i in items if isinstance(i, Pending)], [i for i in items if isinstance(i, tuple)]
+        return self._waiting + [i for i in items if isinstance(i, Pending)], [i for i in items if isinstance(i, tuple)]
 
     def _drain(self, timeout: float) -> list[Pending | Task | None]:
         items: list[Pending | Task | None] = []
-        size, most = 0, min(MAX_BATCH_BYTES, self._retention.max_size // 4)
+        size, most = 0, self._retention.commit_size
         try:
             items.append(self._queue.get(timeout=timeout))
             while len(items) < MAX_BATCH and size < most:
@@ -247,6 +248,9 @@ class Writer:
         self.failing = None
         if done.kept:
             self._tail.extend(done.kept)
+        self._waiting = done.waiting
+        if done.waiting:
+            events = [one for one, _, _ in done.answers]
         if not self._settle(events) and done.kept:
             self._tail.wake()
         done.resolve()
@@ -258,6 +262,7 @@ class Writer:
         self._note_failure(str(error), len(events))
         if is_damage(error):
             self.on_damage()
+        self._waiting = []
         for pending in events:
             pending.code = REFUSED
         for _, future in tasks:
@@ -270,9 +275,9 @@ class Writer:
             time.sleep(CURSOR_DELAY)  # only cursors: no busy loop on a full disk
 
     def _settle(self, events: list[Pending]) -> bool:
-        """Tells of each event's code: whoever fetched it, or the source, which wakes the sinks once its acks are out.
+        """Tells each event's code to who fetched it, or to the source; returns whether that wakes the sinks.
 
-        A sink that wakes up before that holds the interpreter for a slice of events. Says whether the source was told.
+        It does once the acks are out: a sink that wakes up before holds the interpreter for a slice of events.
         """
         pushed = [one for one in events if one.kept is None]
         for one in events:
