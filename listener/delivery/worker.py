@@ -52,8 +52,7 @@ class Worker:
         self._journal, self._cursor = journal, cursor
         self._unsynced = Unsynced(cursor)
         self._preparer = Preparer(config, formatter, abandon)
-        self._abandon, self._limit = abandon, limit
-        self._on_end, self._on_delivered = on_end, on_delivered
+        self._abandon, self._limit, self._on_end, self._on_delivered = abandon, limit, on_end, on_delivered
         self._drain_to: int | None = None
         self._unkept = False  # the position must be on disk before the next delivery
         self._order: Order | None = None  # the one that is being carried out

@@ -45,7 +45,7 @@ def test_one_begins_only_after_a_transaction_that_began_after_the_last() -> None
 def test_the_thread_waits_for(what: str) -> None:
     progress, stop = WalProgress(begun=1), threading.Event()
     progress.grown.set()
-    waiting = threading.Thread(target=progress.wait, args=(stop,), daemon=True)
+    waiting = threading.Thread(target=progress.wait, args=(stop, 0.001), daemon=True)
     waiting.start()
     waiting.join(0.05)
     assert waiting.is_alive()
@@ -54,6 +54,13 @@ def test_the_thread_waits_for(what: str) -> None:
         progress.grown.set()
     else:
         progress.note()
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
+def test_where_something_is_to_be_moved_it_does_not_wait_longer_than_it_is_told() -> None:
+    waiting = threading.Thread(target=WalProgress(begun=1, wrote=1).wait, args=(threading.Event(), 0.001), daemon=True)
+    waiting.start()
     waiting.join(5)
     assert not waiting.is_alive()
 
