@@ -22,7 +22,7 @@ from listener.event import Received
 from listener.journal import Cursor, Journal, Order
 from listener.sinks.base import Closed, Line, LineRejected, LinesWritten, NotWritten, Outcome, Sink, SinkConfig
 
-BATCH = 512  # events a delivery
+BATCH = 256  # events a delivery
 SYNC_PAUSE = 5.0  # seconds until lines are written again whose sync failed
 NICENESS = 5  # receiving goes first: a tenth more events a second on a processor that has no time to spare
 IDLE = 2.0  # seconds between calls of `idle`, where the sink does not say `idle_every`, when nothing comes
