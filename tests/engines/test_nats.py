@@ -14,7 +14,7 @@ from listener.sinks.nats_config import NatsConfig, Servers
 from listener.sinks.network import NetworkConfig
 from tests.engines.configs import config_of
 from tests.engines.probing import probed
-from tests.engines.server import Nats
+from tests.engines.server import Nats, add_stream
 from tests.engines.test_postgresql_outages import waits
 from tests.journal.keeping import keep, opened, payload, rows
 from tests.network.sending import drained, fill, in_order, sending
@@ -25,11 +25,6 @@ from tests.small_disk import small_disk
 def config(server: Nats, url: str = "", **settings: Any) -> NetworkConfig:
     given = {"servers": Servers()([url or server.url()]), "create": True, "timeout": 5.0} | settings
     return config_of("nats", **given)
-
-
-def add_stream(server: Nats, name: str, **settings: Any) -> None:
-    given = {"name": name, "subjects": [f"{name}.*"], "duplicate_window": 8 * 3600} | settings
-    server.call(lambda context: context.add_stream(**given))
 
 
 @pytest.mark.parametrize("debians", [False, True])
