@@ -11,6 +11,8 @@ larger of the two is the rate that can be had.
 
 import argparse
 import asyncio
+import gc
+import hashlib
 import os
 import statistics
 import sys
@@ -19,9 +21,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from queue import Queue
 
+from listener.app.daemon import COLLECT_EVERY, SWITCH_INTERVAL
 from listener.event import FORMATS
 from listener.journal import Journal
 from listener.sinks import new_network_sink
@@ -29,8 +33,8 @@ from listener.sinks.network import Batch, NetworkConfig, Outgoing
 from listener.sinks.results import Delivered
 from tests.engines.ends import ENDS, End
 from tests.engines.server import Server
-from tests.journal.keeping import opened, payload, pending
-from tests.network.sending import drained, fill, worker_of
+from tests.journal.keeping import keep, opened, payload, pending
+from tests.network.sending import drained, worker_of
 from tests.samples import encode, example, received, ticket
 
 SINGLES = 200  # events whose delay is measured one by one
@@ -57,12 +61,17 @@ def figure(server: Server, events: int, found: list[Figure]) -> Iterator[None]:
     found.append(Figure(events / seconds, used / events * 1e6, others / events * 1e6))
 
 
+def name_of(kind: str, n: int) -> str:
+    """Returns an event id that is as random as the platform's, so that it lands anywhere in an index."""
+    return hashlib.md5(f"{kind}{n}".encode(), usedforsecurity=False).hexdigest()
+
+
 def batches_of(config: NetworkConfig, events: int) -> list[list[Batch]]:
     """For each of the requests under way the batches that it sends one after the other; a ticket is in one of them."""
     lanes: list[list[Outgoing]] = [[] for _ in range(config.in_flight)]
     for n in range(events):
         about = ticket(ticket_id=f"t{n // A_TICKET}")
-        event = received(encode(example(f"a{n}", ticket=about)), seq=n + 1)
+        event = received(encode(example(name_of("a", n), ticket=about)), seq=n + 1)
         lanes[n // A_TICKET % len(lanes)].append(Outgoing(event, FORMATS["record"](event)))
     most = config.batch.max_events
     return [[Batch(lane[at : at + most]) for at in range(0, len(lane), most)] for lane in lanes]
@@ -78,6 +87,14 @@ async def alone(config: NetworkConfig, lanes: Sequence[Sequence[Batch]]) -> None
 
     await asyncio.gather(*map(send, lanes))
     await sink.close()
+
+
+def journalled(journal: Journal, events: int) -> None:
+    """Events of as many tickets as in the batches, in turns."""
+    tickets = max(1, events // A_TICKET)
+    payloads = (payload(name_of("e", n), ticket=ticket(ticket_id=f"t{n % tickets}")) for n in range(events))
+    while some := list(islice(payloads, 1000)):
+        assert {200} == set(keep(journal, *some))
 
 
 def with_its_worker(end: End, journal: Journal) -> None:
@@ -113,7 +130,7 @@ def measure(kind: str, events: int, shared: bool) -> None:
         ENDS[kind]() as end,
         opened(Path(home) / "j.db", max_size=2**33) as journal,
     ):
-        fill(journal, events, max(1, events // A_TICKET))
+        journalled(journal, events)
         lanes = batches_of(end.sink(), events)
         os.sched_setaffinity(0, {cores[0]})
         end.server.pin(cores[0] if shared else cores[-1])
@@ -140,6 +157,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--shared", action="store_true", help="the server on this process's core")
     given = parser.parse_args()
+    sys.setswitchinterval(SWITCH_INTERVAL)  # as the daemon does
+    gc.set_threshold(COLLECT_EVERY)
+    gc.freeze()
     for kind in given.kinds:
         measure(kind, given.events, given.shared)
 
