@@ -48,7 +48,7 @@ class NatsConfig(NetworkConfig, frozen=True, kw_only=True):
     create: bool = False
     credentials_file: Annotated[Path | None, BaseDirectory.CONFIG] = None
     allow_plaintext: bool = False
-    batch: BatchLimits = BatchLimits(max_events=256)
+    batch: BatchLimits = BatchLimits(max_events=500)
     in_flight: Annotated[int, Count(1, 1024)] = 4
 
     def __post_init__(self) -> None:

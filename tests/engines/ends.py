@@ -102,7 +102,7 @@ class NatsEnd:
         return COMMON.format(kind="nats") + f'servers = ["{self.server.url()}"]\ncreate = true\n'
 
     def sink(self, **settings: Any) -> NetworkConfig:
-        given: dict[str, Any] = {"servers": (Secret(self.server.url()),), "create": True, "max_events": 256}
+        given: dict[str, Any] = {"servers": (Secret(self.server.url()),), "create": True}
         return config_of("nats", **(given | settings))
 
     def found(self) -> list[str]:
@@ -168,7 +168,7 @@ class KafkaEnd:
         )
 
     def sink(self, **settings: Any) -> NetworkConfig:
-        given: dict[str, Any] = {"brokers": (self.server.broker,), "topic": "helpdesk", "max_events": 256}
+        given: dict[str, Any] = {"brokers": (self.server.broker,), "topic": "helpdesk"}
         return config_of("kafka", **(given | settings))
 
     def found(self) -> list[str]:
