@@ -216,6 +216,7 @@ class Worker:
     def _deliver(self, events: list[Received]) -> None:
         """What is for this sink of them; then, where all of that is delivered, the one on which a step failed."""
         self._reached = events[0].seq - 1
+        self._unsynced.size += sum(len(event.payload) for event in events)
         prepared = self._preparer.prepare(events)
         if lines := prepared.lines:
             outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), lines)

@@ -11,6 +11,7 @@ from listener.journal import identity, quarantine
 from listener.journal.checkpoint import wal_cap
 from listener.journal.database import BODY_OVERHEAD, transaction
 from listener.journal.identity import DAY_MS, ROW_BYTES
+from listener.journal.model import Pending
 
 EVERY, WHILE_BUSY, WHILE_FULL = 60.0, 0.05, 1.0  # seconds to the next look
 FORGET_SINKS_EVERY = 3600.0  # seconds
@@ -18,6 +19,7 @@ LONGEST = 0.05  # seconds that a slice should take at most: an ack may be waitin
 SLICE_MIN, SLICE_MAX = 16, 1024  # rows
 ALMOST = 0.9  # of max_size: from here on delivered bodies leave early
 SINK_GONE_MS = 30 * DAY_MS
+WAIT, MOST_WAITING = 1.0, 8 * 2**20  # seconds that events wait for room, and bytes of them
 
 QUARANTINE_SHARE = 8  # quarantined payloads take at most this part of max_size
 TELL_AGAIN = 60.0  # seconds between warnings that some had to leave
@@ -62,6 +64,7 @@ class Retention:
         self.rows = SLICE_MIN * 4
         self._next_look = self._next_forget = self._next_cleaning = 0.0
         self._look_soon = False
+        self._delivered, self._moved_at = 0, float("-inf")  # what every sink has, and when that grew (monotonic)
 
     def watch(self, sinks: Iterable[str]) -> None:
         """Only these sinks' cursors hold events back."""
@@ -121,8 +124,22 @@ class Retention:
         more, until = True, time.monotonic() + LONGEST
         while self._is_crowded() and more and time.monotonic() < until:
             more = self._drop_bodies(connection, NEVER)
-        self._next = replace(self._next, is_full=self._next.used >= self.max_size)
-        return self._next.is_full
+        no_room = self._next.used >= self.max_size
+        self._next = replace(self._next, is_full=self._next.is_full and no_room)
+        return no_room
+
+    def waiting(self, events: list[Pending]) -> list[Pending]:
+        """Those of the new events, for which there is no room, that may wait because sinks are making some.
+
+        The others are refused, and that is noted.
+        """
+        now = time.monotonic()
+        patient = [one for one in events if now - one.since < WAIT] if now - self._moved_at < WAIT else []
+        if sum(len(one.payload) for one in patient) > MOST_WAITING:
+            patient = []
+        if len(patient) < len(events):
+            self._next = replace(self._next, is_full=True)
+        return patient
 
     def quarantine(self, connection: sqlite3.Connection, received_ms: int, reason: str, payload: bytes) -> None:
         """Keeps a payload that can't be read, and lets the oldest of these leave where their share is full."""
@@ -284,7 +301,10 @@ class Retention:
         known, lowest = connection.execute(query, sinks).fetchone()
         query = f"SELECT min(done_seq) FROM orders WHERE kind='replay' AND sink IN ({marks})"  # noqa: S608
         (ordered,) = connection.execute(query, sinks).fetchone()
-        return min(int(lowest), NEVER if ordered is None else int(ordered)) if known and known == len(sinks) else 0
+        delivered = min(int(lowest), NEVER if ordered is None else int(ordered)) if known and known == len(sinks) else 0
+        if delivered != self._delivered:
+            self._delivered, self._moved_at = delivered, time.monotonic()
+        return delivered
 
 
 def _split(rows: list[tuple[int, int]], before_ms: int) -> tuple[list[tuple[int]], int | None]:

@@ -48,8 +48,10 @@ def _goes_on(file: BinaryIO, header: bytes, valid: int) -> bool:
     file.seek(HEADER + valid * (FRAME + page))
     commit = b""  # the checksum of the frame before, if it ended a commit
     strangers = 0  # frames of an older log; one may be of this log, with the damage in its salts
-    while len(frame := file.read(FRAME + page)) == FRAME + page and strangers < 2:
+    while len(frame := file.read(FRAME + page)) == FRAME + page:
         strangers += frame[8:16] != salts
+        if strangers == 2:
+            return False
         if commit and _checksum(frame[:8] + frame[FRAME:], commit, order) == frame[16:24]:
             return True
         ends_commit = struct.unpack_from(">I", frame, 4)[0]

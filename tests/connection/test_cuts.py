@@ -16,7 +16,7 @@ from tests.connection.listening import PROMPT, event
 from tests.daemon import Daemon
 
 ROOT = Path(__file__).parents[2]
-WARM, EVENTS, CUTS = 20_000, 5000, 50  # the first fill what is bounded: the newest events, SQLite's page caches
+WARM, EVENTS = 20_000, 100  # before the cuts, which fills what is bounded (newest events, page caches); for each cut
 CONFIG = """
 [[sinks]]
 name = "archive"
@@ -63,7 +63,9 @@ def held(daemon: Daemon, times: int) -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_50_cuts_lose_nothing_double_nothing_and_leak_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cuts", [20, pytest.param(50, marks=pytest.mark.long)])
+def test_cuts_lose_nothing_double_nothing_and_leak_nothing(tmp_path: Path, cuts: int) -> None:
+    few, many = cuts // 5, cuts - cuts // 5
     program = (sys.executable, "-m", "tests.connection.counted")
     with PlatformThread(schedule=(0.1,) * 100) as stand_in:
         stand_in.platform.gateway.client_config = dict(PROMPT)
@@ -73,20 +75,19 @@ def test_50_cuts_lose_nothing_double_nothing_and_leak_nothing(tmp_path: Path) ->
         with Daemon(tmp_path, domain=link.url, config=CONFIG, env=env, program=program) as daemon:
             daemon.ready()
             stand_in.call(pushed, stand_in, 0, WARM, 5)
-            fifth = EVENTS // 5
-            stand_in.call(both, stand_in, link, WARM, fifth, CUTS // 5)
+            stand_in.call(both, stand_in, link, WARM, EVENTS * few, few)
             before = held(daemon, 1)
-            stand_in.call(both, stand_in, link, WARM + fifth, EVENTS - fifth, CUTS - CUTS // 5)
+            stand_in.call(both, stand_in, link, WARM + EVENTS * few, EVENTS * many, many)
             after = held(daemon, 2)
             assert 0 == daemon.stop()
         stand_in.call(link.close)
         assert 0 < stand_in.platform.dispatcher.counts["redelivered"]
-        assert CUTS < link.accepted
+        assert cuts < link.accepted
     growth = after.pop("kib") - before.pop("kib")
     print(f"held {after}, {growth} KiB more")
     lines = (tmp_path / "logs" / "tickets.jsonl").read_text("utf-8").splitlines()
     found = Counter(json.loads(line)["event_id"] for line in lines)
-    assert Counter(str(number) for number in range(WARM + EVENTS)) == found
+    assert Counter(str(number) for number in range(WARM + EVENTS * cuts)) == found
     assert before == after
     assert growth <= 2048
 

@@ -80,6 +80,7 @@ def test_connected_within_10_s_after_30_s_of_refusals() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_connected_within_10_s_after_30_s_without_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(unresolved(LONG, Backoff(), monkeypatch)) < BACK
 

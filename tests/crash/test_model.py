@@ -209,11 +209,12 @@ class SmallMachine(Machine):
     max_size = 12_000  # bytes: a few events
 
 
+LONG = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1200)]
 CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 
 
 @pytest.mark.parametrize("machine", [Machine, RotatingMachine, SmallMachine])
-@pytest.mark.parametrize("examples", [8, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [8, pytest.param(50, marks=pytest.mark.slow), pytest.param(500, marks=LONG)])
 def test_model(machine: type[Machine], examples: int) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 

@@ -215,6 +215,7 @@ def resident() -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_one_sink_down_for_100_000_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without real syncs, whose time is the disk's: what is measured is the daemon's own."""

@@ -1,10 +1,13 @@
 """A write-ahead log with a flipped bit: what was acked is not passed over without a word, and no seq is used again."""
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from listener.journal.checkpoint import checkpoint
+from listener.journal.database import connect
 from tests.journal.keeping import archiving, ids, keep, keep_ids, opened, payload
 
 HEADER, FRAME = 32, 24 + 4096  # bytes
@@ -88,4 +91,23 @@ def test_pages_of_one_commit_written_in_any_order_are_no_damage(
     flip(left, before + 100)
     with opened(left) as journal:
         assert ["first"] == ids(journal.read(0, 10))
+    assert "damage" not in capsys.readouterr().out
+
+
+def test_frames_of_an_older_log_behind_the_newest_commit_are_no_damage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A log that was started over still has whole commits of the time before behind its own, wherever a kill comes."""
+    with archiving(tmp_path / "j.db") as journal:
+        for number in range(40):
+            keep_ids(journal, f"e{number}")
+        with closing(connect(journal.path)) as connection:
+            assert checkpoint(connection)
+        for number in range(40, 60):
+            keep_ids(journal, f"e{number}")
+            for suffix in ("", "-wal", "-shm"):
+                shutil.copy(f"{journal.path}{suffix}", tmp_path / f"left{number}.db{suffix}")
+    for number in range(40, 60):
+        with opened(tmp_path / f"left{number}.db") as journal:
+            assert len(journal.read(0, 100)) == number + 1
     assert "damage" not in capsys.readouterr().out

@@ -23,6 +23,7 @@ cd /project && exec /opt/helpdesk-listen/bin/python -m tests.systemd.scenario
 """
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group("box"),  # the others would wait for its one run
     pytest.mark.timeout(400),
     pytest.mark.skipif(os.geteuid() != 0, reason="a box needs root"),
     pytest.mark.skipif(shutil.which("systemd-nspawn") is None, reason="a box needs systemd-container"),
