@@ -12,15 +12,19 @@ from contextlib import contextmanager
 from listener.base.logs import get_logger
 
 log = get_logger(__name__)
+_asked_early: list[int] = []  # signals that asked for a reload before there was anything to reload
 
 
 def stoppable_at_once() -> None:
     """Has SIGTERM and SIGINT end the process with 0 while it is still starting, before `handled`.
 
     By `_exit`, as safe as a kill: an exception can come up inside an import or a lock, which swallow or disguise it.
+    A SIGHUP that asks for a reload does not end it, as is its default: the settings are read once more then.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
+    if not has_terminal():
+        signal.signal(signal.SIGHUP, lambda number, _: _asked_early.append(number))
 
 
 @contextmanager
@@ -41,6 +45,9 @@ def handled(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[No
         loop.add_signal_handler(signal.SIGHUP, first_stop, "SIGHUP")
     else:
         loop.add_signal_handler(signal.SIGHUP, reload)
+        if _asked_early:
+            _asked_early.clear()
+            loop.call_soon(reload)
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from listener.backfill.budget import Keeper
 from listener.backfill.jobs import Jobs, Stopped
-from listener.base.clock import now_ms
+from listener.base.clock import now_ms, since_boot
 from listener.base.errors import JournalError, ListenError
 from listener.base.logs import get_logger
 from listener.feishu.meter import Meter
@@ -42,6 +42,7 @@ class Backfiller:
         self._stopping = threading.Event()
         self._jobs = Jobs(journal, settings.feishu.app_id, api_of, meter, self._pause)
         self._seen_ms: int | None = None  # when a connection was last open
+        self._seen_at: float | None = None  # the same by a clock that never jumps; None: in an earlier run
         self._marked_ms = 0
         self._next_job = 0.0
         self._thread = threading.Thread(target=self._run, name="backfill", daemon=True)
@@ -63,8 +64,9 @@ class Backfiller:
         self._keeper.keep()
         if not self._connected():
             return
-        now = now_ms()
-        before, self._seen_ms = self._seen_ms, now
+        now, at = now_ms(), since_boot()
+        before = self._seen_ms if self._seen_at is None else now - round((at - self._seen_at) * 1000)
+        self._seen_ms, self._seen_at = now, at
         if before is None:
             self._first_start(now)
         elif now - before >= GAP_MS:

@@ -12,6 +12,11 @@ def suspended_seconds() -> float:
     return 0.0 if boot is None else time.clock_gettime(boot) - time.monotonic()
 
 
+def since_boot() -> float:
+    """Returns the seconds since the machine booted, those of a suspension included; no wall clock that jumps."""
+    return time.monotonic() + suspended_seconds()
+
+
 def now_ms() -> int:
     """Returns the wall clock's time in Unix milliseconds."""
     return time.time_ns() // 1_000_000

@@ -27,14 +27,20 @@ class Aside:
         self._lanes.setdefault(row.ticket, deque()).append(row)
         self.seqs.add(row.seq)
 
-    def take(self, now_ms: int) -> Waiting | None:
-        """Takes the event whose attempt has been due longest; nothing else of its ticket until it is freed."""
-        heads = [(lane[0].next_ms, key) for key, lane in self._lanes.items() if key not in self._busy]
+    def take(self, now_ms: int, longest_ms: int) -> Waiting | None:
+        """Takes the event whose attempt has been due longest; nothing else of its ticket until it is freed.
+
+        No wait is longer than `longest_ms`: times beyond that are of a clock that was ahead, and mean now.
+        """
+        times = [(lane[0], key) for key, lane in self._lanes.items() if key not in self._busy]
+        heads = [(row.next_ms if row.next_ms <= now_ms + longest_ms else 0, key) for row, key in times]
         due, key = min(heads, default=(now_ms + 1, ""))
         if due > now_ms:
             return None
         self._busy.add(key)
-        return self._lanes[key][0]
+        row = self._lanes[key][0]
+        row.first_ms = min(row.first_ms, now_ms)
+        return row
 
     def next_ms(self) -> int | None:
         """Returns when the next attempt is due, in Unix ms; None: nothing waits."""

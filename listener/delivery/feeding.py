@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from listener.base.clock import now_ms
 from listener.delivery.lanes import Item, Lanes, Sending
 from listener.delivery.preparing import Preparer
 from listener.delivery.progress import Progress, Step
@@ -80,7 +81,7 @@ class Feed:
         return self.preparing is not None
 
     def _begin(self, events: Sequence[Received], *, replayed: bool) -> None:
-        """Expressions of users may take their time, and the answers to requests must not wait for them."""
+        """Prepares events, in a thread where users' expressions may take their time: answers must not wait for them."""
         if not self._preparer.may_take_long:
             self._add(self._prepared(events), replayed=replayed)
         elif events:
@@ -128,8 +129,8 @@ class Feed:
 
     def from_aside(self) -> Sending | None:
         """The first of a ticket that waits aside and whose attempt is due."""
-        aside = self._verdicts.aside
-        while not self.is_preparing and (row := aside.take(int(time.time() * 1000))):
+        aside, longest_ms = self._verdicts.aside, round(self.config.retry.max_delay * 1000)
+        while not self.is_preparing and (row := aside.take(now_ms(), longest_ms)):
             events = self._journal.read(row.seq - 1, 1)
             item = Item(row.seq, row.ticket, Line(Received(row.seq, "", "", 0, b""), b""), row.replayed, aside=True)
             item.attempts, item.first_ms = row.attempts, row.first_ms

@@ -32,7 +32,7 @@ class Unsynced:
             self._sync, self._due_at = sync, time.monotonic() + WITHIN
 
     def due(self, max_size: int) -> bool:
-        """Whether it may wait no longer for company, in a journal of that `max_size`."""
+        """Returns whether the sync may wait no longer for more lines, in a journal of that `max_size`."""
         much = self.events >= MOST or self.size > max_size // PART
         return self._sync is not None and (much or time.monotonic() >= self._due_at)
 

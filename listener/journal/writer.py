@@ -22,7 +22,6 @@ from listener.journal.recent import Tail
 from listener.journal.retention import Retention
 
 MAX_BATCH = 2048  # events a commit
-MAX_BATCH_BYTES = 8 * 2**20  # of payloads a commit; in a small journal a quarter of its size
 PAGE, PAGES_A_COMMIT = 4096, 8  # bytes; pages that a commit changes beside one or two for each row
 CURSOR_DELAY = 0.2  # seconds that a cursor waits for an event to ride with
 ROOM_DELAY = 0.05  # seconds until events that wait for room are tried again, if no sink's cursor comes before
@@ -41,7 +40,10 @@ log = get_logger(__name__)
 
 
 class Writer:
-    """`put` events, `submit` jobs, `advance` cursors from any thread; `on_settled` gets each batch after its commit."""
+    """The journal's only thread that writes. From any thread: `put` events, `submit` jobs, `advance` cursors.
+
+    `on_settled` gets each batch of events after its commit.
+    """
 
     def __init__(self, path: Path, tail: Tail, retention: Retention) -> None:
         self._connection = connect(path)
@@ -175,7 +177,7 @@ class Writer:
 
     def _drain(self, timeout: float) -> list[Pending | Task | None]:
         items: list[Pending | Task | None] = []
-        size, most = 0, min(MAX_BATCH_BYTES, self._retention.max_size // 4)
+        size, most = 0, self._retention.commit_size
         try:
             items.append(self._queue.get(timeout=timeout))
             while len(items) < MAX_BATCH and size < most:

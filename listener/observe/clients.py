@@ -11,6 +11,9 @@ from listener.base.logs import get_logger
 
 FIRST, EVERY = 10.0, 12 * 3600.0  # seconds until the first question, and to the next one: each is a call of the quota
 AGAIN = 4.0  # seconds to the next question when the answer may count a connection that is being replaced
+# Seconds after which too many are counted once more before anybody is told: the platform goes on counting a connection
+# whose machine lost its power or its network until its own pings fail, and ours is back by then.
+SURE = 300.0
 log = get_logger(__name__)
 
 
@@ -57,13 +60,18 @@ async def watch(
 ) -> None:
     """Asks as `watching` says until the platform refuses to tell: each more would cost a call for nothing."""
     await asyncio.sleep(FIRST)
+    doubted = False  # whether the last answer was too many, and the first that was
     while True:
         try:
             online = await asyncio.get_running_loop().run_in_executor(None, ask)
             if online > state.expected and renewing():
                 await asyncio.sleep(again)
                 continue
-            state.online = online
+            if online > state.expected and not (state.too_many or doubted):
+                doubted = True
+                await asyncio.sleep(min(every, SURE))
+                continue
+            state.online, doubted = online, False
             state.checked_at, state.error = time.time(), None
             _tell(state)
         except ConfigError as e:

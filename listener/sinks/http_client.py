@@ -12,6 +12,7 @@ from listener.sinks.network import NetworkConfig, proxy_for, tls
 from listener.sinks.results import TryAgain
 
 CONNECT = 10.0  # seconds for TCP and TLS
+BODY = 5.0  # seconds for the body once the status is there; without the whole of it the connection is given up
 MAX_ANSWER = 2**16  # bytes of an answer that are read, so that its connection can be used again
 Answer = tuple[int, Mapping[str, str], bytes]
 
@@ -52,15 +53,16 @@ class HttpClient:
         async with self._session.request(
             method, url, data=body, headers=headers, proxy=self._proxy[1], allow_redirects=False
         ) as response:
-            return response.status, response.headers, await _read(response)
+            return response.status, response.headers, await _read(response, min(BODY, 0.4 * self._config.timeout))
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, seconds: float) -> bytes:
     """Reads the answer's first bytes; the status says what matters, so a body that fails to come is an empty one."""
     try:
-        body = await response.content.read(MAX_ANSWER)
-        while not response.content.at_eof() and len(body) < MAX_ANSWER:
-            body += await response.content.read(MAX_ANSWER - len(body))
+        async with asyncio.timeout(seconds):
+            body = await response.content.read(MAX_ANSWER)
+            while not response.content.at_eof() and len(body) < MAX_ANSWER:
+                body += await response.content.read(MAX_ANSWER - len(body))
     except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError):
         response.close()
         return b""

@@ -70,27 +70,39 @@ def find(path: Path, position: Position) -> Path | None:
 def resume(path: Path, offset: int, upcoming: Iterator[bytes], torn: Path, *, sure: bool = True) -> int:
     """Compares what is past `offset` with the lines that would be written there; returns how many are there.
 
-    Equal lines count as delivered, a torn line is completed. Whole records that the journal does not know (it was
-    restored from a backup, say) stay where they are; other bytes move to `torn`, if it is `sure` that the file is the
-    sink's. The file is synced in any case: what wrote it may have ended before its own sync.
+    Equal lines count as delivered, a torn line is completed. Whole records that are not expected stay where they are,
+    also between expected ones: the journal was restored from a backup, say, or an event was erased since. Other bytes
+    move to `torn`, if it is `sure` that the file is the sink's. The file is synced in any case: what wrote it may have
+    ended before its own sync.
     """
     size = path.stat().st_size
     if size < offset:
         log.warning("the file is shorter than it was left: somebody truncated it", path=str(path))
     with path.open("r+b") as file:
         file.seek(min(offset, size))
-        found = 0
-        while file.tell() < size:
-            line = next(upcoming, None)
-            if line is None or not _is_there(file, line + b"\n"):
-                kept = _pass_records(file)
-                if file.tell() < size and (sure or found or kept):
-                    _move_rest(file, torn)
-                break
-            found += 1
+        found, passed = _compare(file, size, upcoming)
+        if passed:
+            log.warning("records that the journal does not know stay in the file", records=passed, path=str(path))
+        if file.tell() < size and (sure or found or passed):
+            _move_rest(file, torn)
         file.flush()
         os.fsync(file.fileno())
     return found
+
+
+def _compare(file: BinaryIO, size: int, upcoming: Iterator[bytes]) -> tuple[int, int]:
+    """Goes on to the first bytes that are no record; returns how many lines are there, and how many unknown ones."""
+    found = passed = 0
+    line: bytes | None = None
+    while file.tell() < size:
+        line = line or next(upcoming, None)
+        if line is not None and _is_there(file, line + b"\n"):
+            found, line = found + 1, None
+        elif _pass_record(file):
+            passed += 1
+        else:
+            break
+    return found, passed
 
 
 def _is_there(file: BinaryIO, line: bytes) -> bool:
@@ -106,19 +118,14 @@ def _is_there(file: BinaryIO, line: bytes) -> bool:
     return True
 
 
-def _pass_records(file: BinaryIO) -> int:
-    """Goes past whole lines of JSON, and says how many these are."""
-    count = 0
-    while True:
-        start = file.tell()
-        line = file.readline()
-        if not line.endswith(b"\n") or not _is_record(line):
-            file.seek(start)
-            break
-        count += 1
-    if count:
-        log.warning("records that the journal does not know stay in the file", records=count, path=file.name)
-    return count
+def _pass_record(file: BinaryIO) -> bool:
+    """Goes past a whole line of JSON; says whether there was one."""
+    start = file.tell()
+    line = file.readline()
+    if line.endswith(b"\n") and _is_record(line):
+        return True
+    file.seek(start)
+    return False
 
 
 def _is_record(line: bytes) -> bool:

@@ -7,19 +7,15 @@ from pathlib import Path
 import pytest
 
 from listener.sinks.file import FileConfig, Rotate
-from tests.delivery.working import Scripted, config, drained, working
+from tests.delivery.working import DAY, HOUR, Scripted, config, drained, jumping, working
 from tests.journal.keeping import keep_ids, opened, until
 from tests.sinks.lines import sink_of
 
-HOUR, DAY = 3600.0, 86_400.0
 
+class Often(Scripted):
+    """It wants to be called as often as standard output does."""
 
-def jumping(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """What moves the wall clock by so many seconds."""
-    ahead, real, real_ns = [0.0], time.time, time.time_ns
-    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
-    monkeypatch.setattr(time, "time_ns", lambda: real_ns() + int(ahead[0] * 1e9))
-    return lambda seconds: ahead.__setitem__(0, ahead[0] + seconds)
+    idle_every = 0.25
 
 
 def caught_up(sink: Scripted, expected: list[str]) -> Callable[[], bool]:
@@ -48,7 +44,7 @@ def test_an_idle_worker_looks_a_few_times_a_second_whatever_the_clock_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jump = jumping(monkeypatch)
-    sink = Scripted()
+    sink = Often()
     with opened(tmp_path / "j.db") as journal, working(journal, sink):
         until(lambda: sink.idles > 0, "it is idle")
         before, began = sink.idles, time.monotonic()

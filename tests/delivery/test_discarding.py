@@ -12,14 +12,14 @@ def test_the_named_ones_leave_and_the_next_of_the_ticket_has_its_turn() -> None:
     aside = _aside()
     assert [1, 3] == [row.seq for row in aside.withdraw([1, 3, 99])]
     assert {2, 4} == aside.seqs
-    head = aside.take(now_ms=10)
+    head = aside.take(now_ms=10, longest_ms=10)
     assert head is not None
     assert 4 == head.seq
 
 
 def test_what_is_being_attempted_stays() -> None:
     aside = _aside()
-    head = aside.take(now_ms=10)
+    head = aside.take(now_ms=10, longest_ms=10)
     assert head is not None
     assert [2, 3, 4] == sorted(row.seq for row in aside.withdraw(None))
     assert (True, False) == ("a" in aside, "b" in aside)

@@ -1,9 +1,12 @@
 """A worker in a test, and sinks that do as they are told."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from listener.delivery.attempts import makes_sense
 from listener.delivery.formatting import Formatter
@@ -13,6 +16,7 @@ from listener.sinks.base import Closed, Line, LinesWritten, Outcome, Retry, Sink
 from tests.journal.keeping import until
 
 QUICK = Retry(max_delay=0.02, give_up_after=None)
+HOUR, DAY = 3600.0, 86_400.0
 Answer = Callable[[Sequence[Line]], Any]
 
 
@@ -81,3 +85,11 @@ def drained(worker: Worker) -> None:
     """It has everything that is journalled by now, and has ended."""
     worker.stop()
     until(lambda: worker.ended, "it has everything")
+
+
+def jumping(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """What moves the wall clock by so many seconds."""
+    ahead, real, real_ns = [0.0], time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
+    monkeypatch.setattr(time, "time_ns", lambda: real_ns() + int(ahead[0] * 1e9))
+    return lambda seconds: ahead.__setitem__(0, ahead[0] + seconds)

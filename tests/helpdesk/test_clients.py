@@ -30,6 +30,7 @@ def settings(home: Path, domain: str, **feishu: object) -> config.Settings:
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "FIRST", 0.05)
+    monkeypatch.setattr(clients, "SURE", 0.05)
 
 
 def test_the_platform_is_asked(tmp_path: Path, stand_in: PlatformThread) -> None:
@@ -56,7 +57,7 @@ def test_throttled_the_daemon_does_not_wait(tmp_path: Path, stand_in: PlatformTh
 
 
 def test_it_asks_again_and_again_whatever_comes(capsys: pytest.CaptureFixture[str]) -> None:
-    answers: list[int | ListenError] = [1, Unavailable("no way"), Unavailable("busy"), 3, 1]
+    answers: list[int | ListenError] = [1, Unavailable("no way"), Unavailable("busy"), 3, 3, 1]
     state = ClientsState(expected=1)
     seen: list[tuple[int | None, bool, str | None]] = []
     done = threading.Event()
@@ -80,10 +81,11 @@ def test_it_asks_again_and_again_whatever_comes(capsys: pytest.CaptureFixture[st
         (1, False, None),
         (1, False, "no way"),
         (1, False, "busy"),
+        (1, False, "busy"),  # too many, for the first time
         (3, True, None),
         (1, False, None),
     ]
-    assert expected == seen[:6]
+    assert expected == seen[:7]
     assert 1 == capsys.readouterr().out.count("other clients of this app are online")
 
 
@@ -117,6 +119,28 @@ def test_as_many_as_expected_is_well(tmp_path: Path, stand_in: PlatformThread) -
     stand_in.platform.api.online = lambda: 2
     told = run(settings(tmp_path, stand_in.url, expected_clients=2), Bounds(seconds=0.5)).clients
     assert (2, False) == (told.online, told.too_many)
+
+
+def test_one_that_the_platform_still_counts_after_a_crash_is_no_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A machine that lost its power says no goodbye; its connection is counted until the platform's own pings fail."""
+    state, answers, asked = ClientsState(expected=1), [2, 1], threading.Event()
+
+    def ask() -> int:
+        answer = answers.pop(0) if answers else 1
+        if not answers:
+            asked.set()
+        return answer
+
+    async def main() -> None:
+        async with watching(state, ask):  # twice within the 12 hours
+            assert await asyncio.to_thread(asked.wait, 5)
+            await until(lambda: state.online is not None, "an answer is used")
+
+    asyncio.run(main())
+    assert (1, False) == (state.online, state.too_many)
+    assert "other clients" not in capsys.readouterr().out
 
 
 def test_a_renewal_is_not_counted_as_another_client(capsys: pytest.CaptureFixture[str]) -> None:

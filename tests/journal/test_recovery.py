@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from listener.base.errors import JournalError
-from listener.journal import Cursor, Journal, recovery
+from listener.journal import Cursor, Journal, enrichment, recovery
+from listener.journal.enrichment import Enriched
 from tests.journal.keeping import ids, keep, keep_ids, opened, payload, rows, until
 
 PAGE = 4096
@@ -142,6 +143,24 @@ def test_dead_letters_orders_and_what_is_aside_are_salvaged_too(path: Path) -> N
     assert [("archive", 101, "no")] == rows(path, "SELECT sink, seq, reason FROM dead_letters")
     assert [(b"hello",)] == rows(path, "SELECT payload FROM aside")
     assert [(7, "archive")] == rows(path, "SELECT id, sink FROM orders")
+
+
+def test_an_event_whose_fetched_ticket_is_lost_goes_out_with_no_other(path: Path) -> None:
+    """The ids of tickets begin anew where their table is lost."""
+    with opened(path) as journal:
+        fetched = [Enriched(101, 1, b""), Enriched(102, 1, b'{"attachments":[]}')]
+        journal.do(lambda connection: enrichment.store(connection, 102, fetched, {1: b'{"ticket_id":"of 101"}'}))
+    spoil(path, root(path, "details"))
+    recovery.mark(path, "for this test")
+    with opened(path) as journal:
+        new = journal.ask(enrichment.last_detail) + 1
+        journal.do(
+            lambda connection: enrichment.store(
+                connection, 103, [Enriched(103, new, b"")], {new: b'{"ticket_id":"of 103"}'}
+            )
+        )
+        found = journal.ask(lambda connection: enrichment.added(connection, [101, 102, 103]))
+    assert {101: b"", 102: b'{"attachments":[]}', 103: b'{"ticket_detail":{"ticket_id":"of 103"}}'} == found
 
 
 def test_a_payload_that_became_another_is_kept_aside(path: Path) -> None:

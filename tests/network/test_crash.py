@@ -116,6 +116,15 @@ def test_a_hung_end_holds_a_stop_for_less_than_five_seconds(tmp_path: Path, phas
         assert [(0,)] == rows(journal.path, "SELECT seq FROM cursors")
 
 
+def test_an_end_that_takes_an_event_and_hangs_in_its_answers_body_gets_it_once(tmp_path: Path) -> None:
+    """The status has said that it was taken."""
+    with hanging(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n") as port, opened(tmp_path / "j.db") as journal:
+        fill(journal, 8, 4)
+        with sending(journal, config(f"http://127.0.0.1:{port}/", in_flight=4, timeout=1.0)) as worker:
+            drained(worker, 10)
+            assert (8, 0) == (worker.state.delivered, worker.state.retries)
+
+
 def test_forward_to_posts_signed_events_and_says_its_secret_once(tmp_path: Path) -> None:
     with PlatformThread() as stand_in, Receiver() as end:
         secrets = set()

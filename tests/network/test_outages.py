@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from listener.sinks.base import Retry
+from tests.delivery.working import DAY, jumping
 from tests.journal.keeping import opened, rows, until
 from tests.network.receiving import Post, Receiver
 from tests.network.sending import config, drained, fill, in_order, sending
@@ -132,6 +133,29 @@ def test_what_waits_aside_is_kept_through_a_restart(tmp_path: Path) -> None:
             until(lambda: worker.state.seq == 40, "the cursor passes over it")
             assert 8 == worker.state.waiting
         bad = False
+        with sending(journal, config(end.url, in_flight=4)) as worker:
+            until(lambda: len(end.got) == 40, "the rest")
+            drained(worker)
+        assert sorted(ids) == sorted(end.got)
+        assert in_order(end.got, 5)
+
+
+def test_what_waits_aside_by_a_clock_that_was_ahead_goes_out_once_the_clock_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its ticket's events would wait for as many days; through a restart, too."""
+    bad, jump = True, jumping(monkeypatch)
+
+    def answer(post: Post) -> Any:
+        return 500 if bad and post.ids == ["e3"] else 200
+
+    with opened(tmp_path / "j.db") as journal, Receiver(answer) as end:
+        ids = fill(journal, 40, 5)
+        jump(60 * DAY)
+        with sending(journal, config(end.url, in_flight=4)) as worker:
+            until(lambda: worker.state.seq == 40, "the cursor passes over it")
+        bad = False
+        jump(-60 * DAY)
         with sending(journal, config(end.url, in_flight=4)) as worker:
             until(lambda: len(end.got) == 40, "the rest")
             drained(worker)

@@ -1,7 +1,9 @@
 """SIGHUP while events flow: what changes, what does not, and that the connection never notices."""
 
 import json
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from listener.simulator import PlatformThread, conversation
-from tests.daemon import Daemon
+from tests.daemon import PROGRAM, Daemon
 from tests.service.manager import Manager
 
 HEAD = """
@@ -57,6 +59,23 @@ def _reloading(home: Path, stand_in: PlatformThread, config: str, **env: str) ->
     with Daemon(home, domain=stand_in.url, config=config, env=env) as daemon:
         daemon.ready()
         yield Reloading(daemon, stand_in)
+
+
+def test_a_reload_during_the_start_does_not_end_it_and_is_made_up_for(tmp_path: Path, stand_in: PlatformThread) -> None:
+    """Without a handler a SIGHUP would: the start may take long, to salvage a journal for instance."""
+    config = tmp_path / "config.toml"
+    os.mkfifo(config, 0o600)
+    program = (sys.executable, "-c", f"import os; os.setsid(); os.execv({PROGRAM[0]!r}, {[*PROGRAM, 'start']!r})")
+    with Daemon(tmp_path, domain=stand_in.url, program=program) as daemon, config.open("w") as settings:
+        daemon.signal(signal.SIGHUP)  # it reads its settings, which have yet to come
+        config.unlink()
+        config.write_text(HEAD + ARCHIVE + SECOND)
+        settings.write(HEAD + ARCHIVE)
+        settings.close()
+        daemon.ready()
+        daemon.until(lambda: daemon.said('"reloaded"'), "the reload")
+        Reloading(daemon, stand_in).push()
+        Reloading(daemon, stand_in).holds("second.jsonl", 1)
 
 
 def test_sinks_come_go_and_change_while_the_connection_stays(tmp_path: Path, stand_in: PlatformThread) -> None:

@@ -74,6 +74,22 @@ def test_a_torn_line_is_completed_even_if_no_more_come(path: Path) -> None:
     assert data(line(1)) == path.read_bytes()
 
 
+@pytest.mark.parametrize("erased", [[3], [4], [3, 5], [6], [3, 4, 5, 6]], ids=str)
+def test_lines_of_events_that_were_erased_after_a_crash_make_no_other_come_twice(path: Path, erased: list[int]) -> None:
+    """`forget` between kill -9 and the next start: the file has lines that the journal can't make again."""
+    delivery = started(path)
+    delivery.give(lines(1, 2))
+    delivery.keep()
+    delivery.give(lines(3, 6))
+    left = [line(seq) for seq in range(3, 9) if seq not in erased]
+
+    after = Delivery(sink_of(FileConfig(name="archive", path=path)), delivery.kept.position, left, delivery.sink)
+    after.give(left[after.found :])
+
+    assert data(*lines(1, 8)) == path.read_bytes()
+    assert [path] == list(path.parent.iterdir())
+
+
 def test_a_file_that_was_renamed_while_we_were_down_is_found(path: Path) -> None:
     delivery = started(path)
     delivery.give(lines(1, 2))
