@@ -181,6 +181,8 @@ class NetworkWorker:
     def _launch(self) -> None:
         now = time.monotonic()
         while not self._abandon.is_set() and now < self._last_launch and (sending := self._next(now)):
+            if not self.feed.still_kept(sending):
+                continue
             self.requests[task := asyncio.ensure_future(self._send(sending, now))] = sending
             task.add_done_callback(self._over)
 

@@ -62,6 +62,7 @@ class Retention:
         self.rows = SLICE_MIN * 4
         self._next_look = self._next_forget = self._next_cleaning = 0.0
         self._look_soon = False
+        self.on_erased: Callable[[], None] = lambda: None
 
     def watch(self, sinks: Iterable[str]) -> None:
         """Only these sinks' cursors hold events back."""
@@ -226,6 +227,7 @@ class Retention:
         if size > 0:
             self._resize(connection, -size)
             connection.execute("UPDATE totals SET value = -1 WHERE name='erased'")
+            self.on_erased()
         if size:
             self._next = replace(self._next, traces=True)
             self._next_cleaning = 0.0
