@@ -36,21 +36,24 @@ def failures(home: Path) -> tuple[int, list[str]]:
     return done.returncode, lines or done.stdout.splitlines()[-1:] + done.stderr.splitlines()[-1:]
 
 
-def attempt(package: str, *options: str) -> bool:
-    """Installs, tests, tells. Whether all went well."""
+def attempt(package: str, tried: set[str], *options: str) -> bool:
+    """Installs, tests, tells. Whether all went well. A version that was `tried` is not tried again."""
     with tempfile.TemporaryDirectory() as home:
         if (name := install(package, Path(home), *options)) is None:
             return False
+        if name in tried:
+            print(f"{package}: no pre-release is newer than {name}", flush=True)
+            return True
+        tried.add(name)
         code, lines = failures(Path(home))
-    print(
-        f"{name}{' (pre-releases too)' if options else ''}: {'fine' if code == 0 else 'not fine'}", *lines, sep="\n  "
-    )
+    print(f"{name}: {'fine' if code == 0 else 'not fine'}", *(lines if code else ()), sep="\n  ", flush=True)
     return code == 0
 
 
 def main() -> int:
     """0 where everything is fine with the newest of everything."""
-    fine = [attempt(package, *options) for package in PACKAGES for options in ((), ("--pre",))]
+    tried: set[str] = set()
+    fine = [attempt(package, tried, *options) for package in PACKAGES for options in ((), ("--pre",))]
     return int(not all(fine))
 
 

@@ -47,7 +47,10 @@ class DemoFailed(ListenError):
 
 @dataclass
 class Demo:
-    """`count` records at `rate` a second, or records until it is stopped; `tell` gets each line of the story."""
+    """Shows the listener at work beside the stand-in platform: `count` records at `rate` a second.
+
+    Without a count it goes on until it is stopped; `tell` gets each line of the story.
+    """
 
     count: int | None
     rate: float

@@ -15,7 +15,10 @@ log = get_logger(__name__)
 
 
 class Reloader:
-    """`ask` in the loop. `reread` blocks and raises ConfigError; `apply` raises before it has changed anything."""
+    """Reads the settings again when it is asked, and has what may change while events flow applied.
+
+    `ask` is called in the loop. `reread` blocks and raises ConfigError; `apply` raises before it has changed anything.
+    """
 
     def __init__(
         self,

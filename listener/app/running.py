@@ -132,7 +132,7 @@ class Running:
     def _new_source(self) -> EventSource:
         if self.settings.source.type == "long-connection":
             return self._new_supervisor()
-        from listener.sources.webhook import new_webhook  # its library is an extra
+        from listener.sources.webhook import new_webhook  # loads aiohttp
 
         return new_webhook(self.settings, self._receiver)
 

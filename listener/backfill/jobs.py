@@ -32,13 +32,14 @@ log = get_logger(__name__)
 
 
 class Stopped(Exception):
-    """The process is to end; what is left is done by the next."""
+    """The process is to end; the next one does what is left of the job."""
 
 
 @dataclass
 class Jobs:
-    """`api_of` makes a helpdesk's calls from its id and token file; `pause` waits, or raises Stopped.
+    """Carries out the journal's jobs of fetching, one after the other, in a thread that may block.
 
+    `api_of` makes a helpdesk's calls from its id and token file; `pause` waits, or raises Stopped.
     `attempts` bounds the tries against a platform that is down; None: without an end.
     """
 

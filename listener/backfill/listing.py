@@ -7,13 +7,20 @@ A list that changes while it is read repeats rows or skips them: where that may 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from listener.feishu.tickets import MAX_ROWS, PAGE_SIZE, Row, TicketsApi
+from listener.feishu.tickets import MAX_ROWS, PAGE_SIZE, Row
 
 OVERLAP_MS = 60_000  # windows overlap by so much: what is just being changed may not be listed yet
 SHORTEST_MS = 1000  # a window is halved down to this
 READ_AGAIN = 2  # times
 Window = tuple[str, int, int]  # by which time, from, until in Unix ms
+
+
+class TicketLists(Protocol):
+    """The one call of `TicketsApi` that is needed here."""
+
+    def tickets(self, kind: str, since_ms: int, until_ms: int, page: int) -> tuple[int, list[Row]]: ...
 
 
 @dataclass
@@ -24,7 +31,7 @@ class Listing:
     incomplete: str = ""
 
 
-def changed(api: TicketsApi, since_ms: int, now_ms: int, check: Callable[[], None] = lambda: None) -> Listing:
+def changed(api: TicketLists, since_ms: int, now_ms: int, check: Callable[[], None] = lambda: None) -> Listing:
     """Returns the tickets that changed, or were made, from `since_ms` on. `check` raises where it must end."""
     found = Listing()
     for kind in ("update_time", "create_time"):
@@ -32,7 +39,7 @@ def changed(api: TicketsApi, since_ms: int, now_ms: int, check: Callable[[], Non
     return found
 
 
-def _window(api: TicketsApi, found: Listing, window: Window, check: Callable[[], None]) -> None:
+def _window(api: TicketLists, found: Listing, window: Window, check: Callable[[], None]) -> None:
     """Adds a window's tickets; one with more than a query gives is halved."""
     check()
     kind, since_ms, until_ms = window
@@ -57,7 +64,7 @@ def _window(api: TicketsApi, found: Listing, window: Window, check: Callable[[],
 
 
 def _pages(
-    api: TicketsApi, window: Window, total: int, tickets: dict[str, Row], check: Callable[[], None]
+    api: TicketLists, window: Window, total: int, tickets: dict[str, Row], check: Callable[[], None]
 ) -> tuple[bool, int]:
     """Reads the pages after the first; returns whether the list stood still, and how many tickets there are."""
     stable = True

@@ -9,7 +9,10 @@ _known: set[str] = set()
 
 
 def remember(secret: str) -> None:
-    """`redact` hides this string from now on; ones of under 6 characters would blank out ordinary words."""
+    """Has `redact` hide this string from now on.
+
+    A string of under 6 characters is not remembered, since hiding it would blank out ordinary words.
+    """
     if len(secret) >= 6:
         _known.add(secret)
 

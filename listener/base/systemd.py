@@ -10,7 +10,10 @@ from collections.abc import Mapping
 
 
 class Notifier:
-    """`watchdog` is the seconds within which systemd wants a sign of life; None: it does not ask for one."""
+    """Tells systemd of the service's state, where systemd has asked for it (sd_notify(3)).
+
+    `watchdog` is the seconds within which systemd wants a sign of life; None: it does not ask for one.
+    """
 
     def __init__(self, env: Mapping[str, str] = os.environ) -> None:
         self._address = env.get("NOTIFY_SOCKET", "")

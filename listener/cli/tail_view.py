@@ -16,7 +16,10 @@ _CLOSED = re.compile("closed_")
 
 
 class TailView:
-    """`width` cuts the lines, in columns of the terminal; None: not at all."""
+    """Makes of each event a line for people, in the columns of `tail`.
+
+    `width` cuts the lines, in columns of the terminal; None: they are not cut.
+    """
 
     def __init__(self, *, colours: bool, width: int | None) -> None:
         self._colours, self._width = colours, width

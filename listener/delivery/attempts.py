@@ -43,14 +43,17 @@ class SinkState:
 
 
 class Attempts:
-    """Waits between attempts end at once when `abandon` is set."""
+    """Tries a local sink again until it takes its lines or time is up, and keeps count in the sink's state.
+
+    Its waits end at once when `abandon` is set.
+    """
 
     def __init__(self, state: SinkState, retry: Retry, abandon: threading.Event) -> None:
         self._state, self._retry, self._abandon = state, retry, abandon
         self._failing_from: float | None = None  # monotonic
 
     def until_done(self, step: Callable[[], Outcome], lines: Sequence[Line]) -> tuple[Outcome, int]:
-        """(what came of `step` on these lines, attempts); NotWritten if its time was over or it was abandoned.
+        """Returns (what came of `step` on these lines, attempts); NotWritten if its time was over or it was abandoned.
 
         Time counts from when the sink began to fail or, where that is later, from the receipt of the newest line: a
         backlog behind a sink that is gone for good is given up together, not one batch after the other.
@@ -121,7 +124,7 @@ class Attempts:
         return reason
 
     def _run(self, step: Callable[[], Outcome], lines: int | None, stop: Stop) -> tuple[Outcome, int]:
-        """What is taken at once goes without tenacity's 15 µs."""
+        """Tries once without tenacity, whose 15 µs an event that is taken at once can do without."""
         first = _guarded(step, lines)
         if not isinstance(first, NotWritten):
             self.succeeded()

@@ -20,7 +20,10 @@ def jitter(tries: int, longest: float, rand: Callable[[], float] = random.random
 
 
 class Endpoint:
-    """`max_delay` in seconds; times are the caller's monotonic ones."""
+    """Judges by the outcome of each request whether the other end works, and says when the next may go out.
+
+    `max_delay` is in seconds; times are the caller's monotonic ones.
+    """
 
     def __init__(self, max_delay: float, in_flight: int, rand: Callable[[], float] = random.random) -> None:
         self._max_delay, self._in_flight, self._rand = max_delay, in_flight, rand

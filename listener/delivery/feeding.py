@@ -88,7 +88,7 @@ class Feed:
         return self.preparing is not None
 
     def _begin(self, events: Sequence[Received], *, replayed: bool) -> None:
-        """Expressions of users may take their time, and the answers to requests must not wait for them."""
+        """Prepares events, in a thread where users' expressions may take their time: answers must not wait for them."""
         if not self._preparer.may_take_long:
             self._add(self._prepared(events), replayed=replayed)
         elif events:

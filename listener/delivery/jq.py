@@ -129,7 +129,7 @@ class Program:
 
 
 class _Child:
-    """One process; its pipes are never waited for without an end."""
+    """A running jq process with its two pipes, which are never waited for without an end."""
 
     def __init__(self, expressions: Mapping[str, str]) -> None:
         self._process = _spawn()

@@ -42,7 +42,10 @@ class Sending:
 
 
 class Lanes:
-    """`max_events` and `max_bytes` of a batch; `linger` seconds for a batch to fill up."""
+    """Holds the events that wait for a request, a lane for each ticket, and gathers them into batches.
+
+    `max_events` and `max_bytes` bound a batch; it waits `linger` seconds to fill up.
+    """
 
     def __init__(self, max_events: int, max_bytes: int, linger: float) -> None:
         self._max_events, self._max_bytes, self._linger = max_events, max_bytes, linger

@@ -69,7 +69,10 @@ def erase(settings: Settings, found: Found) -> bool:
 
 
 def read_again(settings: Settings, ids: Sequence[int]) -> dict[int, str]:
-    """Payloads kept aside, of these ids: "" for one that is an event now, else why not. Raises ListenError."""
+    """Has the quarantined payloads of these ids read again.
+
+    Returns for each "" where it is an event now, else why it is not. Raises ListenError.
+    """
     with reading(settings.journal.path) as connection:
         kept = {one: aside(connection, one) for one in ids}
     problems = {one: _why_unreadable(payload) for one, (_, payload) in kept.items()}
@@ -158,7 +161,7 @@ def _why_unreadable(payload: bytes) -> str:
 
 
 def _keep(journal: Journal, one: int, received_ms: int, payload: bytes) -> None:
-    """As an event like any other; what was kept aside goes once that is in the journal."""
+    """Keeps it as an event like any other; it leaves quarantine once that is in the journal."""
     pending = Pending(payload, *identify(payload))
     pending.received_ms = received_ms
     journal.append(pending)

@@ -87,7 +87,7 @@ class Preparer:
             self._program.close()
 
     def _lines(self, events: Sequence[Received]) -> tuple[list[Line | None], str]:
-        """(for each event its line, or None where it is filtered, up to one on which a step fails; why that failed)."""
+        """Returns each event's line (None where it is filtered) up to one that fails a step, and why it failed."""
         if not events:
             return [], ""
         try:

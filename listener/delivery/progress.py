@@ -22,7 +22,10 @@ class Beyond(msgspec.Struct, frozen=True):
 
 
 class Progress:
-    """`begin` events in the order of their seq, `finish` them in any."""
+    """Knows which events are under way and which are done, and from that up to where the cursor may move.
+
+    `begin` is called in the order of seq, `finish` in any order.
+    """
 
     def __init__(self, cursor: Cursor) -> None:
         self.read_to = self._highest = cursor.seq
@@ -49,7 +52,7 @@ class Progress:
                 self._highest = max(self._highest, item.seq)
 
     def cursor(self) -> Cursor:
-        """What is true now."""
+        """Returns the cursor that the journal may keep by now."""
         first = next(iter(self._outstanding), None)
         upto = max(self._highest, self._before.upto)
         seq = self.read_to if first is None else first - 1

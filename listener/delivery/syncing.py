@@ -7,15 +7,18 @@ from collections.abc import Callable
 from listener.journal import Cursor
 
 MOST, WITHIN = 4096, 1.0  # events and seconds until a sync; more of them cost a busy sink as much as all its writing
-ROOM = 32 * 1024  # bytes of `journal.max_size` for each event that may wait: until the sync its body can't leave
+PART = 16  # of `journal.max_size`: payloads of more than that 16th don't wait, since until the sync they can't leave
 QUIET = 0.1  # seconds without an event after which a sync comes earlier
 
 
 class Unsynced:
-    """True while there is something. `cursor` is the last that stands for synced lines, `events` came after it."""
+    """True while there is something. `cursor` is the last one of synced lines, `events` were delivered after it.
+
+    `size` counts the bytes of all payloads that were read after it, those included that are not for this sink.
+    """
 
     def __init__(self, cursor: Cursor) -> None:
-        self.cursor, self.events = cursor, 0
+        self.cursor, self.events, self.size = cursor, 0, 0
         self._sync: Callable[[], str] | None = None
         self._due_at = 0.0  # time.monotonic()
 
@@ -29,9 +32,9 @@ class Unsynced:
             self._sync, self._due_at = sync, time.monotonic() + WITHIN
 
     def due(self, max_size: int) -> bool:
-        """Whether it may wait no longer for company, in a journal of that `max_size`."""
-        most = min(MOST, max_size // ROOM)
-        return self._sync is not None and (self.events >= most or time.monotonic() >= self._due_at)
+        """Returns whether the sync may wait no longer for more lines, in a journal of that `max_size`."""
+        much = self.events >= MOST or self.size > max_size // PART
+        return self._sync is not None and (much or time.monotonic() >= self._due_at)
 
     def sync(self) -> str:
         """Syncs it; returns "", or why that failed."""
@@ -43,4 +46,4 @@ class Unsynced:
 
     def settled(self, cursor: Cursor) -> None:
         """Everything up to this cursor is synced, or is to be delivered again."""
-        self.cursor, self.events = cursor, 0
+        self.cursor, self.events, self.size = cursor, 0, 0

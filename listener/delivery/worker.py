@@ -32,7 +32,7 @@ log = get_logger(__name__)
 
 
 class Worker:
-    """`start()`, then `stop()`: what is in the journal by then is still delivered until `abandon` is set."""
+    """A local sink's thread. After `stop()` what is journalled by then still goes out, until `abandon` is set."""
 
     def __init__(
         self,
@@ -79,16 +79,16 @@ class Worker:
 
     @property
     def cursor(self) -> Cursor:
-        """Where it is; where it was left once it has ended."""
+        """Returns the sink's cursor, which stays once the worker has ended."""
         return self._cursor
 
     def join(self, timeout: float) -> bool:
-        """Whether the worker has ended within `timeout` seconds."""
+        """Waits up to `timeout` seconds for its end; returns whether it has ended."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def carry_out_orders(self) -> None:
-        """In the caller's thread, instead of `start`: what is ordered and nothing else. Raises JournalError."""
+        """Delivers replays and retries alone, in the caller's thread, instead of `start`. Raises JournalError."""
         self.open()
         while not self._finished() and self._carry_out_next():
             continue
@@ -216,11 +216,11 @@ class Worker:
     def _deliver(self, events: list[Received]) -> None:
         """What is for this sink of them; then, where all of that is delivered, the one on which a step failed."""
         self._reached = events[0].seq - 1
+        self._unsynced.size += sum(len(event.payload) for event in events)
         prepared = self._preparer.prepare(events)
         if lines := prepared.lines:
             step = while_kept(self._journal, lambda: self.sink.deliver(lines), self._cursor.position)
-            outcome, attempts = self._attempts.until_done(step, lines)
-            self._settle(lines, outcome, attempts)
+            self._settle(lines, *self._attempts.until_done(step, lines))
         if not lines or self._reached == lines[-1].event.seq:
             self._pass_over(prepared)
         self.state.filtered += sum(seq <= self._reached for seq in prepared.passed)

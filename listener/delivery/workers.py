@@ -56,7 +56,10 @@ def _app_bot(config: NetworkConfig, feishu: Callable[[], FeishuSettings], meter:
 
 
 class Workers:
-    """Used in the loop's thread. `on_end` is called in the workers' own; hand it to the loop, and `left` there."""
+    """The workers of all sinks, started, changed by a reload, and drained at the stop. Used in the loop's thread.
+
+    `on_end` is called in the workers' own threads; hand it to the loop, and `left` there.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The proof of it all: a real event. Whoever sends a message in the helpdesk now sees it arrive."""
+"""Watches for a real event, the proof of the whole chain: somebody writes in the helpdesk and sees it arrive."""
 
 import threading
 import time

@@ -34,7 +34,10 @@ class StepReport(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Check:
-    """`look` returns what it found; a ListenError is a failure. `needs` names the steps that must not have failed."""
+    """A step of the examination: `look` returns what it found, and a ListenError of it is a failure.
+
+    `needs` names the steps that must not have failed before.
+    """
 
     name: str
     look: Callable[[], Finding]

@@ -38,7 +38,10 @@ class _Entry(Generic[T]):
 
 
 class Fetcher(Generic[T]):
-    """`ask(key)` blocks and raises ListenError; it runs in one of `threads` threads. `get` is for one thread."""
+    """Asks the API for the details of many keys at a time, and caches the answers for `cache` seconds.
+
+    `ask(key)` blocks and raises ListenError; it runs in one of `threads` threads. `get` is called by one thread only.
+    """
 
     def __init__(
         self, name: str, ask: Callable[..., T], *, cache: float, threads: int, done: Callable[[], None]

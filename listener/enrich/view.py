@@ -35,7 +35,7 @@ class View:
 
     @property
     def last_seq(self) -> int:
-        """The seq of the newest event that is ready."""
+        """Returns the seq of the newest event that is ready."""
         return self._enriched_to()
 
     def read(self, after: int, limit: int) -> list[Received]:

@@ -17,7 +17,7 @@ from listener.event.payload import check_depth
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """Of an envelope in the second version of the schema."""
+    """The header of an envelope in the second version of the schema."""
 
     event_id: str
     event_type: str

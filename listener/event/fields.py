@@ -168,7 +168,7 @@ EVENTS: Final[Mapping[str, Fields]] = MappingProxyType(
 
 
 def number(value: object) -> object:
-    """The number whose JSON text `value` is, or `value` itself."""
+    """Returns the number whose JSON text `value` is, or else `value` itself."""
     text = _number(value) if type(value) is str else None
     if not text:
         return value

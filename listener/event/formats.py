@@ -146,7 +146,7 @@ def _utc(ms: int | None) -> str | None:
 
 
 def _ticket_id(event: object) -> str | None:
-    """The ticket that an event is about, wherever its type keeps it."""
+    """Returns the id of the ticket that an event is about, from wherever the event's type keeps it."""
     if type(event) is not dict:
         return None
     for place in (event.get("ticket"), event.get("object"), event):

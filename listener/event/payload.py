@@ -65,7 +65,7 @@ decode_ticket = msgspec.json.Decoder(_TicketEnvelope).decode
 
 
 def identify(payload: bytes) -> tuple[str, str]:
-    """(event_id, event_type) of a payload, decoding no more of it than that; the type is "" if there is none.
+    """Returns (event_id, event_type) of a payload, decoding no more of it than that; the type is "" if there is none.
 
     Raises Unparsable, and nothing else whatever the bytes. Events are not validated beyond their header, so
     `parse` may still refuse one.
@@ -155,7 +155,7 @@ def _float_or_text(text: str) -> float | str:
 
 
 def identity(header: dict[str, Any]) -> tuple[str, str]:
-    """(event_id, event_type) of a decoded header. A float is no identity: two ids may round to one."""
+    """Returns (event_id, event_type) of a decoded header. A float is no identity: two ids may round to one."""
     event_id = header.get("event_id")
     if type(event_id) not in (str, int) or event_id == "":
         raise Unparsable("no event_id in the header")

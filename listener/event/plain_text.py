@@ -48,7 +48,7 @@ def plain_text(event: Any) -> str | None:
 
 
 def pictures_of(event: Any) -> int:
-    """How many images a ticket message has, by their keys or its type. Never raises, whatever the types."""
+    """Returns how many images a message has, by their keys or its type. Never raises, whatever types came."""
     if type(event) is not dict:
         return 0
     holders = [holder for holder in (event, event.get("message")) if type(holder) is dict]
@@ -91,7 +91,7 @@ def _words(value: object, depth: int) -> str:
 
 
 def _object(value: dict[str, Any], depth: int) -> str:
-    """The words of a rich text's element, of a rich text, or of what is wrapped around one."""
+    """Returns the words of a rich text's element, of a rich text, or of what is wrapped around one."""
     tag = value.get("tag")
     if type(tag) is str:
         return _element(tag, value, depth)

@@ -45,11 +45,6 @@ def reshaping(omit: Sequence[str], mask: Sequence[str]) -> Callable[[bytes], byt
     return reshaped
 
 
-def masked(text: str, mask: Sequence[str]) -> str:
-    """A text with what `mask` names hidden."""
-    return _hidden(text, [(MASKS[name], _SHOWN[name]) for name in MASKS if name in mask])
-
-
 def _remove(value: Any, path: list[str]) -> None:
     """Takes the field at this path out; a list on the way stands for each of its objects."""
     if type(value) is list:

@@ -13,7 +13,10 @@ from listener.sinks.chat_services import APP_BOT, PostOutcome
 
 
 class AppBot:
-    """`feishu` gives the settings as they are now; id, secret and way to the platform are the daemon's own."""
+    """Posts to one chat as the app's own bot.
+
+    `feishu` returns the settings as they are now; id, secret and the way to the platform are the daemon's own.
+    """
 
     def __init__(self, feishu: Callable[[], FeishuSettings], chat_id: str, meter: Meter | None = None) -> None:
         self._feishu, self._chat_id, self._meter = feishu, chat_id, meter

@@ -23,7 +23,7 @@ class _Open:
 
 
 class Fragments:
-    """The open messages of one connection."""
+    """Puts the parts of one connection's messages together, within bounds of number, size and age."""
 
     def __init__(self) -> None:
         self.messages: dict[str, _Open] = {}  # by message id, the oldest first

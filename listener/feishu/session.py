@@ -67,7 +67,10 @@ class BadFrames:
 
 
 class Session:
-    """`open()`, then `listen()` until it raises SessionError, then `close()`, which may come at any time."""
+    """One connection to the platform from its opening to its end.
+
+    `open()` it, then `listen()` until that raises SessionError, then `close()` it, which may be called at any time.
+    """
 
     def __init__(
         self,
@@ -100,7 +103,7 @@ class Session:
 
     @property
     def reconnect_nonce(self) -> float:
-        """Seconds within which the server wants a lost client back."""
+        """Returns the seconds within which the server wants a lost client back."""
         return self.timings.reconnect_nonce
 
     @property
@@ -283,7 +286,7 @@ def _kind_and_parts(frame: Any) -> tuple[str, str]:
 
 
 def _header(frame: Any, name: str, default: str | None = None) -> str:
-    """The first of that name. Raises BadFrame."""
+    """Returns the value of the first header of that name. Raises BadFrame where there is none."""
     for header in frame.headers:
         if header.key == name:
             return str(header.value)

@@ -107,7 +107,7 @@ def network_of(feishu: FeishuSettings) -> Network:
 
 @dataclass(frozen=True)
 class Response:
-    """What the SDK reads of a response."""
+    """An HTTP response, with the attributes of `requests` that the SDK reads."""
 
     status_code: int
     content: bytes

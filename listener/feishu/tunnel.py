@@ -15,7 +15,10 @@ HINT = "feishu.proxy, else HTTPS_PROXY and NO_PROXY, say which proxy and its pas
 
 
 class _Answer(asyncio.Protocol):
-    """`head` is set to the answer's head, or what there was of it when the proxy hung up."""
+    """Reads a proxy's answer to CONNECT up to the end of its head.
+
+    `head` is set to that, or to what there was of it when the proxy hung up.
+    """
 
     def __init__(self) -> None:
         self.head: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()

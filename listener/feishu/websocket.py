@@ -222,7 +222,7 @@ class FrameConnection(asyncio.Protocol):
 
 
 class Websockets:
-    """Stands where the SDK expects the `websockets` module."""
+    """Stands where the SDK expects the `websockets` module, and opens our own connection instead."""
 
     def __init__(self, network: Network, on_message: OnMessage) -> None:
         self._network, self._on_message = network, on_message

@@ -11,7 +11,7 @@ _IN_2_BYTES, _IN_8_BYTES = 126, 127  # in place of a length: it follows
 
 
 def unframed(data: bytes) -> tuple[list[bytes], bytes, bytes]:
-    """(the whole binary messages at the beginning, the unfinished one after them, or what else is there)."""
+    """Returns (the whole binary messages at the beginning, the unfinished one after them, or what else is there)."""
     start = 0
     messages: list[bytes] = []
     while len(data) - start >= 4 and data[start] == _FINAL_BINARY:

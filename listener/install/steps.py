@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from listener.base.errors import ListenError
@@ -43,7 +43,7 @@ class Directory:
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """`keep`: one that is there already is somebody's work; only its mode and owner are put right."""
+    """A file to write. With `keep`, one that exists is somebody's work: only its mode and owner are put right."""
 
     path: Path
     text: str
@@ -71,7 +71,7 @@ class File:
 
 @dataclass(frozen=True)
 class Absent:
-    """A file that is to go."""
+    """A file to remove."""
 
     path: Path
 
@@ -83,15 +83,20 @@ class Absent:
 
 @dataclass(frozen=True)
 class Command:
-    """`needs_systemd`: left out where it does not run, as in a chroot; `may_fail`: as when it was done before."""
+    """A program to run.
+
+    `needs_systemd`: it is left out where `running`, the sign of systemd, does not exist, as in a chroot.
+    `may_fail`: an exit code is no failure, as where it was done before.
+    """
 
     argv: tuple[str, ...]
     needs_systemd: bool = True
     may_fail: bool = False
+    running: Path = field(default=SYSTEMD, repr=False)
 
     def do(self) -> str:
         line = " ".join(self.argv)
-        if self.needs_systemd and not SYSTEMD.exists():
+        if self.needs_systemd and not self.running.exists():
             return f"left out, since systemd does not run here: {line}"
         done = subprocess.run(self.argv, capture_output=True, text=True, check=False)  # noqa: S603 our own arguments
         if done.returncode and not self.may_fail:

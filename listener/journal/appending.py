@@ -32,13 +32,15 @@ Outcome = tuple["Future[Any]", Any, BaseException | None]
 class Commit:
     """What one transaction has done; memory and acks follow it once the COMMIT is through.
 
-    `rows` counts rows that were surely written, so that the write-ahead log has grown.
+    `rows` counts rows that were surely written, so that the write-ahead log has grown. `waiting` are events without
+    room that are tried again, since sinks are making some.
     """
 
     kept: list[Received] = field(default_factory=list)
     answers: list[tuple[Pending, int, bool]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     rows: int = 0
+    waiting: list[Pending] = field(default_factory=list)
 
     def keep(self, kept: list[Received], batch: list[Pending], duplicates: Collection[int] = ()) -> None:
         """Notes the events that were stored, out of that batch."""
@@ -99,11 +101,17 @@ class Appender:
         if is_full:
             there = known(self._connection, prints)
             duplicates = {id(p) for p, f in zip(batch, prints, strict=True) if f in there}
-            done.answer(batch, duplicates, otherwise=REFUSED)  # two of one new event: both are refused
+            self._find_no_room(batch, duplicates, done)
             return
         duplicates = self._duplicates(batch, prints) if sort_out else set()
         fresh = [(p, f) for p, f in zip(batch, prints, strict=True) if id(p) not in duplicates]
         done.keep(self._store([p for p, _ in fresh], [f for _, f in fresh]), batch, duplicates)
+
+    def _find_no_room(self, batch: list[Pending], duplicates: set[int], done: Commit) -> None:
+        """Lets what is new wait, or refuses it; of two of one new event both."""
+        done.waiting = self._retention.waiting([pending for pending in batch if id(pending) not in duplicates])
+        waits = {id(pending) for pending in done.waiting}
+        done.answer([pending for pending in batch if id(pending) not in waits], duplicates, otherwise=REFUSED)
 
     def _store(self, fresh: list[Pending], prints: list[bytes]) -> list[Received]:
         """Raises Known."""

@@ -82,7 +82,7 @@ def listed(connection: sqlite3.Connection, one: int, tickets: Iterable[tuple[str
 
 
 def next_ticket(connection: sqlite3.Connection, one: int) -> tuple[str, bytes] | None:
-    """(id, the ticket as JSON) of the next one whose messages are to be fetched."""
+    """Returns (id, the ticket as JSON) of the next one whose messages are to be fetched."""
     row = connection.execute(
         "SELECT ticket_id, ticket FROM backfill_tickets WHERE job=? ORDER BY ticket_id LIMIT 1", (one,)
     ).fetchone()
@@ -104,7 +104,7 @@ def counted(connection: sqlite3.Connection, one: int, calls: int, note: str) -> 
 
 
 def end(connection: sqlite3.Connection, one: int, state: str, note: str) -> None:
-    """A job is over: done, incomplete or failed."""
+    """Ends a job as done, incomplete or failed, and forgets the oldest of those that have ended."""
     query = "UPDATE backfills SET state=?, note=?, ended_ms=? WHERE id=?"
     connection.execute(query, (state, note[:500], now_ms(), one))
     connection.execute("DELETE FROM backfill_tickets WHERE job=?", (one,))

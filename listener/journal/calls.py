@@ -21,7 +21,7 @@ def add(connection: sqlite3.Connection, month: str, counts: Mapping[str, int], h
 
 
 def load(connection: sqlite3.Connection, month: str) -> tuple[dict[str, int], str]:
-    """(the month's calls by API, why there are no more, or "")."""
+    """Returns (the month's calls by API, why there are no more, or "")."""
     rows = connection.execute("SELECT api, calls FROM api_calls WHERE month=?", (month,))
     return dict(rows.fetchall()), str(read(connection, f"{_HALTED}{month}") or "")
 

@@ -47,7 +47,7 @@ def create(path: Path) -> None:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK on whatever is raised."""
+    """Runs its block between BEGIN IMMEDIATE and COMMIT, with a ROLLBACK on whatever is raised."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -39,7 +39,10 @@ class Look:
 
 
 def look(path: Path, seqs: Mapping[str, int] | None = None) -> Look:
-    """`seqs`: how far the sinks are, where the caller knows better than their cursors. Raises JournalError."""
+    """Returns what `status` says of a journal, from outside of its daemon. Raises JournalError.
+
+    `seqs` says how far the sinks are, where the caller knows better than their cursors.
+    """
     try:
         with closing(connect(path, "ro")) as connection:
             return _look(connection, path, seqs)

@@ -18,7 +18,10 @@ log = get_logger(__name__)
 
 
 class Inspector:
-    """A thread of the lowest priority. `on_damage` is told once, and the next start recovers the journal."""
+    """Checks the journal for damage now and then, in a thread of the lowest priority.
+
+    `on_damage` is told once, and the next start recovers the journal.
+    """
 
     def __init__(self, path: Path, on_damage: Callable[[JournalError], None], after: float = AFTER) -> None:
         self._path, self._on_damage = path, on_damage

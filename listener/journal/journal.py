@@ -96,7 +96,7 @@ class Journal:
 
     @property
     def last_seq(self) -> int:
-        """Of the newest event that is on disk; 0: none ever was."""
+        """Returns the seq of the newest event that is on disk; 0 if there never was one."""
         return self._tail.last_seq
 
     @property
@@ -110,7 +110,10 @@ class Journal:
         return self._tail.changes
 
     def attach(self, sinks: Iterable[tuple[str, bool]]) -> dict[str, Cursor]:
-        """Cursors of (name, from the earliest event on), made where there is none; these alone hold events back."""
+        """Returns the cursor of each of these sinks (name, from the earliest event on), made where there is none.
+
+        From now on these sinks alone hold events back.
+        """
         wanted = dict(sinks)
         known = self._cursors()
         if wanted.keys() - known.keys() or FRESH in known:
@@ -150,7 +153,7 @@ class Journal:
         return self._read(lambda connection: redelivery.next_order(connection, sink))
 
     def ordered(self, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
-        """(the order's next events after that seq, the seq up to which these are all). Raises JournalError."""
+        """Returns (the order's next events after that seq, the seq up to which these are all). Raises JournalError."""
         return self._read(lambda connection: redelivery.selected(connection, order, after, limit))
 
     def begin(self, order: Order) -> None:
@@ -184,7 +187,7 @@ class Journal:
             raise JournalError(f"journal {self.path}: {str(e) or 'no answer from the disk'}") from e
 
     def leave(self) -> None:
-        """This thread will read no more."""
+        """Closes the reading connection of the calling thread, which will read no more."""
         if connection := getattr(self._readers, "connection", None):
             del self._readers.connection
             self._connections.remove(connection)

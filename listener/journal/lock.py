@@ -1,4 +1,4 @@
-"""One daemon a journal."""
+"""Locks a journal, so that one daemon uses it at a time."""
 
 import fcntl
 import os
@@ -17,7 +17,10 @@ class InUse(JournalError):
 
 
 class Lock:
-    """Held until `release`. The file stays; the kernel frees the lock when the process ends, however it ends."""
+    """The lock of a journal, held until `release`.
+
+    Its file stays; the kernel frees the lock when the process ends, however it ends.
+    """
 
     def __init__(self, journal: Path) -> None:
         self._fd = os.open(f"{journal}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

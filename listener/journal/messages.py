@@ -42,14 +42,20 @@ def forget(connection: sqlite3.Connection, before_ms: int) -> None:
 
 
 class Twins:
-    """Works inside the writer's transaction."""
+    """Finds messages that came both ways, pushed by the platform and fetched by a backfill.
+
+    It works inside the writer's transaction.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._any: bool | None = None  # whether a push may have a fetched twin; None: not looked yet
 
     def among(self, batch: Sequence[Pending]) -> list[Pending]:
-        """Those of the batch whose message is in the journal, or before them in the batch, in the other form."""
+        """Returns the events of the batch whose message is known from the other way, pushed or fetched.
+
+        The other one is in the journal, or stands before it in the batch.
+        """
         fetched = any(pending.event_id.startswith(PREFIX) for pending in batch)
         if not fetched and not self._known():
             return []

@@ -25,7 +25,7 @@ class Pending(Discreet, msgspec.Struct, eq=False, gc=False):
     payload: bytes
     event_id: str
     event_type: str
-    unreadable: str = ""  # the reason why it is kept aside
+    unreadable: str = ""  # the reason why it is quarantined
     received_ms: int = msgspec.field(default_factory=now_ms)
     since: float = msgspec.field(default_factory=time.monotonic)
     code: int = REFUSED
@@ -68,7 +68,7 @@ class DeadLetter:
 
     @property
     def name(self) -> str:
-        """What a command calls it: 12, or a3 for the third payload that was kept aside."""
+        """What a command calls it: 12, or a3 for the third quarantined payload."""
         return f"a{self.id}" if self.sink == ASIDE else str(self.id)
 
 

@@ -14,7 +14,7 @@ _CHUNK = 64  # rows
 
 
 def bounded(rows: sqlite3.Cursor, limit: int) -> tuple[list[Received], bool]:
-    """(at most MAX_BYTES of the rows of COLUMNS and a little more, whether there may be others). Ends the reading."""
+    """Returns MAX_BYTES of the rows of COLUMNS and a little more, and whether there may be others. Ends the reading."""
     events: list[Received] = []
     size = 0
     while size < MAX_BYTES and (chunk := [Received(*row) for row in islice(rows, _CHUNK)]):

@@ -42,16 +42,9 @@ def dead_letters(connection: sqlite3.Connection, sink: str | None = None) -> lis
 
 
 def aside(connection: sqlite3.Connection, one: int) -> tuple[int, bytes]:
-    """(Unix ms of its receipt, the payload) of what was kept aside under this id."""
+    """Returns (Unix ms of its receipt, the payload) of the quarantined one with this id."""
     received_ms, payload = connection.execute("SELECT received_ms, payload FROM aside WHERE id=?", (one,)).fetchone()
     return received_ms, payload
-
-
-def before_newest(connection: sqlite3.Connection, count: int) -> int:
-    """The seq after which the newest `count` events come."""
-    query = "SELECT seq FROM bodies ORDER BY seq DESC LIMIT 1 OFFSET ?"
-    row = connection.execute(query, (count,)).fetchone()
-    return int(row[0]) if row else 0
 
 
 def unknown_cursors(path: Path, names: Collection[str]) -> list[str]:

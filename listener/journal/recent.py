@@ -20,7 +20,7 @@ class Tail:
         self.changes = 0  # how often something beside the events has changed, such as the redeliveries asked for
 
     def extend(self, events: list[Received]) -> None:
-        """Whoever waits is not told; `wake` does."""
+        """Adds what was committed; it wakes nobody who waits for events, which `wake` does."""
         with self._grown:
             self._events += events
             self._bytes += sum(len(e.payload) for e in events)

@@ -128,7 +128,7 @@ def _copy_all(target: sqlite3.Connection, table: str, rows: list[Row]) -> int:
 
 
 def _copy_events(target: sqlite3.Connection, table: str, rows: list[Row]) -> int:
-    """Rows of types that make sense; in schema 1 the body was the fifth column."""
+    """Copies the rows whose columns have sensible types; in schema 1 the body was the fifth column."""
     whole = [row[:4] for row in rows if [type(value) for value in row[:4]] == [int, str, str, int]]
     _insert(target, table, whole)
     _copy_bodies(target, "bodies", [(row[0], row[4]) for row in rows if len(row) > 4 and row[4] is not None])
@@ -136,7 +136,7 @@ def _copy_events(target: sqlite3.Connection, table: str, rows: list[Row]) -> int
 
 
 def _copy_bodies(target: sqlite3.Connection, table: str, rows: list[Row]) -> int:
-    """Payloads of the very event that they stand for; others are quarantined."""
+    """Copies the payloads that hold the event which their row names, and quarantines the others."""
     broken = [row for row in rows if not _is_whole(target, *row)]
     whole = [row for row in rows if row not in broken] if broken else rows
     _insert(target, table, whole)

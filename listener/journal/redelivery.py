@@ -29,14 +29,17 @@ _ORDER = "id, sink, kind, since_ms, until_ms, done_seq, last_seq, started"
 
 
 def replay(connection: sqlite3.Connection, sink: str, since_ms: int, until_ms: int) -> tuple[Order, int]:
-    """(an order for what came in that time and the sink is through with, how many events that is). Only reads."""
+    """Returns an order for what came in that time and has been delivered, and how many events that is.
+
+    It only reads.
+    """
     first = seq_at(connection, since_ms - AT_MOST_BACK_MS)
     last = seq_at(connection, until_ms + AT_MOST_BACK_MS) - 1
     return _replay(connection, Order(0, sink, "replay", since_ms, until_ms, first - 1, last, started=False))
 
 
 def replay_of(connection: sqlite3.Connection, sink: str, event_id: str) -> tuple[Order, int]:
-    """The same for one event; 0 where it is not in the journal any more, or still to come."""
+    """Returns the same for one event; the count is 0 where it is not in the journal any more, or still to come."""
     row = connection.execute("SELECT seq FROM events WHERE event_id=?", (event_id,)).fetchone()
     seq = row[0] if row else 0
     return _replay(connection, Order(0, sink, "replay", 0, ALWAYS, seq - 1, seq, started=False))
@@ -45,7 +48,7 @@ def replay_of(connection: sqlite3.Connection, sink: str, event_id: str) -> tuple
 def replay_of_ticket(
     connection: sqlite3.Connection, sink: str, ticket: str, since_ms: int, until_ms: int
 ) -> list[tuple[Order, int]]:
-    """The same for the messages of a ticket that came in that time: an order for each run of them."""
+    """Returns the same for the messages of a ticket that came in that time: an order for each run of them."""
     seqs = [event.seq for event in erasure.of_ticket(connection, ticket) if since_ms <= event.received_ms < until_ms]
     runs: list[list[int]] = []
     for seq in seqs:
@@ -68,7 +71,7 @@ def _replay(connection: sqlite3.Connection, order: Order) -> tuple[Order, int]:
 
 
 def placing(planned: Sequence[Order]) -> Change:
-    """All of these."""
+    """Returns the change that places all of these orders."""
 
     def change(connection: sqlite3.Connection) -> None:
         for order in planned:
@@ -78,7 +81,7 @@ def placing(planned: Sequence[Order]) -> Change:
 
 
 def retrying(letters: Sequence[DeadLetter]) -> Change:
-    """An order for each sink of these dead letters."""
+    """Returns the change that places an order to retry for each sink of these dead letters."""
     ids: dict[str, list[int]] = {}
     for letter in letters:
         ids.setdefault(letter.sink, []).append(letter.id)
@@ -91,7 +94,7 @@ def retrying(letters: Sequence[DeadLetter]) -> Change:
 
 
 def discarding(letters: Sequence[DeadLetter]) -> Change:
-    """For good, unless they are being retried."""
+    """Returns the change that removes these dead letters for good, unless they are being retried."""
 
     def change(connection: sqlite3.Connection) -> None:
         for letter in letters:
@@ -104,7 +107,7 @@ def discarding(letters: Sequence[DeadLetter]) -> Change:
 
 
 def reread(aside: int, event_id: str) -> Change:
-    """What was kept aside goes once it is in the journal as an event."""
+    """Returns the change that removes a quarantined payload, once it is in the journal as an event."""
 
     def change(connection: sqlite3.Connection) -> None:
         if knows(connection, event_id):
@@ -149,7 +152,7 @@ def next_order(connection: sqlite3.Connection, sink: str) -> Order | None:
 
 
 def selected(connection: sqlite3.Connection, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
-    """(the order's next events after that seq, the seq up to which these are all)."""
+    """Returns (the order's next events after that seq, the seq up to which these are all)."""
     if order.kind == "retry":
         end = order.last_seq
         rows = connection.execute(

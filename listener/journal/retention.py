@@ -7,21 +7,20 @@ from dataclasses import dataclass, replace
 
 from listener.base.clock import now_ms
 from listener.base.logs import get_logger
-from listener.journal import identity, quarantine
+from listener.journal import cursors, identity, quarantine
 from listener.journal.checkpoint import wal_cap
+from listener.journal.cursors import NEVER
 from listener.journal.database import BODY_OVERHEAD, transaction
 from listener.journal.identity import DAY_MS, ROW_BYTES
+from listener.journal.model import Pending
 
-EVERY, WHILE_BUSY, WHILE_FULL = 60.0, 0.05, 1.0  # seconds to the next look
-FORGET_SINKS_EVERY = 3600.0  # seconds
+EVERY, WHILE_BUSY, WHILE_FULL, FORGET_SINKS_EVERY = 60.0, 0.05, 1.0, 3600.0  # seconds to the next look
 LONGEST = 0.05  # seconds that a slice should take at most: an ack may be waiting
 SLICE_MIN, SLICE_MAX = 16, 1024  # rows
 ALMOST = 0.9  # of max_size: from here on delivered bodies leave early
-SINK_GONE_MS = 30 * DAY_MS
-
-QUARANTINE_SHARE = 8  # quarantined payloads take at most this part of max_size
-TELL_AGAIN = 60.0  # seconds between warnings that some had to leave
-NEVER = 1 << 62
+COMMIT_SIZE, PART = 8 * 2**20, 16  # bytes of payloads a commit; in a small journal that part of its size
+WAIT, MOST_WAITING = 1.0, 8 * 2**20  # seconds that events wait for room, and bytes of them
+QUARANTINE_SHARE, TELL_AGAIN = 8, 60.0  # its part of max_size; seconds between warnings that some had to leave it
 log = get_logger(__name__)
 
 
@@ -47,25 +46,24 @@ class Retention:
     """Events stay for `keep_ms`, ids a day longer than that and than a day; nothing undelivered leaves by itself.
 
     When bodies and ids take almost `max_size` bytes, delivered events leave early, oldest first; when undelivered ones
-    alone take all of it, new ones are refused.
-    A dead letter's body stays until it is retried or discarded. Payloads that can't be read have a share of their own,
-    which the oldest leave. Each transaction calls `begin` first and `committed` after its COMMIT: what is known moves
-    only then.
+    alone take all of it, new ones are refused. A dead letter's body stays until it is retried or discarded. Payloads
+    that can't be read have a share of their own, which the oldest leave. Each transaction calls `begin` first and
+    `committed` after its COMMIT: what is known moves only then.
     """
 
     def __init__(self, keep_ms: int, max_size: int) -> None:
         self.keep_ms, self.max_size = keep_ms, max_size
         self._marks = self._next = Marks()
         self._quarantine_told, self._tell_at = 0, 0.0
-        self._configured: set[str] = set()
-        self._released: set[str] = set()
+        self._configured, self._released = set[str](), set[str]()
         self.rows = SLICE_MIN * 4
         self._next_look = self._next_forget = self._next_cleaning = 0.0
         self._look_soon = False
-        self.on_erased: Callable[[], None] = lambda: None
+        self.on_erased: Callable[[], None] = lambda: None  # events were erased by a command
+        self._delivered, self._moved_at = 0, float("-inf")  # what every sink has, and when that grew (monotonic)
 
     def watch(self, sinks: Iterable[str]) -> None:
-        """Only these sinks' cursors hold events back."""
+        """Sets the sinks whose cursors hold events back; those of other sinks no longer do."""
         self._configured = set(sinks)
 
     def look_soon(self) -> None:
@@ -83,6 +81,11 @@ class Retention:
     def wal_cap(self) -> int:
         """Returns the bytes of the WAL at which the writer lends the checkpoints a hand."""
         return wal_cap(self.max_size)
+
+    @property
+    def commit_size(self) -> int:
+        """Returns the bytes of payloads that end a commit: `used` passes `max_size` by no more than one event."""
+        return min(COMMIT_SIZE, self.max_size // PART)
 
     @property
     def holding(self) -> set[str]:
@@ -122,8 +125,18 @@ class Retention:
         more, until = True, time.monotonic() + LONGEST
         while self._is_crowded() and more and time.monotonic() < until:
             more = self._drop_bodies(connection, NEVER)
-        self._next = replace(self._next, is_full=self._next.used >= self.max_size)
-        return self._next.is_full
+        self._next = replace(self._next, is_full=self._next.is_full and self._has_no_room())
+        return self._has_no_room()
+
+    def waiting(self, events: list[Pending]) -> list[Pending]:
+        """Returns those new events that may wait for the room that sinks are making; the others count as refused."""
+        now = time.monotonic()
+        patient = [one for one in events if now - one.since < WAIT] if now - self._moved_at < WAIT else []
+        if sum(len(one.payload) for one in patient) > MOST_WAITING:
+            patient = []
+        if len(patient) < len(events):
+            self._next = replace(self._next, is_full=True)
+        return patient
 
     def quarantine(self, connection: sqlite3.Connection, received_ms: int, reason: str, payload: bytes) -> None:
         """Keeps a payload that can't be read, and lets the oldest of these leave where their share is full."""
@@ -168,11 +181,11 @@ class Retention:
             self._learn(connection)
             self._take_erased(connection)
             if forget := started >= self._next_forget:
-                self._forget_sinks(connection, now)
+                cursors.forget_sinks(connection, self._configured, now)
             more = self._drop_bodies(connection, NEVER if self._is_crowded() else now - self.keep_ms)
             if not identity.held(connection, now, self._ids_stay_ms):
                 more |= self._drop_ids(connection, (now - self._ids_stay_ms) // DAY_MS)
-            self._next = replace(self._next, is_full=self._next.is_full and self._next.used >= self.max_size)
+            self._next = replace(self._next, is_full=self._next.is_full and self._has_no_room())
         self.committed()
         self._next_forget = started + FORGET_SINKS_EVERY if forget else self._next_forget
         self.pace(time.monotonic() - started)
@@ -232,16 +245,6 @@ class Retention:
             self._next = replace(self._next, traces=True)
             self._next_cleaning = 0.0
 
-    def _forget_sinks(self, connection: sqlite3.Connection, now: int) -> None:
-        """Cursors of sinks that were taken out of the configuration long ago, and what was ordered for them."""
-        if not self._configured:
-            return
-        here = [(now, sink) for sink in self._configured]
-        connection.executemany("UPDATE cursors SET updated_ms=? WHERE sink=?", here)
-        connection.execute("DELETE FROM cursors WHERE updated_ms < ?", (now - SINK_GONE_MS,))
-        connection.execute("DELETE FROM orders WHERE sink NOT IN (SELECT sink FROM cursors)")
-        connection.execute("DELETE FROM waiting WHERE sink NOT IN (SELECT sink FROM cursors)")
-
     def _tell_full(self) -> None:
         if not self.is_full:
             log.info("the journal has room again", used=self.used)
@@ -259,6 +262,9 @@ class Retention:
         self._tell_at = time.monotonic() + TELL_AGAIN
         what = "payloads that can't be read have filled their share of the journal: the oldest left it"
         log.warning(what, left=left, hint="helpdesk-listen dead-letters list --sink -, or raise journal.max_size")
+
+    def _has_no_room(self) -> bool:
+        return self._next.used >= self.max_size - self.commit_size
 
     def _is_crowded(self) -> bool:
         """Whether delivered events must leave early. Undelivered ones may still come: ids alone refuse nothing."""
@@ -280,17 +286,14 @@ class Retention:
 
     def _delivered_to(self, connection: sqlite3.Connection) -> int:
         """Every sink has, and no order wants, what is up to here."""
-        sinks = tuple(self.holding)
-        marks = ",".join("?" * len(sinks))
-        query = f"SELECT count(*), min(seq) FROM cursors WHERE sink IN ({marks})"  # noqa: S608 question marks only
-        known, lowest = connection.execute(query, sinks).fetchone()
-        query = f"SELECT min(done_seq) FROM orders WHERE kind='replay' AND sink IN ({marks})"  # noqa: S608
-        (ordered,) = connection.execute(query, sinks).fetchone()
-        return min(int(lowest), NEVER if ordered is None else int(ordered)) if known and known == len(sinks) else 0
+        delivered = cursors.delivered_to(connection, self.holding)
+        if delivered != self._delivered:
+            self._delivered, self._moved_at = delivered, time.monotonic()
+        return delivered
 
 
 def _split(rows: list[tuple[int, int]], before_ms: int) -> tuple[list[tuple[int]], int | None]:
-    """(seqs of the rows before the first one that is not old enough, that one's seq)."""
+    """Returns (seqs of the rows before the first one that is not old enough, that one's seq)."""
     for index, (seq, at) in enumerate(rows):
         if at >= before_ms:
             return [(s,) for s, _ in rows[:index]], seq

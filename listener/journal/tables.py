@@ -1,6 +1,7 @@
 """The tables, and how an older journal becomes one of today."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from listener.journal.api_tables import API_SCRIPT, API_TABLES
 from listener.journal.identity import fingerprint
@@ -106,11 +107,11 @@ def newest() -> int:
     return len(MIGRATIONS)
 
 
-def migrate(connection: sqlite3.Connection) -> None:
+def migrate(connection: sqlite3.Connection, scripts: Sequence[str] = MIGRATIONS) -> None:
     """Brings a file of any older version, also an empty one, to the newest. A version is one transaction."""
     connection.create_function("fingerprint", 1, fingerprint, deterministic=True)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+    for number, script in enumerate(scripts[version:], version + 1):
         try:
             connection.executescript(
                 f"BEGIN IMMEDIATE; {script}"

@@ -17,7 +17,10 @@ from listener.journal.writer import SET_CURSOR
 
 
 class Waiting(msgspec.Struct):
-    """`ticket` is what it is ordered by; `first_ms` is its own first failure, 0 while it only waits behind another."""
+    """An event that waits for its next attempt beside the cursor, or behind one of its ticket that does.
+
+    `ticket` is what it is ordered by; `first_ms` is when it first failed itself, 0 while it only waits behind another.
+    """
 
     seq: int
     ticket: str
@@ -53,7 +56,7 @@ class Changes:
 
 
 def load(connection: sqlite3.Connection, sink: str) -> list[Waiting]:
-    """What waits for the sink, oldest first."""
+    """Returns the events that wait for the sink, the oldest first."""
     query = f"SELECT {', '.join(_FIELDS)} FROM waiting WHERE sink=? ORDER BY seq"  # noqa: S608 our own names
     rows = connection.execute(query, (sink,))
     return [msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Waiting, strict=False) for row in rows]

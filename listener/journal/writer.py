@@ -22,9 +22,9 @@ from listener.journal.recent import Tail
 from listener.journal.retention import Retention
 
 MAX_BATCH = 2048  # events a commit
-MAX_BATCH_BYTES = 8 * 2**20  # of payloads a commit; in a small journal a quarter of its size
 PAGE, PAGES_A_COMMIT = 4096, 8  # bytes; pages that a commit changes beside one or two for each row
 CURSOR_DELAY = 0.2  # seconds that a cursor waits for an event to ride with
+ROOM_DELAY = 0.05  # seconds until events that wait for room are tried again, if no sink's cursor comes before
 LOOK = 0.1  # seconds between looks at the files and for other processes' changes; each takes as long as an insert
 IDLE = 0.9  # seconds between these, and looks at retention, when nothing comes: what is wrong is told within 1 s
 SET_CURSOR = (
@@ -40,7 +40,10 @@ log = get_logger(__name__)
 
 
 class Writer:
-    """`put` events, `submit` jobs, `advance` cursors from any thread; `on_settled` gets each batch after its commit."""
+    """The journal's only thread that writes. From any thread: `put` events, `submit` jobs, `advance` cursors.
+
+    `on_settled` gets each batch of events after its commit.
+    """
 
     def __init__(self, path: Path, tail: Tail, retention: Retention) -> None:
         self._connection = connect(path)
@@ -52,6 +55,7 @@ class Writer:
         self._appender = Appender(self._connection, retention, lambda: tail.last_seq)
         self._queue: queue.SimpleQueue[Pending | Task | None] = queue.SimpleQueue()
         self._cursors: Cursors = {}
+        self._waiting: list[Pending] = []  # for room
         self._guard = threading.Lock()
         self._stopping = False
         self._next_look, self._wal_grown, self._data_version = 0.0, 0, 0
@@ -85,7 +89,7 @@ class Writer:
 
     def backlog(self) -> int:
         """Items that wait for a commit."""
-        return self._queue.qsize()
+        return self._queue.qsize() + len(self._waiting)
 
     def stop(self, timeout: float) -> bool:
         """Writes what is queued, then ends; says whether it did so in time."""
@@ -96,7 +100,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            while not (self._stopping and self._queue.empty() and not self._cursors):
+            while not (self._stopping and self._queue.empty() and not self._cursors and not self._waiting):
                 self.turn()
             self._connection.close()
         except BaseException as e:
@@ -166,14 +170,14 @@ class Writer:
 
     def _take(self) -> tuple[list[Pending], list[Task]]:
         """What has queued up: waits for the first, never for more. Cursors alone wait a little for company."""
-        items = self._drain(CURSOR_DELAY if self._cursors else IDLE)
-        if items == [None] and not self._stopping:
+        items = self._drain(ROOM_DELAY if self._waiting else CURSOR_DELAY if self._cursors else IDLE)
+        if items == [None] and not self._stopping and not self._waiting:
             items += self._drain(CURSOR_DELAY)
-        return [i for i in items if isinstance(i, Pending)], [i for i in items if isinstance(i, tuple)]
+        return self._waiting + [i for i in items if isinstance(i, Pending)], [i for i in items if isinstance(i, tuple)]
 
     def _drain(self, timeout: float) -> list[Pending | Task | None]:
         items: list[Pending | Task | None] = []
-        size, most = 0, min(MAX_BATCH_BYTES, self._retention.max_size // 4)
+        size, most = 0, self._retention.commit_size
         try:
             items.append(self._queue.get(timeout=timeout))
             while len(items) < MAX_BATCH and size < most:
@@ -244,6 +248,9 @@ class Writer:
         self.failing = None
         if done.kept:
             self._tail.extend(done.kept)
+        self._waiting = done.waiting
+        if done.waiting:
+            events = [one for one, _, _ in done.answers]
         if events:
             self._settle(events)
         if done.kept:
@@ -257,6 +264,7 @@ class Writer:
         self._note_failure(str(error), len(events))
         if is_damage(error):
             self.on_damage()
+        self._waiting = []
         for pending in events:
             pending.code = REFUSED
         for _, future in tasks:

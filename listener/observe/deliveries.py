@@ -10,7 +10,10 @@ RUNS = 2000  # of consecutive events, remembered for each sink
 
 
 class Deliveries:
-    """`note` in the sinks' own threads, `at_ms` in any."""
+    """Remembers when each sink got which event, by runs of consecutive events.
+
+    `note` is called in the sinks' own threads, `at_ms` in any.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[str, deque[tuple[int, int, int]]] = {}  # (first seq, last seq, Unix ms)

@@ -51,7 +51,10 @@ class ObservedSource(Protocol):
 
 @dataclass
 class Facts:
-    """The parts, and the figures that only time can tell. `settings` changes with a reload."""
+    """Gathers what is to be told of the daemon from its parts, with the figures that only time can tell.
+
+    `settings` changes with a reload.
+    """
 
     settings: Settings
     journal: Journal

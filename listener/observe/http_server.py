@@ -48,7 +48,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Page:
-    """An answer."""
+    """An answer to an HTTP request; a body that is an iterator is streamed."""
 
     body: bytes | AsyncIterator[bytes]
     code: int = 200
@@ -60,7 +60,10 @@ Route = Callable[[Request], Awaitable[Page]]
 
 
 class HttpServer:
-    """`routes` by (method, path); `address` is "host:port", where somebody else listens."""
+    """Answers HTTP requests by `routes`, which are by (method, path).
+
+    `address` is "host:port", where somebody else listens and hands the connections over.
+    """
 
     def __init__(self, address: str, routes: Mapping[tuple[str, str], Route]) -> None:
         self.address = address

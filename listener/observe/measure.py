@@ -16,7 +16,7 @@ DELAY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0,
 
 
 class Recent:
-    """The newest values, for their percentiles."""
+    """Keeps the newest values, to tell their percentiles."""
 
     def __init__(self) -> None:
         self._values: deque[float] = deque(maxlen=RING)

@@ -12,7 +12,7 @@ from listener.observe.serving import Served
 
 
 class Observer:
-    """An async context: inside it the daemon can be watched."""
+    """An async context inside which the daemon can be watched: status socket, HTTP and watchdog."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts

@@ -19,7 +19,10 @@ log = get_logger(__name__)
 
 
 class Pulse:
-    """`changed` and `run` in the loop."""
+    """Looks at the daemon every few seconds, feeds the watchdog and keeps systemd's status line.
+
+    `changed` and `run` are called in the loop.
+    """
 
     def __init__(self, facts: Facts, notifier: Notifier) -> None:
         self._facts, self._notifier = facts, notifier

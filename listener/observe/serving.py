@@ -18,10 +18,10 @@ log = get_logger(__name__)
 
 
 class Served:
-    """Lives in the loop and listens at `address`, "host:port"."""
+    """Lives in the loop and listens at `address`, "host:port". `load` blocks, and returns what answers."""
 
-    def __init__(self, facts: Facts, address: str) -> None:
-        self._facts, self._address = facts, address
+    def __init__(self, facts: Facts, address: str, load: "Callable[[Facts, str], Site] | None" = None) -> None:
+        self._facts, self._address, self._load_site = facts, address, load or _site
         self._server: asyncio.Server | None = None
         self._held: set[asyncio.Transport] = set()
         self._loading: asyncio.Task[None] | None = None
@@ -71,7 +71,7 @@ class Served:
 
     async def _load(self) -> None:
         try:
-            self._site = await asyncio.to_thread(_site, self._facts, self._address)
+            self._site = await asyncio.to_thread(self._load_site, self._facts, self._address)
             self._new_protocol = await self._site.start()
         except Exception:
             log.exception("what answers HTTP requests can't be loaded; it is tried again with the next one")

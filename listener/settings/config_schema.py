@@ -51,7 +51,7 @@ def _table(about: str) -> Schema:
 
 
 def _of_type(name: str, schema: Schema) -> Schema:
-    """Tells a type from the others by its name, so that an editor completes what belongs to it."""
+    """Returns a sink type's schema with its name fixed, so that an editor completes the settings of that type."""
     this = schema["properties"]["type"] | {"const": name}
     this.pop("enum")
     return {"title": name} | schema | {"properties": schema["properties"] | {"type": this}}

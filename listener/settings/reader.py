@@ -16,7 +16,7 @@ from listener.base.errors import ConfigError
 from listener.settings.convert import WrongValueError, convert, guess, one_of, shown, type_name, unwrap
 from listener.settings.paths import BaseDirectory, NoDirectory, resolve
 from listener.settings.rules import Env
-from listener.settings.secrets import Secret, SecretKind, SecretSource, exposure, outside_source
+from listener.settings.secrets import Secret, SecretKind, SecretSource, exposure, holds_secrets, outside_source
 
 S = TypeVar("S", bound=msgspec.Struct)
 Table = Mapping[str, Any]
@@ -136,7 +136,7 @@ class Reader:
         try:
             value = self._path(raw, place) if place else convert(annotation, raw)
         except WrongValueError as error:
-            found = f"{type_name(raw)} (not shown)" if hint is Secret else shown(error.found)
+            found = f"{type_name(raw)} (not shown)" if holds_secrets(hint) else shown(error.found)
             self.problems.append(f"{where}: expected {error.right}, found {found}{error.guess}")
             return None
         self._is_private |= isinstance(value, Secret) and value.is_hidden

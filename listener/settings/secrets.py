@@ -9,6 +9,7 @@ import stat
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
+from typing import Any, get_args
 
 import msgspec
 
@@ -147,3 +148,8 @@ def _mode(path: str | Path) -> str:
         return f"{stat.S_IMODE(os.stat(path).st_mode):04o}"
     except OSError as error:
         return (error.strerror or "unreadable").lower()
+
+
+def holds_secrets(hint: Any) -> bool:
+    """Returns whether a value of that type is a secret or holds some, such as a tuple of them."""
+    return hint is Secret or any(holds_secrets(inner) for inner in get_args(hint))

@@ -27,7 +27,10 @@ class ChatMessage(NamedTuple):
 
 @dataclass
 class Chats:
-    """`joined`: the chats that the app's bot is in. `messages`: what it has sent. `requests`: times of all attempts."""
+    """The chats of the stand-in, and what was posted to them.
+
+    `joined` are those that the app's bot is in, `messages` what it has sent, `requests` the times of all attempts.
+    """
 
     joined: set[str] = field(default_factory=lambda: {DEMO_CHAT})
     messages: list[ChatMessage] = field(default_factory=list)

@@ -35,7 +35,10 @@ class ConnectionOwner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """`open` from the handshake to the first sign of an end, whoever gives it."""
+    """The server's end of one long connection: HTTP request, handshake, then frames.
+
+    `open` holds from the handshake to the first sign of an end, whoever gives it.
+    """
 
     def __init__(self, owner: ConnectionOwner) -> None:
         self.id = next(_ids)
@@ -93,7 +96,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(data)
 
     def silence(self) -> None:
-        """Half-open from now on: nothing read, nothing sent, no FIN."""
+        """Makes it half-open from now on: nothing is read, nothing is sent, and no FIN."""
         self.silenced = True
         self._backlog.clear()
         if not self.transport.is_closing():

@@ -17,7 +17,10 @@ PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001
 
 @dataclass(slots=True)
 class Desk:
-    """`images` by (ticket, message, index); None: it was deleted. `options`: a drop-down's choices by id."""
+    """The helpdesk's tickets and messages, as the stand-in's API tells them.
+
+    `images` are by (ticket, message, index), None for one that was deleted; `options` are a drop-down's choices by id.
+    """
 
     helpdesk_id: str = "6626871355780366331"
     tickets: dict[str, Row] = field(default_factory=dict)

@@ -25,7 +25,10 @@ RECENT = 10_000  # events
 
 
 class Dispatcher:
-    """`pick` names the connection for the next push, or None while there is none."""
+    """Pushes events, watches for their acks, and pushes again by the schedule.
+
+    `pick` returns the connection for the next push, or None while there is none.
+    """
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class Dispatcher:
 
     @property
     def unsettled(self) -> int:
-        """Events waiting, in flight or bounced."""
+        """Counts the events that wait, are in flight, or were bounced."""
         return len(self._waiting) + len(self._timers)
 
     def push(self, delivery: Delivery) -> None:
@@ -67,7 +70,7 @@ class Dispatcher:
         self._arm(delivery, self.ack_timeout, self.bounce)
 
     def repeat(self, delivery: Delivery) -> None:
-        """Sends it once more although nothing asks for it: duplicates come after success too."""
+        """Sends the event once more although nothing asks for it, since duplicates come after success too."""
         connection = self._pick()
         if connection is None:
             raise ConnectionError("no connection is open to repeat the event on")

@@ -38,7 +38,7 @@ class Reply:
 
 
 def reply(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    """`data` as JSON."""
+    """Returns an HTTP answer with `data` as JSON."""
     return Reply(status, json.dumps(data, ensure_ascii=False).encode(), headers or {})
 
 

@@ -67,7 +67,7 @@ class _Push:
 
 
 class Flood:
-    """One run; see `Platform.flood`."""
+    """One run of `Platform.flood`, which pushes events as fast as they are acked."""
 
     def __init__(self, platform: Flooded, count: int, unacked: int, payload_factory: PayloadFactory) -> None:
         self._platform = platform

@@ -105,7 +105,7 @@ def _header(data: bytes) -> tuple[str, str]:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(field number, number or bytes) for each field of a message."""
+    """Yields (field number, number or bytes) for each field of a message."""
     position, end = 0, len(data)
     while position < end:
         tag, position = _read_varint(data, position)
@@ -130,7 +130,7 @@ def _span(data: bytes, position: int, wire_type: int) -> tuple[int, int]:
 
 
 def _read_varint(data: bytes, position: int) -> tuple[int, int]:
-    """(value, position after it)."""
+    """Returns (value, position after it)."""
     value = shift = 0
     while shift < 70:
         if position >= len(data):

@@ -21,7 +21,7 @@ from listener.simulator.http1 import HttpRequest
 MAX_CONNECTIONS = 50  # of one app
 TICKETS = 10_000  # issued and not yet used
 
-# The official SDKs for Java and Node refuse an app id that is not "cli_" and 16 hexadecimal digits.
+# The official SDK for Node refuses, without a word, an app id that is not "cli_" and 16 hexadecimal digits.
 DEMO_CREDENTIALS = {"cli_a5ca1ab1e0ddba11": "demo-secret"}
 CLIENT_CONFIG = {
     "ReconnectCount": -1,
@@ -64,7 +64,7 @@ class Gateway:
         return reply({"code": 0, "msg": "ok", "data": data})
 
     def handshake(self, request: HttpRequest, connections: dict[str, int]) -> tuple[str, Reply | None]:
-        """(app id, None) to let it in, else ("", a refusal); `connections` counts the open ones by app."""
+        """Returns (app id, None) to let it in, else ("", a refusal); `connections` counts the open ones by app."""
         if request.headers.get("upgrade", "").lower() != "websocket" or "sec-websocket-key" not in request.headers:
             return "", http(426)
         app_id = self._tickets.pop(request.query.get("ticket", ""), "")

@@ -13,7 +13,7 @@ MAX_BODY = 16 << 20  # bytes
 
 
 class BadRequest(ValueError):
-    """Not HTTP/1.1, or more of it than anyone needs."""
+    """The request is not HTTP/1.1, or larger than any that the SDKs send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class RequestReader:
         self._head: HttpRequest | None = None
 
     def feed(self, data: bytes) -> HttpRequest | None:
-        """The request once it is whole, else None.
+        """Returns the request once it is whole, else None.
 
         Raises:
             BadRequest: malformed, or over the limits.
@@ -66,7 +66,7 @@ class RequestReader:
 
 
 def parse_head(data: bytes) -> tuple[HttpRequest | None, bytes]:
-    """(request without body, bytes after the head); (None, data) while the head is incomplete."""
+    """Returns (request without body, bytes after the head); (None, data) while the head is incomplete."""
     head, separator, rest = data.partition(b"\r\n\r\n")
     if len(head) > MAX_HEAD:
         raise BadRequest("the head is too long")

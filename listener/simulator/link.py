@@ -71,6 +71,9 @@ class Link:
 
     async def close(self) -> None:
         """Leaves nothing behind."""
+        for sock in self._server.sockets if self._server else ():
+            asyncio.get_running_loop().remove_reader(sock)
+        await asyncio.sleep(0)  # what was just accepted needs its server: else asyncio leaves that socket open
         self.refuse()
         for task in list(self._tasks):
             task.cancel()
@@ -116,7 +119,7 @@ class Link:
 
 
 class Entry(Pipe):
-    """The client's end."""
+    """The link's end towards the client."""
 
     owner: Link
 

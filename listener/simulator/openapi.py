@@ -79,7 +79,7 @@ class Tenant:
     _called: dict[str, deque[float]] = field(default_factory=dict)
 
     def handle(self, request: HttpRequest) -> Reply:
-        """The answer of whichever API it asks for."""
+        """Returns the answer of whichever API the request asks for."""
         handler = _routes.get((request.method, request.path)) or _with_id(request)
         return handler(self, request) if handler else NOT_FOUND
 

@@ -11,7 +11,7 @@ _TICK = 0.05  # s between two portions of a throttled link
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Closes it with a RST."""
+    """Closes the connection with a TCP reset."""
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.fileno() >= 0:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)

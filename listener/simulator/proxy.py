@@ -50,7 +50,7 @@ class ConnectProxy(Link):
 
 
 class _ProxyEntry(Entry):
-    """Reads the request's head, then is a pipe like any other."""
+    """The proxy's end towards the client: reads the request's head, then passes bytes on like any pipe."""
 
     owner: ConnectProxy
     _head = b""

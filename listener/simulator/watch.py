@@ -7,7 +7,10 @@ TIMEOUT = 10.0  # s
 
 
 class Watch:
-    """`changed()` is called by whoever changes the state; `until()` by those who wait for it."""
+    """Lets coroutines wait until a condition over some state holds.
+
+    Whoever changes the state calls `changed()`; those who wait for it call `until()`.
+    """
 
     __slots__ = ("_waiting",)
 

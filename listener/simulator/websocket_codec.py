@@ -46,7 +46,7 @@ def encode(opcode: int, payload: bytes) -> bytes:
 
 
 def frame_head(opcode: int, length: int) -> bytes:
-    """What stands before `length` bytes of payload."""
+    """Returns the head of a frame whose payload has `length` bytes."""
     if length < 126:
         return bytes((0x80 | opcode, length))
     if length < 1 << 16:
@@ -60,7 +60,7 @@ def encode_close(code: int, reason: str = "") -> bytes:
 
 
 def parse_close(payload: bytes) -> tuple[int, str]:
-    """(code, reason) of a close frame's payload; 1005 stands for none (RFC 6455, section 7.1.5)."""
+    """Returns (code, reason) of a close frame's payload; 1005 stands for none (RFC 6455, section 7.1.5)."""
     if len(payload) < 2:
         return 1005, ""
     return int.from_bytes(payload[:2], "big"), payload[2:].decode(errors="replace")
@@ -102,7 +102,7 @@ class FrameReader:
         return messages
 
     def _collect(self, first: int, payload: bytes, messages: list[WebSocketMessage]) -> None:
-        """The rare frames: control, text, and parts of a fragmented message."""
+        """Handles the frames that are rare: control frames, text, and parts of a fragmented message."""
         opcode = first & 0x0F
         if first & 0x70:
             raise ProtocolViolation(1002, "reserved bits are set")
@@ -121,7 +121,7 @@ class FrameReader:
 
 
 def _long_header(buffer: bytes, position: int) -> tuple[int, int] | None:
-    """(start of payload, its length) where the length is an extended one; None while the header is torn."""
+    """Returns (start of payload, its length) where the length is an extended one; None while the header is torn."""
     second = buffer[position + 1]
     if second < 0x80:
         raise ProtocolViolation(1002, "a client's frames must be masked")

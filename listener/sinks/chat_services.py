@@ -36,7 +36,10 @@ Sign = Callable[[str, dict[str, Any], str, float], str]
 
 @dataclass(frozen=True)
 class ChatService:
-    """`per_minute` and `spacing` (seconds) stay below what the service allows; `fits` is in units of `size`."""
+    """How one chat service wants a message, and how it answers.
+
+    `per_minute` and `spacing` (seconds) stay below what the service allows; `fits` is in units of `size`.
+    """
 
     body: Callable[[str], dict[str, Any]]
     neutral: Callable[[str], str]

@@ -70,7 +70,10 @@ class Batch(tuple[Outgoing, ...]):
 
 
 class NetworkSink(Protocol):
-    """Runs in the event loop of its worker. What it raises counts as TryAgain, for all events of the batch."""
+    """A sink behind a network, which runs in the event loop of its worker.
+
+    What it raises counts as TryAgain for all events of the batch.
+    """
 
     async def open(self) -> None:
         """Makes the sink ready, without a word to the other end where that can be avoided."""

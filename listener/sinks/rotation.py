@@ -16,7 +16,10 @@ log = get_logger(__name__)
 
 
 class Rotation:
-    """`size` in bytes, `every` in seconds, `keep` counts rotated files (None: all)."""
+    """Moves a sink's file away when it is due, and compresses or removes older ones in a thread.
+
+    `size` is in bytes, `every` in seconds; `keep` counts rotated files (None: all are kept).
+    """
 
     def __init__(self, path: Path, size: int | None, every: float | None, keep: int | None, compress: bool) -> None:
         self._path, self._size, self._every, self._keep, self._compress = path, size, every, keep, compress
@@ -36,7 +39,7 @@ class Rotation:
         return self._every is not None and time.time() // self._every != written_at // self._every
 
     def move_away(self) -> None:
-        """The file that is open keeps its inode, by which a cursor finds it again.
+        """Renames the file; it keeps its inode, by which a cursor finds it again.
 
         Names only grow, whatever the clock does: their order is what `keep` goes by.
         """
@@ -52,7 +55,10 @@ class Rotation:
         return sorted(p for p in self._path.parent.iterdir() if self._name.fullmatch(p.name))
 
     def tidy(self) -> None:
-        """Once the place in the new file is kept: what was moved away is compressed and removed, in the background."""
+        """Compresses and removes, in the background, what was moved away.
+
+        Called once the position in the new file is kept.
+        """
         if self._untidy and not (self._tidying and self._tidying.is_alive()):
             self._untidy = False
             self._tidying = threading.Thread(target=self._tidy, name="rotation", daemon=True)

@@ -34,16 +34,16 @@ class StdoutConfig(SinkConfig, frozen=True, kw_only=True):
 class StdoutSink:
     idle_every = 0.25  # seconds: how soon a closed reader is noticed
 
-    def __init__(self, config: StdoutConfig, stopping: Stopping) -> None:
-        self._stopping = stopping
+    def __init__(self, config: StdoutConfig, stopping: Stopping, fd: int = STDOUT) -> None:
+        self._stopping, self._fd = stopping, fd
         self._poll = select.poll()
-        self._poll.register(STDOUT, select.POLLOUT)
+        self._poll.register(fd, select.POLLOUT)
         self._out = b""  # what of the next lines is out already
 
     def open(self, position: str, upcoming: Iterator[bytes]) -> LinesWritten:
         """Half a line that an earlier sink left on the same pipe or file is completed, or else ended by a newline."""
         place, _, rest = position.partition(" ")
-        if rest and place == _place():
+        if rest and place == self._place():
             size, crc = map(int, rest.split())
             self._out = _beginning(upcoming, size)
             if len(self._out) < size or zlib.crc32(self._out) != crc:
@@ -75,7 +75,10 @@ class StdoutSink:
         """The descriptor is the process's."""
 
     def _write(self, piece: bytes) -> bool:
-        """All of it, unless we are stopping. A pipe that polls writable takes PIPE_BUF bytes at once (pipe(7))."""
+        """Writes all of the piece; returns False if a stop came first.
+
+        A pipe that polls writable takes PIPE_BUF bytes at once (pipe(7)).
+        """
         if self._out.startswith(piece):
             self._out = self._out[len(piece) :]
             return True
@@ -84,25 +87,24 @@ class StdoutSink:
         while rest := piece[len(self._out) :]:
             if not self._writable():
                 return False
-            self._out += rest[: os.write(STDOUT, rest[: select.PIPE_BUF])]
+            self._out += rest[: os.write(self._fd, rest[: select.PIPE_BUF])]
         self._out = b""
         return True
 
     def _position(self) -> str:
         """Where half a line is out: on which pipe or file, how much of what comes next, and its checksum."""
-        return f"{_place()} {len(self._out)} {zlib.crc32(self._out)}" if self._out else ""
+        return f"{self._place()} {len(self._out)} {zlib.crc32(self._out)}" if self._out else ""
+
+    def _place(self) -> str:
+        """Returns what tells this standard output from another one."""
+        state = os.fstat(self._fd)
+        return f"{state.st_dev}:{state.st_ino}"
 
     def _writable(self) -> bool:
         while not self._poll.poll(LOOK):
             if self._stopping.is_set():
                 return False
         return True
-
-
-def _place() -> str:
-    """Returns what tells this standard output from another one."""
-    state = os.fstat(STDOUT)
-    return f"{state.st_dev}:{state.st_ino}"
 
 
 def _beginning(lines: Iterator[bytes], size: int) -> bytes:
@@ -114,7 +116,7 @@ def _beginning(lines: Iterator[bytes], size: int) -> bytes:
 
 
 def _pieces(lines: list[bytes]) -> Iterator[tuple[bytes, int]]:
-    """(whole lines together up to PIPE_BUF bytes, or one line that is longer, their number)."""
+    """Yields (whole lines together up to PIPE_BUF bytes, or one line that is longer, their number)."""
     piece, count = bytearray(), 0
     for line in lines:
         if count and len(piece) + len(line) + 1 > select.PIPE_BUF:

@@ -94,7 +94,10 @@ class ConnectionState:
 
 
 class Supervisor:
-    """`run()` returns never; it raises CredentialsRefused (only before the first connection) or RestartNeeded."""
+    """Keeps a connection open: opens it, renews it, and opens another when it is lost.
+
+    `run()` never returns; it raises CredentialsRefused (only before the first connection) or RestartNeeded.
+    """
 
     def __init__(
         self,

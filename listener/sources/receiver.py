@@ -79,13 +79,13 @@ class Receiver:
             self._sweep = self._loop.call_later(SWEEP, self._refuse_late)
 
     def _hand_over(self) -> None:
-        """All that one read brought: the writer, which would wake up at the first, takes more of them into a commit."""
+        """Hands the events of one socket read to the writer together, so that they share a commit."""
         arrived, self._arrived = self._arrived, []
         for pending in arrived:
             self._journal.append(pending)
 
     def _count(self, pending: Pending) -> None:
-        """An event that nobody asked for: a retry would not change that."""
+        """Counts an event that nobody asked for, and acks it: a retry would not change that."""
         kind = pending.event_type[:128]
         known = self.state.other_types
         if kind not in known and len(known) >= MAX_TYPES:
@@ -98,7 +98,7 @@ class Receiver:
         self._loop.call_soon(self._answer, pending, KEPT)
 
     def _from_writer(self, batch: list[Pending]) -> None:
-        """In the writer's thread: one wake-up of the loop for a whole commit."""
+        """Wakes the loop up once for a whole commit. Called in the writer's thread."""
         try:
             self._loop.call_soon_threadsafe(self._settle, batch)
         except RuntimeError:  # the loop is closed: what is kept is kept, and the platform pushes again
@@ -130,7 +130,7 @@ class Receiver:
             self.state.acks[code] += 1
 
     def _forget_answered(self) -> None:
-        """So that the queue, and the payloads in it, are only as many as the disk is slow."""
+        """Drops the answered events at the front, so that the queue holds no more payloads than the disk is slow."""
         while self._waiting and self._waiting[0].reply is None:
             self._waiting.popleft()
 

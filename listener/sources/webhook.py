@@ -11,21 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
-from listener.base.errors import EX_IOERR, ConfigError, ListenError
+from aiohttp import web
+
+from listener.base.errors import EX_IOERR, ListenError
 from listener.base.logs import RateLimit, get_logger
+from listener.base.web import Complaints, capped
 from listener.feishu.session import Handler
 from listener.settings.config import Settings, SourceSettings
 from listener.sources.long_connection import ConnectionState
 from listener.sources.webhook_verifier import Challenge, RequestRejected, Verifier
-
-try:
-    from aiohttp import web
-
-    from listener.base.web import Complaints, capped
-except ModuleNotFoundError as e:
-    raise ConfigError(
-        f'source.type = "webhook" needs {e.name}', hint='pip install "helpdesk-listen[webhook]"'
-    ) from None
 
 BACKLOG = 128  # connections that asyncio accepts in one turn of its loop, before any of them can make room
 MAX_BODY = 2**20  # bytes; events have a few thousand
@@ -71,7 +65,10 @@ def _verifier(settings: Settings) -> Verifier:
 
 
 class Webhook:
-    """`run()` until it is cancelled; then requests under way are still answered. Use in a running loop."""
+    """The HTTP server that the platform posts events to. Use it in a running loop.
+
+    `run()` serves until it is cancelled; then requests under way are still answered.
+    """
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ class Challenge:
 
 
 class _Outside(msgspec.Struct):
-    """What stands outside the encryption."""
+    """The field of a body that stands outside the encryption."""
 
     encrypt: str | None = None
 
@@ -54,7 +54,11 @@ class _Callback(msgspec.Struct):
 
 
 class Verifier:
-    """`window`: seconds that a signed request's time may be off. Redelivery comes hours late; dedupe does the rest."""
+    """Checks that a request comes from the platform, and decrypts it.
+
+    `window` is the seconds that a signed request's time may be off. It is wide, since redelivery comes hours late;
+    what comes twice is dropped as a duplicate.
+    """
 
     def __init__(self, token: str | None, encrypt_key: str | None, *, window: float) -> None:
         self._token, self._key, self._window = token, encrypt_key, window
@@ -76,7 +80,7 @@ class Verifier:
         return payload
 
     def _check_signature(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
-        """sha256(timestamp + nonce + encrypt key + raw body), in hexadecimal."""
+        """Checks the signature, the hexadecimal sha256 of timestamp, nonce, encrypt key and raw body."""
         timestamp, nonce = headers.get(TIMESTAMP, ""), headers.get(NONCE, "")
         right = hashlib.sha256(f"{timestamp}{nonce}{self._key}".encode(errors="surrogateescape") + body).hexdigest()
         if not _same(right, headers[SIGNATURE]):
@@ -85,7 +89,7 @@ class Verifier:
             raise RequestRejected(401, "the timestamp is too old: is this machine's clock right?")
 
     def _decrypted(self, body: bytes) -> tuple[bytes, bool]:
-        """(payload, whether it was encrypted with our key)."""
+        """Returns (payload, whether it was encrypted with our key)."""
         try:
             secret = msgspec.json.decode(body, type=_Outside).encrypt
         except (ValueError, RecursionError):
@@ -101,7 +105,7 @@ class Verifier:
         return payload, True
 
     def _check_token(self, envelope: _Callback, *, required: bool) -> None:
-        """`required`: nothing else vouches for the request."""
+        """Compares the verification token. `required`: nothing else vouches for the request."""
         header = envelope.header if isinstance(envelope.header, dict) else {}
         token = envelope.token or header.get("token")
         if not token and not required:

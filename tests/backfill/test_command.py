@@ -68,17 +68,6 @@ def test_a_dry_run_counts_and_changes_nothing(tmp_path: Path, stand_in: Platform
 
 
 @pytest.mark.slow
-def test_more_rows_than_a_query_gives_are_fetched_in_halves(
-    monkeypatch: pytest.MonkeyPatch, stand_in: PlatformThread, commands: Commands
-) -> None:
-    monkeypatch.setattr("listener.backfill.listing.MAX_ROWS", 50)
-    stand_in.platform.api.max_rows = 50
-    talk(stand_in, tickets=120, messages=120)
-    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
-    assert result.out.startswith("120 new messages of 120 in 120 tickets"), result.all
-
-
-@pytest.mark.slow
 def test_more_than_the_platforms_10000_rows_are_listed(stand_in: PlatformThread, commands: Commands) -> None:
     talk(stand_in, tickets=12_000, messages=12_000, hours=3)
     result = commands.run("backfill", "--since", "2d", "--dry-run", domain=stand_in.url)

@@ -1,8 +1,22 @@
 """An ack: the frame's echo, on the connection that brought it, or none."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from tests.connection.listening import event, listening, platform
+from listener.simulator import Delivery, Platform
+from tests.connection.listening import Listening, event, listening, platform
+
+
+@asynccontextmanager
+async def unanswered(count: int = 1) -> AsyncIterator[tuple[Platform, Listening, list[Delivery]]]:
+    """So many events have come in, and nobody has said yet what became of them."""
+    async with platform() as stand_in, listening(stand_in.url) as listener:
+        listener.handler.answers = False
+        await listener.connected()
+        pushed = [stand_in.push(event(number)) for number in range(count)]
+        await listener.until(lambda: len(listener.handler.verdicts) == count, "all of them")
+        yield stand_in, listener, pushed
 
 
 def test_unknown_headers_are_echoed_in_order_and_biz_rt_comes_last() -> None:
@@ -45,11 +59,7 @@ def test_an_event_in_the_same_breath_as_the_handshake_is_acked() -> None:
 
 def test_an_ack_that_comes_too_late_leaves_on_no_other_connection() -> None:
     async def main() -> None:
-        async with platform() as stand_in, listening(stand_in.url) as listener:
-            listener.handler.answers = False
-            await listener.connected()
-            delivery = stand_in.push(event(1))
-            await listener.until(lambda: listener.handler.verdicts, "the event")
+        async with unanswered() as (stand_in, listener, [delivery]):
             await stand_in.cut()
             await listener.connected(2)
             listener.handler.verdicts[0].reply(200)
@@ -64,11 +74,7 @@ def test_an_ack_that_comes_too_late_leaves_on_no_other_connection() -> None:
 
 def test_acks_that_are_due_together_leave_together_and_in_order() -> None:
     async def main() -> None:
-        async with platform() as stand_in, listening(stand_in.url) as listener:
-            listener.handler.answers = False
-            await listener.connected()
-            pushed = [stand_in.push(event(number)) for number in range(100)]
-            await listener.until(lambda: len(listener.handler.verdicts) == 100, "all of them")
+        async with unanswered(100) as (stand_in, listener, pushed):
             for verdict in reversed(listener.handler.verdicts):
                 verdict.reply(200)
             for delivery in pushed:
@@ -81,11 +87,7 @@ def test_acks_that_are_due_together_leave_together_and_in_order() -> None:
 
 def test_a_refusal_is_answered_with_500() -> None:
     async def main() -> None:
-        async with platform() as stand_in, listening(stand_in.url) as listener:
-            listener.handler.answers = False
-            await listener.connected()
-            delivery = stand_in.push(event(1))
-            await listener.until(lambda: listener.handler.verdicts, "the event")
+        async with unanswered() as (_, listener, [delivery]):
             listener.handler.verdicts[0].reply(500)
             await delivery.answered()
             assert [500] == delivery.codes

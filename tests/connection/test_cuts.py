@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import signal
 import ssl
@@ -15,7 +16,7 @@ from listener.simulator import Delivery, Link, PlatformThread
 from tests.connection.listening import PROMPT, event
 from tests.daemon import Daemon
 
-ROOT = Path(__file__).parents[2]
+ENV = {"PYTHONPATH": os.pathsep.join(sys.path)}  # this tree, and what tests.newest put before what is installed
 WARM, EVENTS = 20_000, 100  # before the cuts, which fills what is bounded (newest events, page caches); for each cut
 CONFIG = """
 [[sinks]]
@@ -71,8 +72,7 @@ def test_cuts_lose_nothing_double_nothing_and_leak_nothing(tmp_path: Path, cuts:
         stand_in.platform.gateway.client_config = dict(PROMPT)
         link = Link(stand_in.platform.host, stand_in.platform.port)
         stand_in.call(link.start)
-        env = {"PYTHONPATH": str(ROOT)}
-        with Daemon(tmp_path, domain=link.url, config=CONFIG, env=env, program=program) as daemon:
+        with Daemon(tmp_path, domain=link.url, config=CONFIG, env=ENV, program=program) as daemon:
             daemon.ready()
             stand_in.call(pushed, stand_in, 0, WARM, 5)
             stand_in.call(both, stand_in, link, WARM, EVENTS * few, few)
@@ -99,8 +99,7 @@ def test_lost_tls_connections_leave_nothing(tmp_path: Path, authority: Path, ins
     config = f'[feishu]\nca_file = "{authority}/ca.pem"\n{CONFIG}'
     with PlatformThread(tls=inspected) as stand_in:
         stand_in.platform.gateway.client_config = dict(PROMPT)
-        env = {"PYTHONPATH": str(ROOT)}
-        with Daemon(tmp_path, domain=stand_in.url, config=config, env=env, program=program) as daemon:
+        with Daemon(tmp_path, domain=stand_in.url, config=config, env=ENV, program=program) as daemon:
             daemon.ready()
             lose(stand_in, 0, 10)
             before = held(daemon, 1)

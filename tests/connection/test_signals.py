@@ -119,30 +119,27 @@ def full_pipe() -> Iterator[int]:
         os.close(writing)
 
 
+@contextmanager
+def with_a_sink_that_hangs(home: Path) -> Iterator[tuple[PlatformThread, Daemon]]:
+    """A daemon that has acked an event and can't write it to standard output."""
+    with full_pipe() as pipe, PlatformThread() as stand_in, Daemon(home, domain=stand_in.url, stdout=pipe) as daemon:
+        daemon.ready()
+        stand_in.call(stand_in.call(stand_in.platform.push, event(1)).acked)
+        yield stand_in, daemon
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mood", ["serve", "silent"])
 def test_while_draining_into_a_sink_that_hangs(mood: faults.Mood, tmp_path: Path) -> None:
     """And with a peer that does not answer the goodbye either."""
-    with (
-        full_pipe() as pipe,
-        PlatformThread() as stand_in,
-        Daemon(tmp_path, domain=stand_in.url, stdout=pipe) as daemon,
-    ):
-        daemon.ready()
-        stand_in.call(stand_in.call(stand_in.platform.push, event(1)).acked)
+    with with_a_sink_that_hangs(tmp_path) as (stand_in, daemon):
         stand_in.platform.faults.connected = mood
         assert (0, True) == stopped(daemon)
 
 
 @pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    with (
-        full_pipe() as pipe,
-        PlatformThread() as stand_in,
-        Daemon(tmp_path, domain=stand_in.url, stdout=pipe) as daemon,
-    ):
-        daemon.ready()
-        stand_in.call(stand_in.call(stand_in.platform.push, event(1)).acked)
+    with with_a_sink_that_hangs(tmp_path) as (_, daemon):
         daemon.signal(signal.SIGTERM)
         daemon.until(lambda: daemon.said("stopping"), "it stops")
         begun = time.monotonic()

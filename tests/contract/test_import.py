@@ -1,9 +1,9 @@
 """The lean private copy, in a process of its own: small, unseen by a plain import, replaceable by the whole SDK."""
 
 import json
+import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +11,6 @@ import pytest
 from listener.simulator import PlatformThread
 from tests.connection.listening import event
 
-ROOT = Path(__file__).parents[2]
 LISTEN = """
 import asyncio, json, logging, os, sys
 from listener.base import logs
@@ -43,7 +42,7 @@ def tell(**facts):
 def told(script: str, *arguments: str) -> tuple[Any, "subprocess.CompletedProcess[str]"]:
     """(the JSON on the last line of stdout, all of it) of a script in a new process."""
     command = [sys.executable, "-W", "ignore", "-c", LISTEN + script, *arguments]
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment)
     return json.loads(done.stdout.splitlines()[-1]), done
 

@@ -212,6 +212,7 @@ def patched(bomb: Bomb) -> pytest.MonkeyPatch:
     for name in (
         "journal.writer.IDLE",
         "journal.writer.CURSOR_DELAY",
+        "journal.retention.WAIT",
         "delivery.worker.IDLE",
         "delivery.worker.QUIET",
         "delivery.worker.LOOK_FOR_ORDERS",

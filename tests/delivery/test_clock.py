@@ -12,6 +12,12 @@ from tests.journal.keeping import keep_ids, opened, until
 from tests.sinks.lines import sink_of
 
 
+class Often(Scripted):
+    """It wants to be called as often as standard output does."""
+
+    idle_every = 0.25
+
+
 def caught_up(sink: Scripted, expected: list[str]) -> Callable[[], bool]:
     return lambda: len(sink.got) == len(expected)
 
@@ -38,7 +44,7 @@ def test_an_idle_worker_looks_a_few_times_a_second_whatever_the_clock_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jump = jumping(monkeypatch)
-    sink = Scripted()
+    sink = Often()
     with opened(tmp_path / "j.db") as journal, working(journal, sink):
         until(lambda: sink.idles > 0, "it is idle")
         before, began = sink.idles, time.monotonic()

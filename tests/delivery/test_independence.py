@@ -112,6 +112,8 @@ def test_a_sink_that_hangs_holds_up_nobody_and_ends_with_the_process(tmp_path: P
 class Chaos(Scripted):
     """Does anything at all, by chance; what it says that it delivered is what it got."""
 
+    idle_every = 0.01
+
     def __init__(self, seed: int) -> None:
         super().__init__()
         self.random = random.Random(seed)
@@ -130,9 +132,8 @@ class Chaos(Scripted):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_chaos(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chaos(tmp_path: Path, seed: int) -> None:
     """Whatever it does, it gets each event once, in order; and the sink beside it knows nothing of it."""
-    monkeypatch.setattr("listener.delivery.worker.IDLE", 0.01)
     path = tmp_path / "out.jsonl"
     with opened(tmp_path / "j.db") as journal:
         journal.attach([("chaos", True), ("archive", True)])

@@ -92,8 +92,17 @@ def test_many_events_wait_for_no_time() -> None:
     unsynced.add(MOST - 1, str)
     assert unsynced
     assert not unsynced.due(1 << 40)
-    assert unsynced.due(1 << 20)  # a small journal needs the room
     unsynced.add(1, str)
     assert unsynced.due(1 << 40)
     assert "" == unsynced.sync()
     assert not unsynced
+
+
+def test_large_payloads_wait_for_no_time_in_a_small_journal() -> None:
+    unsynced = Unsynced(Cursor(0))
+    unsynced.add(1, str)
+    unsynced.size += 70_000
+    assert unsynced.due(1 << 20)
+    assert not unsynced.due(1 << 30)
+    unsynced.settled(Cursor(1))
+    assert not unsynced.due(1 << 20)

@@ -89,6 +89,23 @@ def test_forget_erases_and_says_where_else_it_lies(home: Path, commands: Command
     assert "would erase 0 events" in commands.run("forget", "--ticket-id", "1").err
 
 
+def test_forget_says_of_every_kind_of_sink_what_is_to_be_done_there(home: Path, commands: Commands) -> None:
+    tickets(home)
+    others = (
+        "[[sinks]]\nname = 'base'\ntype = 'postgresql'\ndsn = 'postgresql://127.0.0.1/x'\n"
+        "[[sinks]]\nname = 'crm'\ntype = 'http'\nurl = 'http://127.0.0.1:1/'\n"
+    )
+    with (home / "config.toml").open("a") as config:
+        config.write(others)
+    by_ticket = commands.run("forget", "--ticket-id", "O'Hara").out
+    assert "DELETE FROM helpdesk_events WHERE ticket_id = 'O''Hara';" in by_ticket
+    assert "# crm: what the other end (http) keeps, it must erase itself" in by_ticket
+    assert "grep -v -F 'O'\"'\"'Hara' " in by_ticket
+    by_person = commands.run("forget", "--open-id", "ou_1", "--yes")
+    assert "WHERE sender_open_id = 'ou_1';" in by_person.out
+    assert "nothing of that is in the journal" in by_person.err
+
+
 def test_forget_beside_a_running_daemon(home: Path, commands: Commands) -> None:
     tickets(home)
     with PlatformThread() as stand_in, daemon_on(home, stand_in) as daemon:

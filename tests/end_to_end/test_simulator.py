@@ -2,15 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from listener.simulator.conversation import conversation
+from listener.simulator.flood import default_payload
 from listener.simulator.gateway import DEMO_CREDENTIALS
+from listener.simulator.program import environment
 from listener.simulator.push_endpoint import PUSH_PATH
+from listener.simulator.server import Platform
 from tests.daemon import Daemon
 from tests.inprocess import Commands, commands
 
@@ -36,9 +41,20 @@ def listener(home: Path, variables: dict[str, str]) -> Daemon:
     return Daemon(home, "start", env=variables)
 
 
-def test_the_official_sdks_accept_its_app_id() -> None:
-    """Their rule, as the SDKs for Java, Go and Node have it."""
-    assert all(re.fullmatch(r"cli_[0-9a-f]{16}", app_id) for app_id in DEMO_CREDENTIALS)
+APP_IDS: dict[str, Callable[[], list[str]]] = {
+    "the one that it accepts": lambda: [*DEMO_CREDENTIALS],
+    "the one that it prints": lambda: [environment(Platform())["FEISHU_APP_ID"]],
+    "of its conversation": lambda: [event["header"]["app_id"] for event in islice(conversation(), 1)],
+    "of its flood": lambda: [json.loads(default_payload(1))["header"]["app_id"]],
+}
+
+
+@pytest.mark.parametrize("which", APP_IDS)
+def test_the_official_sdks_accept_its_app_id(which: str) -> None:
+    """The strictest rule is the Node SDK's: it refuses any other before it asks anybody, without an error."""
+    (app_id,) = APP_IDS[which]()
+    assert re.fullmatch(r"cli_[0-9a-f]{16}", app_id)
+    assert app_id in DEMO_CREDENTIALS
 
 
 def test_a_daemon_with_its_three_lines_gets_its_conversation(tmp_path: Path) -> None:

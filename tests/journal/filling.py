@@ -47,7 +47,7 @@ def filled(directory: Path, count: int, burst: int, size: int) -> str:
     began = time.monotonic()
     with opened(directory / "j.db", max_size=MIB) as journal:
         workers = Workers(journal, lambda worker: None)
-        workers.start([FileConfig(name="archive", path=lines, fsync="never", format="raw")])
+        workers.start([FileConfig(name="archive", path=lines, format="raw")])
         peak = Peak(journal.path)
         refused = sum(code != 200 for first in range(0, count, burst) for code in _push(journal, first, burst, size))
         asyncio.run(workers.drain(60))

@@ -63,6 +63,8 @@ def settle(journal: Journal) -> None:
     """Returns when everything that was put in has got its code."""
     try:
         journal.flush()
+        while journal.writer.backlog():  # events that wait for room
+            journal.flush()
     except JournalError:
         return  # the commit failed, which the codes say
 

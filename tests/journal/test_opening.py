@@ -4,6 +4,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,27 +147,38 @@ def as_nobody(path: Path) -> str:
         return answer.read().decode()
 
 
-def test_an_older_schema_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def older(path: Path, version: int) -> None:
+    """A journal of this version of the schema, without events."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables.migrate(connection, tables.MIGRATIONS[:version])
+
+
+@pytest.mark.parametrize("version", range(1, tables.newest()))
+def test_a_journal_of_any_older_schema_is_migrated(tmp_path: Path, version: int) -> None:
+    older(tmp_path / "j.db", version)
+    assert [(version,)] == rows(tmp_path / "j.db", "PRAGMA user_version")
     with opened(tmp_path / "j.db") as journal:
-        keep_ids(journal, "a")
-    more = "ALTER TABLE cursors ADD COLUMN note TEXT; CREATE TABLE notes (id INTEGER PRIMARY KEY);"
-    monkeypatch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, more))
-
-    for _ in range(2):
-        with opened(tmp_path / "j.db") as journal:
-            assert ["a"] == ids(journal.read(0, 10))
-    assert [(tables.newest(),)] == rows(tmp_path / "j.db", "PRAGMA user_version")
-    assert [] == rows(tmp_path / "j.db", "SELECT note FROM cursors, notes")
-
-
-def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(tmp_path / "j.db") as journal:
-        keep_ids(journal, "a")
-    broken = "CREATE TABLE notes (id INTEGER PRIMARY KEY); SELECT nonsense;"
-    with monkeypatch.context() as patch:
-        patch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, broken))
-        with pytest.raises(JournalError, match="nonsense"):
-            Journal(tmp_path / "j.db")
+        assert [200] == keep_ids(journal, "a")
     with opened(tmp_path / "j.db") as journal:
         assert ["a"] == ids(journal.read(0, 10))
-    assert [] == rows(tmp_path / "j.db", "SELECT 1 FROM sqlite_master WHERE name='notes'")
+    assert [(tables.newest(),)] == rows(tmp_path / "j.db", "PRAGMA user_version")
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    older(path, tables.newest() - 1)
+    before, last_of_its_tables = schema(path), "enriched"
+    database(path, f"CREATE TABLE {last_of_its_tables} (mine TEXT)")
+    with pytest.raises(JournalError, match=f"{last_of_its_tables} already exists"):
+        Journal(path)
+    database(path, f"DROP TABLE {last_of_its_tables}")
+    assert before == schema(path)
+    with opened(path) as journal:
+        assert [200] == keep_ids(journal, "a")
+
+
+def schema(path: Path) -> list[Any]:
+    """The version and the tables."""
+    return rows(path, "PRAGMA user_version") + rows(
+        path, "SELECT name FROM sqlite_master WHERE type='table' ORDER BY 1"
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.journal import Cursor, Journal
+from listener.journal import Cursor, Journal, Pending
 from tests.journal.keeping import archiving, bodies, deliver_all, ids, keep, keep_ids, payload, rows, until
 
 BIG = "x" * 20_000
@@ -39,6 +39,34 @@ def test_full_of_undelivered_events_refuses_new_ones_until_there_is_room(
     told = capsys.readouterr().out
     assert 1 == told.count("the journal is full")
     assert 1 == told.count("the journal has room again")
+
+
+def test_new_events_wait_for_the_room_that_a_sink_is_making(tmp_path: Path) -> None:
+    with archiving(tmp_path / "j.db", max_size=MIB) as journal:
+        delivered = len(fill(journal)) // 2
+        journal.advance("archive", Cursor(delivered))
+        answers: list[int] = []
+        journal.writer.on_settled = lambda batch: answers.extend(one.code for one in batch)
+        many = [Pending(payload(f"e{n}", text=BIG), f"e{n}", "t") for n in range(60)]
+        for one in many:
+            journal.append(one)
+        while len(answers) < len(many) and delivered < journal.last_seq:  # the sink goes on, event by event
+            delivered += 1
+            journal.advance("archive", Cursor(delivered))
+            journal.flush()
+        until(lambda: len(answers) == len(many), "each is answered")
+        assert {200} == set(answers)
+
+
+def test_new_events_wait_no_longer_than_a_sink_makes_room(tmp_path: Path) -> None:
+    with archiving(tmp_path / "j.db", max_size=MIB) as journal:
+        kept = fill(journal)
+        journal.advance("archive", Cursor(3))
+        codes = keep(journal, *(payload(f"e{n}", text=BIG) for n in range(40)))
+        assert 200 in codes
+        assert 500 in codes
+        assert journal.retention.is_full
+        assert len(kept) + codes.count(200) == journal.last_seq
 
 
 def test_room_is_made_of_what_is_delivered_the_oldest_first_and_nothing_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import msgspec
 from aiohttp import web
@@ -69,11 +69,15 @@ class Receiver:
         app.router.add_route("*", "/{tail:.*}", self._take)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self.tls)
-        await site.start()
-        self.port = runner.addresses[0][1]
+        new = cast("web.Server", runner.server)
+        server = await self._loop.create_server(new, "127.0.0.1", self.port, reuse_address=True, ssl=self.tls)
+        self.port = server.sockets[0].getsockname()[1]
         self._up.set()
         await self._stop.wait()
+        for sock in server.sockets:
+            self._loop.remove_reader(sock)
+        await asyncio.sleep(0)  # what was just accepted needs its server: else asyncio leaves that socket open
+        server.close()
         await runner.cleanup()
         await asyncio.sleep(0.01)  # connections are closed in the loop's next turns
 

@@ -11,9 +11,8 @@ import pytest
 from listener.observe import health
 from listener.observe.deliveries import RUNS, Deliveries
 from listener.observe.health import moment
-from listener.observe.page import numbers, stream
-from listener.observe.page.numbers import HOUR_MS, Numbers
-from listener.observe.page.stream import BEHIND, Stream
+from listener.observe.page.numbers import HOUR_MS, HOURS, TICKETS, Numbers
+from listener.observe.page.stream import BEHIND, GATHER, Stream
 from listener.observe.page.summary import LONGEST, Summary, encode, matches, summary
 from listener.sinks.base import Line
 from tests import samples
@@ -75,14 +74,12 @@ def test_figures_count_tickets_hours_and_first_responses() -> None:
     assert [60.999] == figures.responses
 
 
-def test_figures_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbers, "TICKETS", 3)
-    monkeypatch.setattr(numbers, "HOURS", 2)
+def test_figures_are_bounded() -> None:
     counted = Numbers()
-    for seq in range(10):
+    for seq in range(TICKETS + 10):
         counted.add(Summary(seq, str(seq), seq * HOUR_MS, ticket=str(seq), sender="guest", status="created"))
     figures = counted.figures(complete=True)
-    assert ({"created": 3}, 2, 10) == (figures.statuses, len(figures.hours), figures.events)
+    assert ({"created": TICKETS}, HOURS, TICKETS + 10) == (figures.statuses, len(figures.hours), figures.events)
 
 
 def _lines(*seqs: int) -> list[Line]:
@@ -121,11 +118,10 @@ async def _snapshot() -> health.Snapshot:
     return health.Snapshot(state="running", taken_at=moment(0))
 
 
-def _stream(monkeypatch: pytest.MonkeyPatch) -> tuple[Stream, _Journal]:
-    monkeypatch.setattr(stream, "GATHER", 0.001)
+def _stream(gather: float = GATHER) -> tuple[Stream, _Journal]:
     journal: Any = _Journal()
     facts: Any = SimpleNamespace(journal=journal, snapshot=_snapshot)
-    return Stream(facts), journal
+    return Stream(facts, gather), journal
 
 
 async def _messages(pieces: AsyncIterator[bytes]) -> dict[str, Any]:
@@ -137,9 +133,9 @@ async def _messages(pieces: AsyncIterator[bytes]) -> dict[str, Any]:
     return {"ended": True}
 
 
-def test_a_page_that_comes_back_is_sent_what_it_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_comes_back_is_sent_what_it_missed() -> None:
     async def run() -> None:
-        live, journal = _stream(monkeypatch)
+        live, journal = _stream()
         journal.last_seq = 900
         pieces = live.follow(890)
         assert list(range(891, 901)) == [one["seq"] for one in (await _messages(pieces))["events"]]
@@ -152,9 +148,9 @@ def test_a_page_that_comes_back_is_sent_what_it_missed(monkeypatch: pytest.Monke
     asyncio.run(run())
 
 
-def test_a_page_that_does_not_read_is_cut_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_does_not_read_is_cut_and_the_others_go_on() -> None:
     async def run() -> None:
-        live, journal = _stream(monkeypatch)
+        live, journal = _stream(gather=0.001)
         slow, quick = live.follow(None), live.follow(None)
         await _messages(slow)
         await _messages(quick)

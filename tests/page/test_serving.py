@@ -9,8 +9,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 from listener.observe import serving
 from tests.daemon import Daemon
 from tests.page.serving import Served
@@ -68,16 +66,13 @@ class _Answering(asyncio.Protocol):
         self._transport.close()
 
 
-def _with_server(
-    monkeypatch: pytest.MonkeyPatch, site: Callable[..., Any], test: Callable[[int], Awaitable[None]]
-) -> None:
+def _with_server(site: Callable[..., Any], test: Callable[[int], Awaitable[None]]) -> None:
     """Runs the test beside a server whose site is made like this."""
-    monkeypatch.setattr(serving, "_site", site)
 
     async def run() -> None:
         port = free_port()
         facts: Any = SimpleNamespace()
-        served = serving.Served(facts, f"127.0.0.1:{port}")
+        served = serving.Served(facts, f"127.0.0.1:{port}", site)
         await served.start()
         await test(port)
         await served.close()
@@ -98,7 +93,7 @@ async def _ask(port: int, words: bytes) -> bytes:
             await writer.wait_closed()
 
 
-def test_what_can_not_be_loaded_is_tried_again_with_the_next_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_can_not_be_loaded_is_tried_again_with_the_next_connection() -> None:
     outcomes: list[Any] = [ImportError("no such library"), _Site()]
 
     def site(*_: object) -> _Site:
@@ -112,11 +107,10 @@ def test_what_can_not_be_loaded_is_tried_again_with_the_next_connection(monkeypa
         assert b"" == await _ask(port, b"one")
         assert [b"heard two", b"heard three"] == [await _ask(port, b"two"), await _ask(port, b"three")]
 
-    _with_server(monkeypatch, site, test)
+    _with_server(site, test)
 
 
-def test_no_more_are_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "HELD", 3)
+def test_no_more_are_held_than_may_be() -> None:
     goes_on = asyncio.Event()
 
     class Slow(_Site):
@@ -125,7 +119,7 @@ def test_no_more_are_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
             return _Answering
 
     async def test(port: int) -> None:
-        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(serving.HELD)]
         assert b"" == await _ask(port, b"one more")
         goes_on.set()
         for reader, writer in held:
@@ -134,4 +128,4 @@ def test_no_more_are_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
             writer.close()
             await writer.wait_closed()
 
-    _with_server(monkeypatch, lambda *_: Slow(), test)
+    _with_server(lambda *_: Slow(), test)

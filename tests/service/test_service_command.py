@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from listener.install.steps import SYSTEMD
 from tests.inprocess import Commands
 
 PROGRAM = Path(sys.prefix, "bin", "helpdesk-listen")
@@ -34,3 +35,20 @@ def test_the_systems_service_needs_root(command: str, commands: Commands, monkey
     refused = commands.run("service", command)
     assert 1 == refused.rc
     assert "a service of the system needs root" in refused.err
+
+
+@pytest.mark.skipif(SYSTEMD.exists(), reason="it would be enabled in this user's own systemd")
+def test_a_users_service_is_installed_again_and_removed(commands: Commands) -> None:
+    config = commands.home / ".config" / "helpdesk-listen"
+    first = commands.run("service", "install", "--user", "--app-id", "cli_mine", FEISHU_APP_SECRET="")
+    assert 0 == first.rc, first.all
+    assert 'app_id = "cli_mine"' in (config / "config.toml").read_text(encoding="utf-8")
+    assert f"next: write the app secret into {config / 'app_secret'}" in first.err
+    assert "loginctl enable-linger" in first.err
+    second = commands.run("service", "install", "--user", "--now", FEISHU_APP_SECRET="hush-hush")
+    assert (0, False) == (second.rc, "hush-hush" in second.all)
+    assert "hush-hush\n" == (config / "app_secret").read_text(encoding="utf-8")
+    assert ("write the app secret" in second.err, "restart" in second.err) == (False, False)
+    removed = commands.run("service", "uninstall", "--user")
+    assert (0, True) == (removed.rc, f"kept {config}" in removed.out)
+    assert "cli_mine" in (config / "config.toml").read_text(encoding="utf-8")

@@ -8,26 +8,34 @@ from pathlib import Path
 import pytest
 import structlog
 
-from listener.sinks import TYPES, stdout
+from listener.sinks import TYPES
 from listener.sinks.base import LinesWritten, Sink
 from listener.sinks.network import NetworkConfig
+from listener.sinks.stdout import StdoutConfig, StdoutSink
 from tests.sinks.lines import Delivery, config_of, lines, sink_of
 
 
 class Case:
     """A sink of one type, and what arrived at its other end."""
 
-    def __init__(self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, kind: str, tmp_path: Path) -> None:
         self.kind, self.path = kind, tmp_path / "out.jsonl"
         self.config = config_of(kind, tmp_path)
-        if kind == "stdout":
-            monkeypatch.setattr(stdout, "STDOUT", os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND))
+        self.fd: int | None = None
         self.logged: list[str] = []
         if kind == "log":
             structlog.configure(processors=[self._note], cache_logger_on_first_use=False)
 
     def new(self) -> Sink:
+        if isinstance(self.config, StdoutConfig):
+            return StdoutSink(self.config, threading.Event(), self._file())
         return sink_of(self.config, threading.Event())
+
+    def _file(self) -> int:
+        """In place of standard output, which is the same one for each sink."""
+        if self.fd is None:
+            self.fd = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        return self.fd
 
     def got(self) -> list[int]:
         """The seqs that arrived, in order."""
@@ -42,8 +50,11 @@ class Case:
 
 
 @pytest.fixture(params=[name for name, kind in TYPES.items() if not issubclass(kind.config, NetworkConfig)])
-def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
-    yield Case(request.param, tmp_path, monkeypatch)
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
+    case = Case(request.param, tmp_path)
+    yield case
+    if case.fd is not None:
+        os.close(case.fd)
     structlog.reset_defaults()
 
 

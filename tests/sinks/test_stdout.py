@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from listener.sinks import stdout
 from listener.sinks.base import Closed, LinesWritten, NotWritten
 from listener.sinks.stdout import StdoutConfig, StdoutSink
 from tests.journal.keeping import until
@@ -19,9 +18,11 @@ from tests.small_disk import small_disk
 class Pipe:
     """In place of standard output."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
-        monkeypatch.setattr(stdout, "STDOUT", self.writer)
+
+    def sink(self, stopping: threading.Event | None = None) -> StdoutSink:
+        return sink(self.writer, stopping)
 
     def read(self, size: int = 1 << 20) -> bytes:
         return os.read(self.reader, size) if select.select([self.reader], [], [], 0)[0] else b""
@@ -42,26 +43,25 @@ class Pipe:
 
 
 @pytest.fixture
-def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
-    monkeypatch.setattr(stdout, "LOOK", 10)
-    pipe = Pipe(monkeypatch)
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
     yield pipe
     pipe.close()
 
 
-def sink(stopping: threading.Event | None = None) -> StdoutSink:
-    return StdoutSink(StdoutConfig(name="stdout"), stopping or threading.Event())
+def sink(fd: int, stopping: threading.Event | None = None) -> StdoutSink:
+    return StdoutSink(StdoutConfig(name="stdout"), stopping or threading.Event(), fd)
 
 
 def test_a_line_each(pipe: Pipe) -> None:
-    assert LinesWritten(300) == sink().deliver(lines(1, 300))
+    assert LinesWritten(300) == pipe.sink().deliver(lines(1, 300))
     assert data(*lines(1, 300)) == pipe.read()
 
 
 def test_a_line_longer_than_the_pipe_comes_whole(pipe: Pipe) -> None:
     long = line(1, b"x" * 500_000)
     outcomes: list[object] = []
-    writing = threading.Thread(target=lambda: outcomes.append(sink().deliver([long, *lines(2, 3)])))
+    writing = threading.Thread(target=lambda: outcomes.append(pipe.sink().deliver([long, *lines(2, 3)])))
     writing.start()
     got = b""
     while len(got) < len(data(long, *lines(2, 3))):
@@ -72,7 +72,7 @@ def test_a_line_longer_than_the_pipe_comes_whole(pipe: Pipe) -> None:
 
 
 def test_a_closed_reader_ends_it_at_once_and_without_an_event(pipe: Pipe) -> None:
-    one = sink()
+    one = pipe.sink()
     assert None is one.idle()
     os.close(pipe.reader)
     assert Closed() == one.idle()
@@ -83,7 +83,7 @@ def test_stopping_ends_the_wait_for_a_slow_reader_between_two_writes(pipe: Pipe)
     filler = pipe.fill()
     stopping = threading.Event()
     outcomes: list[object] = []
-    one = sink(stopping)
+    one = pipe.sink(stopping)
     writing = threading.Thread(target=lambda: outcomes.append(one.deliver(lines(1, 1000))))
     writing.start()
     assert filler[:20_000] == pipe.read(20_000)
@@ -97,12 +97,11 @@ def test_stopping_ends_the_wait_for_a_slow_reader_between_two_writes(pipe: Pipe)
     assert data(*lines(1, outcome.count)) == pipe.read().lstrip()
 
 
-def test_a_full_disk_behind_it_repeats_and_tears_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_behind_it_repeats_and_tears_no_line(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "1m") as disk:
         path = disk.path / "out.jsonl"
         fd = os.open(path, os.O_CREAT | os.O_WRONLY)
-        monkeypatch.setattr(stdout, "STDOUT", fd)
-        one = sink()
+        one = sink(fd)
         todo = [line(n, b'{"x":"%05d%s"}' % (n, b"y" * 990)) for n in range(1, 101)]
         disk.fill(leave=40_960)
         outcome = one.deliver(todo)
@@ -124,13 +123,13 @@ def test_half_a_line_ends_before_another_begins(pipe: Pipe, monkeypatch: pytest.
             return write(fd, content[:10])
         raise OSError(28, "No space left on device")
 
-    one, first = sink(), line(1, b"x" * 15)
+    one, first = pipe.sink(), line(1, b"x" * 15)
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", half)
         assert "No space left" in again(one.deliver([first]))
         failed = one.deliver([first])
     assert isinstance(failed, NotWritten)
-    successor = sink()
+    successor = pipe.sink()
     assert LinesWritten(0, failed.position) == successor.open(failed.position, iter([first.data]))
     assert LinesWritten(1) == one.deliver([line(2)])  # an order came between
     assert b"x" * 10 + b"\n" + data(line(2)) == pipe.read()

@@ -1,14 +1,14 @@
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from listener.base.errors import ListenError
-from listener.install import steps
 from listener.install.plan import Layout, config_text, installation, removal, unit_text
 from listener.install.reach import obstacle
-from listener.install.steps import Absent, Command, Directory, File, carry_out
+from listener.install.steps import Absent, Command, Directory, File, InstallStep, carry_out
 from listener.settings.config import load
 
 PROGRAM = Path("/opt/venv/bin/helpdesk-listen")
@@ -105,15 +105,20 @@ def test_a_removal_leaves_what_is_the_operators() -> None:
     assert not any(isinstance(step, Absent) for step in removal(SHOP)), "other instances use the template"
 
 
-def test_doing_it_twice_changes_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "SYSTEMD", tmp_path / "not here")
+def without_systemd(of: list[InstallStep]) -> list[InstallStep]:
+    """The same on a machine that systemd does not run on."""
+    gone = Path("/not here")
+    return [replace(step, running=gone) if isinstance(step, Command) else step for step in of]
+
+
+def test_doing_it_twice_changes_nothing_more(tmp_path: Path) -> None:
     layout = Layout(home=tmp_path)
     first: list[str] = []
-    carry_out(installation(layout, PROGRAM, app_id="cli_a", secret="s3cret\n"), first.append)
+    carry_out(without_systemd(installation(layout, PROGRAM, app_id="cli_a", secret="s3cret\n")), first.append)
     (layout.config / "config.toml").write_text("# mine\n", encoding="utf-8")
     (layout.config / "config.toml").chmod(0o666)
     second: list[str] = []
-    carry_out(installation(layout, PROGRAM), second.append)
+    carry_out(without_systemd(installation(layout, PROGRAM)), second.append)
 
     assert f"wrote {layout.config}/config.toml (0600)" in first
     assert f"left {layout.config}/config.toml (0600)" in second
@@ -125,11 +130,10 @@ def test_doing_it_twice_changes_nothing_more(tmp_path: Path, monkeypatch: pytest
     assert {"app_secret", "config.toml"} == {path.name for path in layout.config.iterdir()}
 
 
-def test_a_new_secret_replaces_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "SYSTEMD", tmp_path / "not here")
+def test_a_new_secret_replaces_the_old_one(tmp_path: Path) -> None:
     layout = Layout(home=tmp_path)
     for secret in ("old\n", "new\n"):
-        carry_out(installation(layout, PROGRAM, secret=secret), lambda line: None)
+        carry_out(without_systemd(installation(layout, PROGRAM, secret=secret)), lambda line: None)
     assert "new\n" == (layout.config / "app_secret").read_text(encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """`only`, `omit` and `mask`: what a sink gets, and what of it it sees."""
 
 import json
+import re
 import timeit
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from listener.base.errors import ConfigError
 from listener.delivery.selection import wants
 from listener.event import FORMATS, Received
-from listener.event.reshaping import masked, reshaping
+from listener.event.reshaping import reshaping
 from listener.settings.config import load
 from listener.sinks.base import Only
 from tests.samples import encode, example, message, received, seen, ticket
@@ -71,6 +72,14 @@ def test_omits_fields_also_in_lists_and_passes_over_what_is_not_there() -> None:
     assert message()["ticket"]["agent_owner"]["name"] == record["event"]["ticket"]["agent_owner"]["name"]
 
 
+def masked(text: str, mask: tuple[str, ...] = ALL) -> str:
+    """A record's text as a sink sees it."""
+    change = reshaping((), mask)
+    assert change
+    seen: str = json.loads(change(encode({"text": text})))["text"]
+    return seen
+
+
 @pytest.mark.parametrize(
     ("text", "hidden"),
     [
@@ -83,7 +92,7 @@ def test_omits_fields_also_in_lists_and_passes_over_what_is_not_there() -> None:
     ],
 )
 def test_masks_what_people_should_not_pass_on(text: str, hidden: str) -> None:
-    assert hidden == masked(text, ALL)
+    assert hidden == masked(text)
 
 
 def test_masks_only_what_is_asked_for() -> None:
@@ -114,13 +123,13 @@ def test_a_line_stays_one_line_for_every_reader() -> None:
 
 
 @given(st.text(alphabet="0123456789@+.-( )aX\u0663", max_size=200))
-def test_masking_ends_and_hides_every_long_number(text: str) -> None:
-    assert masked(masked(text, ALL), ALL) is not None
+def test_masking_hides_every_long_number_that_no_letter_follows(text: str) -> None:
+    assert not re.search(r"(?<!\d)\d{15,}(?![\dA-Za-z])", masked(text))
 
 
 def test_hostile_texts_take_no_time() -> None:
     for text in ("1" * 200_000, "a" * 200_000, "a." * 100_000 + "@", "+1 (" * 50_000, "1234 " * 50_000, "@a." * 60_000):
-        assert min(timeit.repeat(lambda text=text: masked(text, ALL), number=1, repeat=2)) < 2.0  # type: ignore[misc]
+        assert min(timeit.repeat(lambda text=text: masked(text), number=1, repeat=2)) < 2.0  # type: ignore[misc]
 
 
 def test_only_costs_less_than_the_record_of_an_event() -> None:

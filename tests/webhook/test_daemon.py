@@ -1,9 +1,7 @@
 """`start` with the webhook as its source: the same journal, promises and sinks, and no long connection."""
 
-import importlib
 import json
 import socket
-import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -12,7 +10,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from listener.base.errors import ConfigError
 from listener.simulator import PlatformThread
 from tests.daemon import Daemon
 from tests.inprocess import Commands
@@ -139,11 +136,3 @@ def test_an_address_that_is_none(tmp_path: Path, commands: Commands, listen: str
     result = commands.run("check")
     assert 78 == result.rc
     assert "source.listen: expected an address" in result.err
-
-
-def test_without_the_extra_it_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "aiohttp", None)
-    monkeypatch.delitem(sys.modules, "listener.sources.webhook", raising=False)
-    with pytest.raises(ConfigError) as caught:
-        importlib.import_module("listener.sources.webhook")
-    assert "helpdesk-listen[webhook]" in caught.value.hint

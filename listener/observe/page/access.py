@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -27,10 +28,10 @@ log = get_logger(__name__)
 
 
 class Access:
-    """Lives in the loop; the token's file is read in a thread."""
+    """Lives in the loop; the token's file is read in a thread. `clock` tells monotonic seconds."""
 
-    def __init__(self, source: SecretSource | None, port: str) -> None:
-        self._source = source
+    def __init__(self, source: SecretSource | None, port: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source, self._clock = source, clock
         self._cookie = f"helpdesk_listen_{port}"
         self._token: bytes | None = None
         self._read_at = float("-inf")
@@ -94,8 +95,8 @@ class Access:
 
     async def _current(self) -> bytes | None:
         """The token, read again now and then: it may be exchanged while the daemon runs."""
-        if self._source is not None and time.monotonic() - self._read_at > REREAD:
-            self._read_at = time.monotonic()
+        if self._source is not None and self._clock() - self._read_at > REREAD:
+            self._read_at = self._clock()
             try:
                 self._token = (await asyncio.to_thread(self._source.read)).encode()
             except ConfigError as e:

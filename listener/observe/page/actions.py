@@ -29,7 +29,7 @@ class Letters(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Again(msgspec.Struct, forbid_unknown_fields=True):
-    """An event for a sink."""
+    """Asks for one event to be delivered to a sink once more."""
 
     sink: Name
     seq: Number
@@ -49,7 +49,10 @@ class ActionRefused(ListenError):
 
 
 class Actions:
-    """Lives in the loop. Each returns how many events it concerns; raises ActionRefused, JournalError, ValueError."""
+    """Does what the page's buttons ask for: redelivery, and decisions on dead letters. Lives in the loop.
+
+    Each returns how many events it concerns; raises ActionRefused, JournalError, ValueError.
+    """
 
     def __init__(self, facts: Facts) -> None:
         self._facts, self._journal = facts, facts.journal

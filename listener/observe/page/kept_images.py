@@ -29,7 +29,7 @@ class _AddedParts(msgspec.Struct):
 
 
 def kept_image(journal: Path, folder: Path, seq: int, index: int) -> tuple[BinaryIO, str] | None:
-    """(file, media type) of an image of the event with that seq, None where none is kept (yet, or any more)."""
+    """Returns (file, media type) of an image of the event with that seq, or None where none is kept."""
     with reading(journal) as connection:
         added = enrichment.added(connection, [seq]).get(seq)
     try:

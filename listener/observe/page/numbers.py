@@ -18,7 +18,11 @@ class _TicketTimes(msgspec.Struct, gc=False):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """`hours`: (Unix ms of the hour, messages by sender); `responses`: seconds of each ticket that has them, sorted."""
+    """What was counted, as the page gets it.
+
+    `hours` are pairs of the hour in Unix ms and its messages by sender; `responses` are the seconds until the first
+    response of each ticket that has one, sorted.
+    """
 
     events: int
     since: int | None
@@ -30,7 +34,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Numbers:
-    """`add` events in their order; memory is bounded by TICKETS and HOURS."""
+    """Counts the events that are added in their order; its memory is bounded by TICKETS and HOURS."""
 
     def __init__(self) -> None:
         self.seq = 0  # of the newest event in it

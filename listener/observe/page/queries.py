@@ -33,7 +33,7 @@ encode = msgspec.json.Encoder().encode
 
 
 class Queries:
-    """Lives in the loop. Raises JournalError."""
+    """Answers the page's questions to the journal, in threads. Lives in the loop. Raises JournalError."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
@@ -130,7 +130,7 @@ def _deliveries(facts: Facts) -> Deliveries:
 
 
 def _search(path: Path, before: int, limit: int, ticket: str, words: list[str]) -> tuple[list[Summary], int | None]:
-    """(the messages that match, the seq before which to go on; None at the beginning)."""
+    """Returns (the messages that match, the seq before which to go on; None at the beginning)."""
     found: list[Summary] = []
     until = time.monotonic() + PATIENCE
     with reading(path) as connection:
@@ -154,7 +154,10 @@ def _event(path: Path, seq: int) -> tuple[Received, list[browse.Held]] | None:
 
 
 def _formats(received: Received) -> dict[str, Any]:
-    """The record and the payload, without the verification token; a reason where they can't be read."""
+    """Returns an event's record and payload, without the verification token.
+
+    What can't be read has a reason in its place.
+    """
     try:
         return {name: msgspec.Raw(FORMATS[name](received)) for name in ("record", "raw")}
     except Unparsable as e:

@@ -40,7 +40,7 @@ class Login(msgspec.Struct):
 
 
 class Pages:
-    """`routes` are for the HTTP server; `close` ends the streams."""
+    """The page and its API: `routes` for the HTTP server; `close` ends the streams."""
 
     def __init__(self, facts: Facts, address: str) -> None:
         self._access = Access(facts.settings.http.token, address.rpartition(":")[2])

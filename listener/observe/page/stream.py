@@ -27,10 +27,10 @@ log = get_logger(__name__)
 
 
 class Stream:
-    """Lives in the loop."""
+    """Lives in the loop. `gather`: seconds between two looks at the journal."""
 
-    def __init__(self, facts: Facts) -> None:
-        self._facts, self._journal = facts, facts.journal
+    def __init__(self, facts: Facts, gather: float = GATHER) -> None:
+        self._facts, self._journal, self._every = facts, facts.journal, gather
         self._pages: set[asyncio.Queue[bytes | None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._at = 0  # every page has been told of the events up to this seq
@@ -73,7 +73,7 @@ class Stream:
     async def _run(self) -> None:
         told = time.monotonic()
         while self._pages:
-            await asyncio.sleep(GATHER)
+            await asyncio.sleep(self._every)
             try:
                 last = self._journal.last_seq
                 if last > self._at:

@@ -17,7 +17,11 @@ encode = msgspec.json.Encoder().encode
 
 
 class Summary(msgspec.Struct, omit_defaults=True, gc=False):
-    """`at` is the receipt and `created` the header's time, both in Unix ms; `more`: characters that were cut off."""
+    """What the page shows of an event in a list.
+
+    `at` is the receipt and `created` the header's time, both in Unix ms; `more` counts the
+    characters that were cut off.
+    """
 
     seq: int
     event_id: str
