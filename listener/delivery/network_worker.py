@@ -193,7 +193,7 @@ class NetworkWorker:
         if min(free, self.endpoint.slots(now, len(self.requests)), most) <= 0 or self._pause() > 0:
             return None
         if not self.endpoint.down:
-            hurry = self._drain_to is not None
+            hurry = self._drain_to is not None or self.feed.step is not None
             return self._lanes.again(now) or self.feed.from_aside() or self._lanes.take(now, most, hurry=hurry)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
         again = None if self._fresh_probe else self._lanes.again(NEVER)
