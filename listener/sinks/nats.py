@@ -13,6 +13,7 @@ from listener.base.errors import Unavailable
 from listener.base.redact import remember
 from listener.event import ticket_of
 from listener.sinks.nats_config import NatsConfig
+from listener.sinks.nats_wire import Message, message_of
 from listener.sinks.network import Batch, ClientSink, Outgoing
 from listener.sinks.results import Result, TryAgain
 
@@ -38,11 +39,12 @@ class NatsSink(ClientSink["NatsClient"]):
             client = await self._ready()
         if isinstance(client, TryAgain):
             return [client] * len(batch)
+        messages = [self._message(one) for one in batch]
         if client.is_atomic and len(batch) > 1:
-            result = await client.publish_together([self._message(one) for one in batch])
+            result = await client.publish_together(messages)
             if result is not None:
                 return [result] * len(batch)
-        return await self._one_by_one(client, batch)
+        return await self._one_by_one(client, messages)
 
     async def probe(self) -> str:
         """Connects and looks at the stream. Raises Unavailable with what is wrong."""
@@ -72,23 +74,38 @@ class NatsSink(ClientSink["NatsClient"]):
         self._client, self._fresh = client, True
         return client
 
-    def _message(self, one: Outgoing) -> tuple[str, str, bytes]:
-        return self._config.subject_for(ticket_of(one.event.payload)), one.event.event_id, one.data
+    def _message(self, one: Outgoing) -> Message:
+        subject = self._config.subject_for(ticket_of(one.event.payload))
+        return message_of(subject, one.event.event_id, self._config.stream, one.data)
 
-    async def _one_by_one(self, client: "NatsClient", batch: Batch) -> Sequence[Result]:
-        """Publishes each ticket's events one after the other; what comes after one that failed is not sent."""
-        chains: dict[str, list[int]] = {}
-        messages = [self._message(one) for one in batch]
-        for n, (subject, _, _) in enumerate(messages):
-            chains.setdefault("" if self._config.order == "strict" else subject, []).append(n)
-        results: list[Result] = [TryAgain("it waits for an earlier event of its ticket")] * len(batch)
+    async def _one_by_one(self, client: "NatsClient", messages: Sequence[Message]) -> Sequence[Result]:
+        """Publishes each ticket's events one after the other; what comes after one that failed is not sent.
 
-        async def send(chain: list[int]) -> None:
-            for n in chain:
-                results[n] = await client.publish(*messages[n])
-                if isinstance(results[n], TryAgain):
-                    return
-
-        await asyncio.gather(*map(send, chains.values()))
+        The first events of all tickets go out at once, then the second ones: one wait for all of them.
+        """
+        results: list[Result] = [TryAgain("it waits for an earlier event of its ticket")] * len(messages)
+        failed: set[str] = set()
+        for wave in self._waves(messages):
+            sent = [n for n in wave if self._key(messages[n]) not in failed]
+            for n, result in zip(sent, await client.publish([messages[n] for n in sent]), strict=True):
+                results[n] = result
+                if isinstance(result, TryAgain):
+                    failed.add(self._key(messages[n]))
         self._doubt(results)
         return results
+
+    def _waves(self, messages: Sequence[Message]) -> list[list[int]]:
+        """Returns the numbers of the messages that may go out at once: the first of each ticket, the second, ..."""
+        waves: list[list[int]] = []
+        lengths: dict[str, int] = {}
+        for n, message in enumerate(messages):
+            key = self._key(message)
+            place = lengths[key] = lengths.get(key, -1) + 1
+            if place == len(waves):
+                waves.append([])
+            waves[place].append(n)
+        return waves
+
+    def _key(self, message: Message) -> str:
+        """Returns what a message keeps its order in: its ticket, or all there is."""
+        return "" if self._config.order == "strict" else message.subject

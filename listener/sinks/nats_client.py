@@ -5,45 +5,31 @@ and nobody waits for an answer that can't come any more.
 """
 
 import asyncio
+import itertools
 import os
 import ssl
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
-import msgspec
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
 from nats.js.api import RetentionPolicy, StreamConfig
 
+from listener.sinks.nats_answers import Answers, PubAck, read
 from listener.sinks.nats_config import TICKET, WINDOW, NatsConfig
+from listener.sinks.nats_wire import Message, side_by_side, together
 from listener.sinks.network import clean, tls
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 
 CONNECT = 10.0  # seconds for each server
 ATOMIC = (2, 12)  # the first server version that takes atomic batches
 MOST_TOGETHER = 1000  # messages of an atomic batch that a server takes
+BATCH_HEADERS = 128  # bytes at most of what a message's headers say of its batch
 TOO_LARGE = frozenset({10054})  # error codes of the server that speak of the message
 OTHER_STREAM = 10060
-
-
-class Refusal(msgspec.Struct):
-    """Why a stream did not take a message."""
-
-    description: str = ""
-    err_code: int = 0
-
-
-class PubAck(msgspec.Struct):
-    """What a stream answers to a message."""
-
-    error: Refusal | None = None
-
-
-_decode_answer = msgspec.json.Decoder(PubAck).decode
 
 
 class PlaintextError(nats.errors.Error):
@@ -51,7 +37,10 @@ class PlaintextError(nats.errors.Error):
 
 
 class _Connection(Connection):
-    """nats-py, which goes on in plain text where a server does not ask for TLS, whatever the address says."""
+    """nats-py, which goes on in plain text where a server does not ask for TLS, whatever the address says.
+
+    Three of its private names are used: `_process_info`, `_send_command` and `_flush_pending`.
+    """
 
     wants_tls = False
 
@@ -60,6 +49,13 @@ class _Connection(Connection):
             raise PlaintextError
         await super()._process_info(info, initial_connection)
 
+    async def send(self, commands: bytes) -> None:
+        """Sends commands that are ready, as `publish` does with those that it makes. Raises what that raises."""
+        if not self.is_connected:
+            raise nats.errors.ConnectionClosedError
+        await self._send_command(commands)
+        await self._flush_pending()
+
 
 class NatsClient:
     """One connection. `is_atomic`: whether the stream takes atomic batches; `will_make`: whether it is to be made."""
@@ -67,7 +63,8 @@ class NatsClient:
     def __init__(self, config: NatsConfig) -> None:
         self._config = config
         self._connection = _Connection()
-        self._waiting: dict[str, asyncio.Future[PubAck | TryAgain]] = {}
+        self._waiting: dict[str, Answers] = {}
+        self._tokens = itertools.count()
         self._inbox = ""
         self._where = ""
         self._said = ""  # the server's last words beside its answers
@@ -86,27 +83,30 @@ class NatsClient:
                 return await self._guarded_look(make=make)
         return problem
 
-    async def publish(self, subject: str, event_id: str, data: bytes) -> Result:
-        """Publishes one event and waits for the stream's answer."""
-        if len(data) > self._connection.max_payload:
-            return Rejected(f"{len(data)} bytes are more than the server takes ({self._connection.max_payload})")
-        answer = await self._ask(subject, data, self._headers(event_id))
-        return answer if isinstance(answer, TryAgain) else self._meaning(answer)
+    async def publish(self, messages: Sequence[Message]) -> Sequence[Result]:
+        """Publishes messages side by side and waits for the stream's answer to each."""
+        most = self._connection.max_payload
+        results: list[Result] = [
+            Rejected(f"{one.size} bytes are more than the server takes ({most})") for one in messages
+        ]
+        fitting = [n for n, one in enumerate(messages) if one.size <= most]
+        if fitting:
+            inbox, token = self._new_inbox()
+            commands = side_by_side((messages[n] for n in fitting), inbox)
+            for n, answer in zip(fitting, await self._ask(commands, token, len(fitting)), strict=True):
+                results[n] = answer if isinstance(answer, TryAgain) else self._meaning(answer)
+        return results
 
-    async def publish_together(self, messages: Sequence[tuple[str, str, bytes]]) -> Result | None:
+    async def publish_together(self, messages: Sequence[Message]) -> Result | None:
         """Publishes all or none; returns None where the server refuses that, as where it knows an id."""
-        if len(messages) > MOST_TOGETHER or any(len(data) > self._connection.max_payload for _, _, data in messages):
+        most = self._connection.max_payload - BATCH_HEADERS
+        if len(messages) > MOST_TOGETHER or any(one.size > most for one in messages):
             return None
-        batch, answer = uuid.uuid4().hex, None
-        for n, (subject, event_id, data) in enumerate(messages, 1):
-            headers = self._headers(event_id) | {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(n)}
-            if n == len(messages):
-                answer = await self._ask(subject, data, headers | {"Nats-Batch-Commit": "1"})
-            elif failure := await self._send(subject, data, headers):
-                return failure
+        inbox, token = self._new_inbox()
+        (answer,) = await self._ask(together(messages, inbox, uuid.uuid4().hex), token, 1)
         if isinstance(answer, TryAgain):
             return answer
-        return Delivered() if answer and answer.error is None else None
+        return Delivered() if answer.error is None else None
 
     async def close(self) -> None:
         """Ends the connection, if there is one."""
@@ -116,9 +116,6 @@ class NatsClient:
                 await self._connection.close()
         except (nats.errors.Error, OSError, TimeoutError):
             pass
-
-    def _headers(self, event_id: str) -> dict[str, str]:
-        return {"Nats-Msg-Id": quote(event_id, safe=":.~!*'()[]/+="), "Nats-Expected-Stream": self._config.stream}
 
     async def _connect_to(self, url: str) -> TryAgain | None:
         config, wait = self._config, min(CONNECT, self._config.timeout)
@@ -136,7 +133,7 @@ class NatsClient:
                     error_cb=self._heard,
                 )
                 self._inbox = self._connection.new_inbox()
-                await self._connection.subscribe(f"{self._inbox}.*", cb=self._answered)
+                await self._connection.subscribe(f"{self._inbox}.*.*", cb=self._answered)
         except (nats.errors.Error, OSError, ValueError) as e:  # ValueError: of a credentials file
             return self._unconnected(e)
         return None
@@ -203,40 +200,36 @@ class NatsClient:
             allow_atomic=atomic,
         )
 
-    async def _ask(self, subject: str, data: bytes, headers: Mapping[str, str]) -> PubAck | TryAgain:
-        """Returns the stream's answer, or why there is none."""
-        token = uuid.uuid4().hex
-        answer: asyncio.Future[PubAck | TryAgain] = asyncio.get_running_loop().create_future()
-        self._waiting[token] = answer
+    def _new_inbox(self) -> tuple[str, str]:
+        """Returns the subject that answers come to, and its last word, which tells what they answer to."""
+        token = str(next(self._tokens))
+        return f"{self._inbox}.{token}", token
+
+    async def _ask(self, commands: bytes, token: str, count: int) -> Sequence[PubAck | TryAgain]:
+        """Sends commands and returns the stream's answers to them, or why there are none."""
+        answers = self._waiting[token] = Answers(count)
         try:
-            if failure := await self._send(subject, data, headers, f"{self._inbox}.{token}"):
-                return failure
             async with asyncio.timeout(self._config.timeout):
-                return await answer
+                await self._connection.send(commands)
+                await answers.all_known
         except TimeoutError:
-            return TryAgain(f"{self._where}: {self._said or f'no answer within {self._config.timeout:g} s'}")
+            answers.set_rest(TryAgain(f"{self._where}: {self._said or f'no answer within {self._config.timeout:g} s'}"))
+        except (nats.errors.Error, OSError) as e:
+            answers.set_rest(TryAgain(f"{self._where}: {clean(str(e))}", None, "endpoint"))
         finally:
             del self._waiting[token]
-
-    async def _send(self, subject: str, data: bytes, headers: Mapping[str, str], reply: str = "") -> TryAgain | None:
-        try:
-            await self._connection.publish(subject, data, reply=reply, headers=dict(headers))
-        except (nats.errors.Error, OSError) as e:
-            return TryAgain(f"{self._where}: {clean(str(e))}", None, "endpoint")
-        return None
+        return answers.known
 
     async def _answered(self, message: Msg) -> None:
-        answer = self._waiting.get(message.subject.rpartition(".")[2])
-        if not answer or answer.done():
-            return
+        _, token, number = message.subject.rsplit(".", 2)
+        if answers := self._waiting.get(token):
+            answers.set(int(number), self._read(message))
+
+    def _read(self, message: Msg) -> PubAck | TryAgain:
         if message.headers and message.headers.get("Status") == "503":
-            answer.set_result(self._paused(f"no stream takes the subject {self._config.subject}"))
             self.is_lost = True  # so that the stream is looked at again
-            return
-        try:
-            answer.set_result(_decode_answer(message.data))
-        except msgspec.MsgspecError:
-            answer.set_result(TryAgain(f"{self._where}: it is no JetStream that answers"))
+            return self._paused(f"no stream takes the subject {self._config.subject}")
+        return read(message.data) or TryAgain(f"{self._where}: it is no JetStream that answers")
 
     def _meaning(self, answer: PubAck) -> Result:
         error = answer.error
@@ -264,9 +257,8 @@ class NatsClient:
     def _lose(self, reason: str, *, paused: bool = False) -> None:
         """Ends every wait for an answer on this connection."""
         self.is_lost = True
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_result(TryAgain(f"{self._where}: {reason}", None, "endpoint", paused=paused))
+        for answers in self._waiting.values():
+            answers.set_rest(TryAgain(f"{self._where}: {reason}", None, "endpoint", paused=paused))
 
     def _paused(self, reason: str) -> TryAgain:
         return TryAgain(f"{self._where}: {clean(reason)}", None, "endpoint", paused=True)

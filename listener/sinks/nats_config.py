@@ -1,5 +1,6 @@
 """The settings of the nats sink."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from listener.sinks.network import BatchLimits, NetworkConfig
 WINDOW = 8 * 3600.0  # seconds that the stream must know ids for; the platform pushes an event again for 7.1 hours
 TICKET = "{ticket_id}"
 _WORD = r"[A-Za-z0-9_-]{1,64}"
-_PART = rf"({_WORD}|{{ticket_id}})"
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class Servers(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ class NatsConfig(NetworkConfig, frozen=True, kw_only=True):
     create: bool = False
     credentials_file: Annotated[Path | None, BaseDirectory.CONFIG] = None
     allow_plaintext: bool = False
-    batch: BatchLimits = BatchLimits(max_events=256)
+    batch: BatchLimits = BatchLimits(max_events=500)
     in_flight: Annotated[int, Count(1, 1024)] = 4
 
     def __post_init__(self) -> None:
@@ -60,5 +61,4 @@ class NatsConfig(NetworkConfig, frozen=True, kw_only=True):
 
     def subject_for(self, ticket: str | None) -> str:
         """Returns the subject of events about this ticket, whose id may hold what no subject may."""
-        safe = "".join(one if one.isascii() and (one.isalnum() or one in "-_") else "_" for one in ticket or "_")
-        return self.subject.replace(TICKET, safe[:64] or "_")
+        return self.subject.replace(TICKET, _UNSAFE.sub("_", ticket or "_")[:64])

@@ -36,7 +36,7 @@ class PostgresqlConfig(NetworkConfig, frozen=True, kw_only=True):
     create: bool = True
     allow_plaintext: bool = False
     batch: BatchLimits = BatchLimits(max_events=500)
-    in_flight: Annotated[int, Count(1, 1024)] = 2
+    in_flight: Annotated[int, Count(1, 1024)] = 3  # two at the server while the outcome of a third is kept here
 
     def __post_init__(self) -> None:
         if self.proxy:

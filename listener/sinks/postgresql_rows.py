@@ -3,6 +3,7 @@
 The columns say what the record says, whatever `format` and `transform` make of the line in the column `record`; what
 the settings omit or mask is neither in the columns nor in the line. Rows go out as an array for each column: one JSON
 array of rows would save the daemon half of its work, and cost the server twice as much, of which there is one for all.
+Lines go as bytes: an array of jsonb, which the server would copy three times, costs it a quarter more.
 """
 
 from collections.abc import Sequence
@@ -36,16 +37,16 @@ class Row(NamedTuple):
     app_id: str | None
     tenant_key: str | None
     seq: int
-    record: str
+    record: bytes
 
 
 class _RowTicket(msgspec.Struct, gc=False):
-    ticket_id: Any = None
-    status_name: Any = None
+    ticket_id: str | None = None
+    status_name: str | None = None
 
 
 class _Sender(msgspec.Struct, gc=False):
-    open_id: Any = None
+    open_id: str | None = None
 
 
 class _Event(_RowTicket, gc=False):
@@ -54,19 +55,19 @@ class _Event(_RowTicket, gc=False):
     ticket: _RowTicket | None = None
     object: _RowTicket | None = None
     sender_id: _Sender | None = None
-    ticket_message_id: Any = None
-    chat_id: Any = None
-    sender_type_name: Any = None
-    text: Any = None
+    ticket_message_id: str | None = None
+    chat_id: str | None = None
+    sender_type_name: str | None = None
+    text: str | None = None
 
 
 class _RowRecord(msgspec.Struct, gc=False):
     event: _Event | None = None
-    event_type: Any = None
+    event_type: str | None = None
     created_at: Any = None
-    app_id: Any = None
-    tenant_key: Any = None
-    plain_text: Any = None
+    app_id: str | None = None
+    tenant_key: str | None = None
+    plain_text: str | None = None
 
 
 _NO_EVENT: Final = _Event()
@@ -87,10 +88,13 @@ class Rows:
 
     def row(self, event: Received, data: bytes) -> tuple[Row, bool]:
         """(the row, whether characters that PostgreSQL can't hold were replaced in it)."""
-        record = _read(data if self._is_record else self._record(event))
-        replaced = b"\\u0000" in data and _holds_nul(value := _decode(data))
+        suspect = _may_hold_nul(data)
+        replaced = suspect and _holds_nul(value := _decode(data))
         line = on_one_line(_encode(_marked(_without_nul(value)))) if replaced else data
-        return self._row(event, record, line), replaced
+        if self._is_record:
+            return self._row(event, _read(data, suspect), line), replaced
+        record = self._record(event)
+        return self._row(event, _read(record, _may_hold_nul(record)), line), replaced
 
     def _record(self, event: Received) -> bytes:
         record = FORMATS["record"](event)
@@ -98,23 +102,23 @@ class Rows:
 
     def _row(self, event: Received, record: _RowRecord, line: bytes) -> Row:
         inner = record.event or _NO_EVENT
-        ticket = next((one for one in (inner.ticket, inner.object) if one and one.ticket_id is not None), inner)
+        ticket = inner.ticket or inner.object or inner
         return Row(
             str(_text(event.event_id)),
-            _text(record.event_type),
-            _text(ticket.ticket_id),
-            _text(inner.ticket_message_id),
-            _text(inner.chat_id),
-            _text(inner.sender_type_name),
-            _text(inner.sender_id.open_id) if inner.sender_id else None,
-            _text(ticket.status_name),
-            _text((record.plain_text if self._shows_text else None) or inner.text),
+            record.event_type,
+            ticket.ticket_id,
+            inner.ticket_message_id,
+            inner.chat_id,
+            inner.sender_type_name,
+            inner.sender_id.open_id if inner.sender_id else None,
+            ticket.status_name,
+            (record.plain_text if self._shows_text else None) or inner.text,
             _time(record.created_at),
             _EPOCH + timedelta(milliseconds=event.received_ms),
-            _text(record.app_id),
-            _text(record.tenant_key),
+            record.app_id,
+            record.tenant_key,
             event.seq,
-            line.decode(),
+            line,
         )
 
 
@@ -133,20 +137,26 @@ def _omitted_of_record(form: str, omit: Sequence[str]) -> list[str]:
     return [path.lstrip(".") for path in moved if path.lstrip(".")]
 
 
-def _read(record: bytes) -> _RowRecord:
-    """What the columns need; whatever the types of the rest."""
-    try:
-        return _decode_record(record)
-    except msgspec.ValidationError:  # lists of tickets, texts instead of objects
-        value = _decode(record)
-        event = _object(value.get("event"))
-        inner = {name: _object(event.get(name)) for name in ("ticket", "object", "sender_id")}
-        return msgspec.convert({**value, "event": {**event, **inner}}, _RowRecord)
+def _read(record: bytes, suspect: bool) -> _RowRecord:
+    """Returns what the columns need, whatever the types of the rest; `suspect`: its texts may hold NUL characters."""
+    if not suspect:
+        try:
+            return _decode_record(record)  # as documented: a third of the time
+        except msgspec.ValidationError:  # numbers, lists of tickets, texts instead of objects
+            pass
+    value = _decode(record)
+    event = _object(value.get("event"))
+    inner = {name: _texts(_object(event.get(name))) or None for name in ("ticket", "object", "sender_id")}
+    return msgspec.convert({**_texts(value), "event": {**_texts(event), **inner}}, _RowRecord)
 
 
 def _object(value: Any) -> dict[str, Any]:
     value = value[0] if type(value) is list and value else value
     return value if type(value) is dict else {}
+
+
+def _texts(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: _text(inner) for name, inner in value.items()}
 
 
 def _text(value: Any) -> str | None:
@@ -161,6 +171,11 @@ def _time(value: Any) -> datetime | None:
         return datetime.fromisoformat(value) if type(value) is str and value.endswith("Z") else None
     except ValueError:
         return None
+
+
+def _may_hold_nul(json: bytes) -> bool:
+    """Returns whether it has what NUL looks like in JSON; to look for one byte first takes a fifth of the time."""
+    return b"\\" in json and b"\\u0000" in json
 
 
 def _holds_nul(value: Any) -> bool:

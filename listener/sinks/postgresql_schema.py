@@ -36,6 +36,7 @@ COLUMNS: Final = (
     Column("seq", "bigint", "seq"),
     Column("record", "jsonb", ""),
 )
+_SENT_AS: Final = {"jsonb": "bytea"}  # the JSON's text
 _NAMES: Final = ", ".join(f'"{column.name}"' for column in COLUMNS)
 
 LOOK_AT_COLUMNS: Final = """
@@ -79,8 +80,10 @@ class Table:
     @property
     def insert(self) -> str:
         """Takes an array for each column. ON CONFLICT names no column, since that would need the right to SELECT."""
-        arrays = ", ".join(f"${n}::{column.type}[]" for n, column in enumerate(COLUMNS, 1))
-        return f"INSERT INTO {self.name} ({_NAMES}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608
+        arrays = ", ".join(f"${n}::{_SENT_AS.get(column.type, column.type)}[]" for n, column in enumerate(COLUMNS, 1))
+        values = _NAMES.replace('"record"', "convert_from(\"record\", 'UTF8')::jsonb")
+        rows = f"unnest({arrays}) AS sent ({_NAMES})"
+        return f"INSERT INTO {self.name} ({_NAMES}) SELECT {values} FROM {rows} ON CONFLICT DO NOTHING"  # noqa: S608
 
     def problems(self, found: FoundTable) -> list[Problem]:
         """Without any, it takes events."""

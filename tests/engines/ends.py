@@ -9,7 +9,7 @@ from listener.sinks.network import NetworkConfig
 from tests.engines import mock_kafka
 from tests.engines.configs import config_of, held
 from tests.engines.redis_server import RedisServer
-from tests.engines.server import Database, Nats, Postgres, Server
+from tests.engines.server import Database, Nats, Postgres, Server, add_stream
 
 COMMON = '[[sinks]]\nname = "end"\ntype = "{kind}"\nstart = "earliest"\nretry.max_delay = "1s"\n'
 
@@ -78,15 +78,20 @@ class PostgresEnd:
 
 
 class NatsEnd:
-    """JetStream with the server's own settings, or with a sync after each write (`always`)."""
+    """JetStream with the server's own settings, or with a sync after each write (`always`).
+
+    `atomic`: whether its stream is the one that the sink makes, or one that is there and takes no atomic batches.
+    """
 
     is_durable = True
 
-    def __init__(self, **settings: str) -> None:
-        self.server = Nats(**settings)
+    def __init__(self, *, atomic: bool = True, **settings: str) -> None:
+        self.server, self._atomic = Nats(**settings), atomic
 
     def __enter__(self) -> Self:
         self.server.__enter__()
+        if not self._atomic:
+            add_stream(self.server, "HELPDESK", subjects=["helpdesk.*"])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -97,7 +102,7 @@ class NatsEnd:
         return COMMON.format(kind="nats") + f'servers = ["{self.server.url()}"]\ncreate = true\n'
 
     def sink(self, **settings: Any) -> NetworkConfig:
-        given: dict[str, Any] = {"servers": (Secret(self.server.url()),), "create": True, "max_events": 256}
+        given: dict[str, Any] = {"servers": (Secret(self.server.url()),), "create": True}
         return config_of("nats", **(given | settings))
 
     def found(self) -> list[str]:
@@ -163,7 +168,7 @@ class KafkaEnd:
         )
 
     def sink(self, **settings: Any) -> NetworkConfig:
-        given: dict[str, Any] = {"brokers": (self.server.broker,), "topic": "helpdesk", "max_events": 256}
+        given: dict[str, Any] = {"brokers": (self.server.broker,), "topic": "helpdesk"}
         return config_of("kafka", **(given | settings))
 
     def found(self) -> list[str]:
@@ -180,4 +185,6 @@ ENDS: dict[str, Callable[[], End]] = {
     "kafka": KafkaEnd,
     "redis-always": lambda: RedisEnd("always"),
     "nats-always": lambda: NatsEnd(sync_interval="always"),
+    "nats-one-by-one": lambda: NatsEnd(atomic=False),
+    "nats-always-one-by-one": lambda: NatsEnd(atomic=False, sync_interval="always"),
 }

@@ -9,27 +9,23 @@ from typing import Any
 import pytest
 
 from listener.base.errors import Unavailable
+from listener.event import FORMATS
 from listener.settings.secrets import Secret
 from listener.sinks.nats_config import NatsConfig, Servers
 from listener.sinks.network import NetworkConfig
 from tests.engines.configs import config_of
 from tests.engines.probing import probed
-from tests.engines.server import Nats
+from tests.engines.server import Nats, add_stream
 from tests.engines.test_postgresql_outages import waits
 from tests.journal.keeping import keep, opened, payload, rows
 from tests.network.sending import drained, fill, in_order, sending
-from tests.samples import ticket
+from tests.samples import received, ticket
 from tests.small_disk import small_disk
 
 
 def config(server: Nats, url: str = "", **settings: Any) -> NetworkConfig:
     given = {"servers": Servers()([url or server.url()]), "create": True, "timeout": 5.0} | settings
     return config_of("nats", **given)
-
-
-def add_stream(server: Nats, name: str, **settings: Any) -> None:
-    given = {"name": name, "subjects": [f"{name}.*"], "duplicate_window": 8 * 3600} | settings
-    server.call(lambda context: context.add_stream(**given))
 
 
 @pytest.mark.parametrize("debians", [False, True])
@@ -101,6 +97,20 @@ def test_an_event_that_is_too_large_is_a_dead_letter_alone(tmp_path: Path) -> No
             drained(worker)
         assert [31] == [seq for (seq,) in rows(journal.path, "SELECT seq FROM dead_letters")]
         assert 60 == len(server.found())
+
+
+@pytest.mark.parametrize("max_events", [1, 50])
+def test_headers_count_for_what_the_server_takes(tmp_path: Path, max_events: int) -> None:
+    """It would end the connection, again and again."""
+    most = 8192
+    short = len(FORMATS["record"](received(payload("e1", text=""), seq=1)))
+    text = "x" * ((most - short) // 2)  # `plain_text` has it, too
+    with Nats(max_payload=str(most)) as server, opened(tmp_path / "j.db") as journal:
+        keep(journal, payload("e1", text=text), payload("e2", text=text[:-200]))
+        with sending(journal, config(server, max_events=max_events)) as worker:
+            drained(worker)
+        assert ["e2"] == server.found()
+        assert [1] == [seq for (seq,) in rows(journal.path, "SELECT seq FROM dead_letters")]
 
 
 def test_the_server_gone_and_back(tmp_path: Path) -> None:
