@@ -14,6 +14,7 @@ from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.base.text import printable
 from listener.event import Received, ticket_of
+from listener.journal import Journal
 from listener.sinks.base import Closed, Line, LineRejected, LinesWritten, NotWritten, Outcome, Retry
 
 FIRST_DELAY = 0.1  # seconds, doubled each time; each wait is a random part of it
@@ -148,6 +149,12 @@ class Attempts:
 
     def _sleep(self, seconds: float) -> None:
         self._abandon.wait(seconds)
+
+
+def while_kept(journal: Journal, step: Callable[[], Outcome], position: str) -> Callable[[], Outcome]:
+    """Returns the step, which takes nothing any more once events were erased: they are read again without these."""
+    erasures = journal.erasures
+    return lambda: step() if journal.erasures == erasures else LinesWritten(0, position)
 
 
 def _guarded(step: Callable[[], Outcome], lines: int | None) -> Outcome:

@@ -3,20 +3,25 @@
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from listener.base.clock import now_ms
+from listener.base.errors import JournalError
+from listener.base.logs import get_logger
 from listener.delivery.lanes import Item, Lanes, Sending
 from listener.delivery.preparing import Preparer
 from listener.delivery.progress import Progress, Step
 from listener.delivery.verdicts import Verdicts
 from listener.event import Received, ticket_of
 from listener.journal import Cursor, Journal
+from listener.journal.query import kept_of
 from listener.sinks.base import Line
 from listener.sinks.network import NetworkConfig
 
 CHUNK = 128  # events read a turn, so that answers are heard in between
 WINDOW, JAMMED, MAX_BYTES = 1024, 20_000, 32 * 2**20  # events ahead of the cursor; while none of them may go; bytes
 LOOK_FOR_ORDERS = 1.0  # seconds
+log = get_logger(__name__)
 
 
 class Feed:
@@ -39,6 +44,7 @@ class Feed:
         self.next_look = 0.0
         self.filtered = 0
         self.preparing: tuple[asyncio.Task[list[tuple[Received, Line | str | None]]], bool] | None = None
+        self._erasures = 0  # of the journal, before the events were read that were read last
         self._window = max(WINDOW, 4 * config.in_flight * config.batch.max_events)
 
     @property
@@ -52,7 +58,7 @@ class Feed:
         room = self._lanes.size < self._window or jammed
         if not room or self.progress.bytes > MAX_BYTES or self.is_preparing:
             return
-        last = self._journal.last_seq
+        self._erasures, last = self._journal.erasures, self._journal.last_seq
         events = self._journal.read(self.progress.read_to, CHUNK)
         self._begin([event for event in events if self.progress.begin(event)], replayed=False)
         self.progress.read_to = events[-1].seq if events else max(last, self.progress.read_to)
@@ -61,6 +67,7 @@ class Feed:
         """Puts the next events of a replay or retry in their tickets' lanes; as many as may be under way."""
         if self.step is not None or time.monotonic() < self.next_look or self.is_preparing:
             return
+        self._erasures = self._journal.erasures
         name, most = self.config.name, self.config.in_flight * self.config.batch.max_events
         order = self._journal.next_order(name)
         if order is None:
@@ -91,6 +98,7 @@ class Feed:
     def _add(self, prepared: Iterable[tuple[Received, Line | str | None]], *, replayed: bool) -> None:
         for event, line in prepared:
             item = Item(event.seq, self._key(event), Line(event, b""), replayed, added=time.monotonic())
+            item.erasures = self._erasures
             if not self._fits(item, line):
                 continue
             if item.key in self._verdicts.aside:
@@ -131,12 +139,31 @@ class Feed:
         """The first of a ticket that waits aside and whose attempt is due."""
         aside, longest_ms = self._verdicts.aside, round(self.config.retry.max_delay * 1000)
         while not self.is_preparing and (row := aside.take(now_ms(), longest_ms)):
+            self._erasures = self._journal.erasures
             events = self._journal.read(row.seq - 1, 1)
             item = Item(row.seq, row.ticket, Line(Received(row.seq, "", "", 0, b""), b""), row.replayed, aside=True)
-            item.attempts, item.first_ms = row.attempts, row.first_ms
+            item.attempts, item.first_ms, item.erasures = row.attempts, row.first_ms, self._erasures
             if not events or events[0].seq != row.seq:
-                self._verdicts.unformattable(item, "the event has left the journal")
+                log.info("an event that waited was erased", sink=self.config.name, seq=row.seq)
+                self._verdicts.passed_over(item)
                 continue
             if any(self._fits(item, line) for _, line in self._prepared(events)):
                 return Sending([item])
         return None
+
+    def still_kept(self, sending: Sending) -> bool:
+        """Passes over the events of a batch that were erased since they were read; returns whether any is left."""
+        erasures = self._journal.erasures
+        if all(item.erasures == erasures for item in sending.items):
+            return True
+        seqs = kept = {item.seq for item in sending.items}
+        with suppress(JournalError):  # they go out then, rather than not at all
+            kept = self._journal.ask(lambda connection: kept_of(connection, seqs))
+        left = [item for item in sending.items if item.seq in kept]
+        for item in sending.items:
+            item.erasures = erasures
+            if item.seq not in kept:
+                self._verdicts.passed_over(item)
+        sending.items = left
+        self._lanes.release(sending, sending.keys - {item.key for item in left})
+        return bool(left)

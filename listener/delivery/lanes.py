@@ -25,6 +25,7 @@ class Item:
     first_ms: int = 0  # its first failure
     limit: int = 0
     added: float = 0.0
+    erasures: int = 0  # how many the journal had known when the event was read
 
 
 @dataclass(eq=False)

@@ -181,6 +181,8 @@ class NetworkWorker:
     def _launch(self) -> None:
         now = time.monotonic()
         while not self._abandon.is_set() and now < self._last_launch and (sending := self._next(now)):
+            if not self.feed.still_kept(sending):
+                continue
             self.requests[task := asyncio.ensure_future(self._send(sending, now))] = sending
             task.add_done_callback(self._over)
 
@@ -191,7 +193,7 @@ class NetworkWorker:
         if min(free, self.endpoint.slots(now, len(self.requests)), most) <= 0 or self._pause() > 0:
             return None
         if not self.endpoint.down:
-            hurry = self._drain_to is not None
+            hurry = self._drain_to is not None or self.feed.step is not None
             return self._lanes.again(now) or self.feed.from_aside() or self._lanes.take(now, most, hurry=hurry)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
         again = None if self._fresh_probe else self._lanes.again(NEVER)

@@ -14,7 +14,7 @@ from itertools import islice
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.base.threads import give_way
-from listener.delivery.attempts import JOURNAL_PAUSE, Attempts, SinkState
+from listener.delivery.attempts import JOURNAL_PAUSE, Attempts, SinkState, while_kept
 from listener.delivery.formatting import Formatter
 from listener.delivery.preparing import Prepared, Preparer
 from listener.delivery.syncing import QUIET, Unsynced
@@ -219,8 +219,8 @@ class Worker:
         self._unsynced.size += sum(len(event.payload) for event in events)
         prepared = self._preparer.prepare(events)
         if lines := prepared.lines:
-            outcome, attempts = self._attempts.until_done(lambda: self.sink.deliver(lines), lines)
-            self._settle(lines, outcome, attempts)
+            step = while_kept(self._journal, lambda: self.sink.deliver(lines), self._cursor.position)
+            self._settle(lines, *self._attempts.until_done(step, lines))
         if not lines or self._reached == lines[-1].event.seq:
             self._pass_over(prepared)
         self.state.filtered += sum(seq <= self._reached for seq in prepared.passed)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from listener.journal.calls import ENRICHED_TO, mark, read
+from listener.journal.query import kept_of
 
 _AT_ONCE = 500  # values in one query
 
@@ -23,9 +24,13 @@ class Enriched:
 
 def store(connection: sqlite3.Connection, upto: int, rows: Sequence[Enriched], details: Mapping[int, bytes]) -> None:
     """Keeps what goes out with these events; every event up to the seq `upto` may go to the sinks then."""
-    connection.executemany("INSERT OR IGNORE INTO details VALUES (?,?)", details.items())
+    there = kept_of(connection, [one.seq for one in rows])  # what was erased meanwhile leaves nothing behind
+    kept = [one for one in rows if one.seq in there]
+    gone = {one.detail for one in rows} - {one.detail for one in kept}
+    bodies = [(one, body) for one, body in details.items() if one not in gone]
+    connection.executemany("INSERT OR IGNORE INTO details VALUES (?,?)", bodies)
     connection.executemany(
-        "INSERT OR REPLACE INTO enriched VALUES (?,?,?)", [(one.seq, one.detail, one.more) for one in rows]
+        "INSERT OR REPLACE INTO enriched VALUES (?,?,?)", [(one.seq, one.detail, one.more) for one in kept]
     )
     mark(connection, ENRICHED_TO, upto)
 

@@ -50,6 +50,7 @@ class Journal:
             prepare(path)
             self.retention = Retention(int(keep_s * 1000), max_size)
             self._tail = Tail(self._newest())
+            self.retention.on_erased = self._tail.erased
             self.leave()
             self.writer = Writer(path, self._tail, self.retention)
         except (OSError, sqlite3.Error) as e:
@@ -99,6 +100,11 @@ class Journal:
         return self._tail.last_seq
 
     @property
+    def erasures(self) -> int:
+        """Counts erasures of events: one that was read before may be gone."""
+        return self._tail.erasures
+
+    @property
     def changes(self) -> int:
         """Counts what was changed beside the events, by this process or another: a redelivery may be asked for."""
         return self._tail.changes
@@ -133,12 +139,7 @@ class Journal:
         now = now_ms()
 
         def job(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO dead_letters (sink, seq, reason, attempts, at_ms) VALUES (?,?,?,?,?)"
-                " ON CONFLICT (sink, seq) DO UPDATE SET reason=excluded.reason, at_ms=excluded.at_ms,"
-                " attempts=attempts+excluded.attempts, order_id=NULL",
-                (sink, seq, reason[:1000], attempts, now),
-            )
+            connection.execute(waiting.DEAD_LETTER, (sink, seq, reason[:1000], attempts, now, seq))
             connection.execute(SET_CURSOR, (sink, cursor.seq, cursor.position, now))
 
         self.do(job)

@@ -1,7 +1,7 @@
 """Reading events: in bounded batches, and by time."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from listener.event import Received
@@ -32,6 +32,12 @@ def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[R
         " FROM bodies b CROSS JOIN events e ON e.seq = b.seq WHERE b.seq > ? ORDER BY b.seq LIMIT ?"
     )
     return bounded(connection.execute(query, (seq, limit)), limit)[0]
+
+
+def kept_of(connection: sqlite3.Connection, seqs: Iterable[int]) -> set[int]:
+    """Which of these events are still in the journal."""
+    query = "SELECT seq FROM events WHERE seq = ?"
+    return {one for seq in seqs for (one,) in connection.execute(query, (seq,))}
 
 
 def events_before(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:

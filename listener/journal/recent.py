@@ -22,6 +22,7 @@ class Tail:
         self._bytes = 0
         self._grown = threading.Condition()
         self.last_seq = last_seq
+        self.erasures = 0  # how often events were erased, so that what was read before may be of one that is not there
         self.changes = 0  # how often something beside the events has changed, such as the redeliveries asked for
         self.on_change: list[Callable[[], None]] = []  # called at each, in the writer's thread
 
@@ -32,6 +33,13 @@ class Tail:
             self._bytes += sum(len(e.payload) for e in events)
             self.last_seq = events[-1].seq
             self._trim()
+
+    def erased(self) -> None:
+        """Lets go of all: the database knows which of these are left."""
+        with self._grown:
+            self._events, self._bytes = [], 0
+            self.erasures += 1
+            self._grown.notify_all()
 
     def wake(self) -> None:
         """Lets every waiter look around."""

@@ -14,15 +14,13 @@ from listener.journal.database import BODY_OVERHEAD, transaction
 from listener.journal.identity import DAY_MS, ROW_BYTES
 from listener.journal.model import Pending
 
-EVERY, WHILE_BUSY, WHILE_FULL = 60.0, 0.05, 1.0  # seconds to the next look
-FORGET_SINKS_EVERY = 3600.0  # seconds
+EVERY, WHILE_BUSY, WHILE_FULL, FORGET_SINKS_EVERY = 60.0, 0.05, 1.0, 3600.0  # seconds to the next look
 LONGEST = 0.05  # seconds that a slice should take at most: an ack may be waiting
 SLICE_MIN, SLICE_MAX = 16, 1024  # rows
 ALMOST = 0.9  # of max_size: from here on delivered bodies leave early
 COMMIT_SIZE, PART = 8 * 2**20, 16  # bytes of payloads a commit; in a small journal that part of its size
 WAIT, MOST_WAITING = 1.0, 8 * 2**20  # seconds that events wait for room, and bytes of them
-QUARANTINE_SHARE = 8  # quarantined payloads take at most this part of max_size
-TELL_AGAIN = 60.0  # seconds between warnings that some had to leave
+QUARANTINE_SHARE, TELL_AGAIN = 8, 60.0  # its part of max_size; seconds between warnings that some had to leave it
 log = get_logger(__name__)
 
 
@@ -61,6 +59,7 @@ class Retention:
         self.rows = SLICE_MIN * 4
         self._next_look = self._next_forget = self._next_cleaning = 0.0
         self._look_soon = False
+        self.on_erased: Callable[[], None] = lambda: None  # events were erased by a command
         self._delivered, self._moved_at = 0, float("-inf")  # what every sink has, and when that grew (monotonic)
 
     def watch(self, sinks: Iterable[str]) -> None:
@@ -241,6 +240,7 @@ class Retention:
         if size > 0:
             self._resize(connection, -size)
             connection.execute("UPDATE totals SET value = -1 WHERE name='erased'")
+            self.on_erased()
         if size:
             self._next = replace(self._next, traces=True)
             self._next_cleaning = 0.0

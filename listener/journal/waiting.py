@@ -31,6 +31,13 @@ class Waiting(msgspec.Struct):
     replayed: bool = False
 
 
+# An event that was erased while a sink had it leaves neither a dead letter nor one that waits; its seq comes last.
+KEPT = "EXISTS (SELECT 1 FROM events WHERE seq = ?)"
+DEAD_LETTER = (
+    f"INSERT INTO dead_letters (sink, seq, reason, attempts, at_ms) SELECT ?,?,?,?,? WHERE {KEPT}"
+    " ON CONFLICT (sink, seq) DO UPDATE SET reason=excluded.reason, at_ms=excluded.at_ms,"
+    " attempts=attempts+excluded.attempts, order_id=NULL"
+)
 _FIELDS = Waiting.__struct_fields__
 
 
@@ -60,19 +67,17 @@ def settle(connection: sqlite3.Connection, sink: str, cursor: Cursor, changes: C
     connection.execute(SET_CURSOR, (sink, cursor.seq, cursor.position, now_ms()))
     connection.executemany(
         "INSERT INTO waiting (sink, seq, ticket, attempts, first_ms, next_ms, reason, replayed)"
-        " VALUES (?,?,?,?,?,?,?,?)"
+        f" SELECT ?,?,?,?,?,?,?,? WHERE {KEPT}"
         " ON CONFLICT (sink, seq) DO UPDATE SET attempts=excluded.attempts, first_ms=excluded.first_ms,"
         " next_ms=excluded.next_ms, reason=excluded.reason",
-        ((sink, *msgspec.structs.astuple(one)) for one in changes.waiting.values()),
+        ((sink, *msgspec.structs.astuple(one), one.seq) for one in changes.waiting.values()),
     )
     _remove(connection, "waiting", sink, changes.left)
     _remove(connection, "dead_letters", sink, changes.again)
     now = now_ms()
     connection.executemany(
-        "INSERT INTO dead_letters (sink, seq, reason, attempts, at_ms) VALUES (?,?,?,?,?)"
-        " ON CONFLICT (sink, seq) DO UPDATE SET reason=excluded.reason, at_ms=excluded.at_ms,"
-        " attempts=attempts+excluded.attempts, order_id=NULL",
-        ((sink, seq, reason[:1000], attempts, now) for seq, reason, attempts in changes.dead),
+        DEAD_LETTER,
+        ((sink, seq, reason[:1000], attempts, now, seq) for seq, reason, attempts in changes.dead),
     )
     if changes.order:
         order, done = changes.order

@@ -9,7 +9,7 @@ from typing import Any
 
 from listener.base.errors import JournalError
 from listener.event import Received, Unparsable, identify
-from listener.journal import Cursor, Journal, Pending
+from listener.journal import Cursor, Journal, Pending, erasure, redelivery
 from listener.journal.identity import fingerprint
 from tests.samples import encode, example
 
@@ -107,3 +107,10 @@ def known(journal: Journal, *event_ids: str) -> list[str]:
     """Those of these ids that the journal knows, whether their events are still there or not."""
     known = {one for (one,) in rows(journal.path, "SELECT fingerprint FROM ids")}
     return [event_id for event_id in event_ids if fingerprint(event_id) in known]
+
+
+def forgotten(journal: Journal, *seqs: int) -> None:
+    """These events are erased as `forget` does it beside a daemon, and the daemon has noticed."""
+    before = journal.erasures
+    redelivery.beside_daemon(journal.path, lambda connection: erasure.erase(connection, erasure.Found(seqs, [])))
+    until(lambda: journal.erasures > before, "it is noticed")

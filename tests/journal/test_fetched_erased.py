@@ -27,6 +27,17 @@ def test_a_person_whom_only_the_fetched_ticket_names(tmp_path: Path) -> None:
         assert [(2,)] == bodies
 
 
+def test_what_was_being_fetched_for_an_event_that_is_erased_is_not_kept(tmp_path: Path) -> None:
+    with opened(tmp_path / "j.db") as journal:
+        journal.keep([Pending(encode(example(f"e{n}")), f"e{n}", TICKET_MESSAGE) for n in (1, 2, 3)])
+        journal.do(lambda connection: erasure.erase(connection, erasure.Found([1, 3], [])))
+        rows = [Enriched(1, 1, b""), Enriched(2, 2, b""), Enriched(3, 2, b'{"attachments":[]}')]
+        details = {1: b'{"guest":{"id":"ou_erased"}}', 2: b'{"guest":{"id":"ou_other"}}'}
+        journal.do(lambda connection: enrichment.store(connection, 3, rows, details))
+        assert [(2, 2)] == journal.ask(lambda c: c.execute("SELECT seq, detail FROM enriched").fetchall())
+        assert [(2,)] == journal.ask(lambda c: c.execute("SELECT id FROM details").fetchall())
+
+
 def test_images_that_another_event_has_stay(tmp_path: Path) -> None:
     with opened(tmp_path / "j.db") as journal:
         journal.keep([Pending(encode(example(f"e{n}")), f"e{n}", TICKET_MESSAGE) for n in (1, 2)])

@@ -84,6 +84,17 @@ def test_a_replay_is_told_from_a_retry(tmp_path: Path) -> None:
         assert [None] * 5 + ["true"] * 5 == [post.headers.get("helpdesk-listen-replayed") for post in end.posts]
 
 
+def test_a_replay_does_not_wait_for_a_batch_to_fill_up(tmp_path: Path) -> None:
+    """All that it hands over now is there; a ticket's messages are often an order each, one after the other."""
+    with opened(tmp_path / "j.db") as journal, Receiver() as end:
+        fill(journal, 20, 20)
+        with sending(journal, config(end.url, max_events=20, linger=60.0)) as worker:
+            drained(worker)
+            order = journal.ask(lambda connection: redelivery.replay_of(connection, "hook", "e7"))[0]
+            journal.do(lambda connection: redelivery.place(connection, order))
+            until(lambda: len(end.got) == 21, "it comes again")
+
+
 def test_a_dead_letter_that_is_retried_and_passes_is_none_any_more(tmp_path: Path) -> None:
     ok = False
     with opened(tmp_path / "j.db") as journal, Receiver() as end:

@@ -9,7 +9,7 @@ import pytest
 
 from listener.sinks.base import Retry
 from tests.delivery.working import DAY, jumping
-from tests.journal.keeping import opened, rows, until
+from tests.journal.keeping import forgotten, opened, rows, until
 from tests.network.receiving import Post, Receiver
 from tests.network.sending import config, drained, fill, in_order, sending
 
@@ -138,6 +138,41 @@ def test_what_waits_aside_is_kept_through_a_restart(tmp_path: Path) -> None:
             drained(worker)
         assert sorted(ids) == sorted(end.got)
         assert in_order(end.got, 5)
+
+
+def test_what_is_erased_while_it_waits_leaves_no_dead_letter(tmp_path: Path) -> None:
+    """Nobody could retry it, and it would be told as an event that this sink will not get."""
+    refuse = False
+
+    def answer(post: Post) -> Any:
+        return (422 if refuse else 500) if post.ids == ["e3"] else 200
+
+    with opened(tmp_path / "j.db") as journal, Receiver(answer) as end:
+        fill(journal, 40, 5)
+        with sending(journal, config(end.url, in_flight=4)) as worker:
+            until(lambda: worker.state.waiting == 8, "its ticket waits")
+            forgotten(journal, 4, 9)  # e3 and e8
+            refuse = True
+            drained(worker, 10)
+        assert [] == dead(journal.path)
+        assert [] == rows(journal.path, "SELECT seq FROM waiting")
+        assert 38 == len(end.got)
+
+
+@pytest.mark.parametrize("settings", [{}, {"max_events": 7}, {"order": "strict"}], ids=str)
+def test_what_is_erased_while_the_end_is_down_does_not_go_out_when_it_is_back(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """Neither from the journal's memory of the newest events, nor from what the sink had read ahead."""
+    down = True
+    with opened(tmp_path / "j.db") as journal, Receiver(lambda post: 503 if down else 200) as end:
+        ids = fill(journal, 40, 5)
+        with sending(journal, config(end.url, in_flight=4, **settings)) as worker:
+            until(lambda: worker.state.failing_since, "it is down")
+            forgotten(journal, 1, 4, 9, 40)
+            down = False
+            drained(worker, 10)
+        assert sorted(set(ids) - {"e0", "e3", "e8", "e39"}) == sorted(end.got)
 
 
 def test_what_waits_aside_by_a_clock_that_was_ahead_goes_out_once_the_clock_is_right(
