@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from listener.simulator import PlatformThread, named
+from listener.sources.long_connection import LOOK
 from listener.sources.rhythm import PAUSES, SHORTEST
 from tests.daemon import Daemon
 from tests.samples import encode, example
@@ -33,7 +34,7 @@ def test_a_zombie_is_replaced_within_two_periods(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_busy_connection_that_turns_into_one_is_replaced_long_before_its_period_is_over(tmp_path: Path) -> None:
     numbers = count()
 
@@ -42,7 +43,7 @@ def test_a_busy_connection_that_turns_into_one_is_replaced_long_before_its_perio
 
     with PlatformThread() as stand_in, Daemon(tmp_path, domain=stand_in.url, config=SLOW) as daemon:
         daemon.ready()
-        until = time.monotonic() + PAUSES + 10
+        until = time.monotonic() + (PAUSES + 5) * LOOK
         while time.monotonic() < until:
             push(stand_in)
             time.sleep(OFTEN)
