@@ -151,9 +151,11 @@ class Attempts:
         self._abandon.wait(seconds)
 
 
-def while_kept(journal: Journal, step: Callable[[], Outcome], position: str) -> Callable[[], Outcome]:
-    """Returns the step, which takes nothing any more once events were erased: they are read again without these."""
-    erasures = journal.erasures
+def while_kept(journal: Journal, erasures: int, step: Callable[[], Outcome], position: str) -> Callable[[], Outcome]:
+    """Returns the step, which takes nothing any more once events were erased: they are read again without these.
+
+    `erasures` is what the journal counted before the step's events were read.
+    """
     return lambda: step() if journal.erasures == erasures else LinesWritten(0, position)
 
 

@@ -139,10 +139,10 @@ class Feed:
         """The first of a ticket that waits aside and whose attempt is due."""
         aside, longest_ms = self._verdicts.aside, round(self.config.retry.max_delay * 1000)
         while not self.is_preparing and (row := aside.take(now_ms(), longest_ms)):
-            self._erasures = self._journal.erasures
+            erasures = self._journal.erasures
             events = self._journal.read(row.seq - 1, 1)
             item = Item(row.seq, row.ticket, Line(Received(row.seq, "", "", 0, b""), b""), row.replayed, aside=True)
-            item.attempts, item.first_ms, item.erasures = row.attempts, row.first_ms, self._erasures
+            item.attempts, item.first_ms, item.erasures = row.attempts, row.first_ms, erasures
             if not events or events[0].seq != row.seq:
                 log.info("an event that waited was erased", sink=self.config.name, seq=row.seq)
                 self._verdicts.passed_over(item)

@@ -133,9 +133,9 @@ class Worker:
         if self._unsynced.due(self._journal.retention.max_size):
             self.keep()
         busy = self._changes != self._journal.changes and self._carry_out_next()
-        last = self._journal.last_seq
+        erasures, last = self._journal.erasures, self._journal.last_seq
         if events := self._journal.read(self._cursor.seq, self._batch()):
-            self._deliver(events)
+            self._deliver(events, erasures)
         elif last > self._cursor.seq:  # numbers without events: these left the journal, or were lost in damage
             self._skip_to(last)
         elif not busy:
@@ -194,7 +194,7 @@ class Worker:
 
     def _carry_out_next(self) -> bool:
         """A step of the next order; whether there was one."""
-        changes = self._journal.changes
+        changes, erasures = self._journal.changes, self._journal.erasures
         if (order := self._journal.next_order(self.config.name)) is None:
             self._changes = changes
             return False
@@ -206,20 +206,20 @@ class Worker:
             if events:
                 self._journal.begin(order)
                 self._unkept = False
-                self._deliver(events)
+                self._deliver(events, erasures)
             else:
                 self._journal.progress(order, upto, self._cursor)
         finally:
             self._order = None
         return True
 
-    def _deliver(self, events: list[Received]) -> None:
+    def _deliver(self, events: list[Received], erasures: int) -> None:
         """What is for this sink of them; then, where all of that is delivered, the one on which a step failed."""
         self._reached = events[0].seq - 1
         self._unsynced.size += sum(len(event.payload) for event in events)
         prepared = self._preparer.prepare(events)
         if lines := prepared.lines:
-            step = while_kept(self._journal, lambda: self.sink.deliver(lines), self._cursor.position)
+            step = while_kept(self._journal, erasures, lambda: self.sink.deliver(lines), self._cursor.position)
             self._settle(lines, *self._attempts.until_done(step, lines))
         if not lines or self._reached == lines[-1].event.seq:
             self._pass_over(prepared)

@@ -10,7 +10,7 @@ MAX_BYTES = 2**20
 
 
 def never() -> bool:
-    """Says no."""
+    """Returns False: a wait that has no other reason to end ends by an event, by `wake` or by its time."""
     return False
 
 

@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
-from listener.journal import Cursor
+from listener.event import Received
+from listener.journal import Cursor, Journal
 from listener.sinks.base import Line, NotWritten, Outcome
 from tests.delivery.working import Scripted, working
 from tests.journal.keeping import forgotten, keep_ids, opened, until
@@ -29,6 +31,31 @@ def test_what_is_erased_while_the_sink_fails_does_not_reach_it(tmp_path: Path) -
             until(lambda: worker.state.delivered == 1, "what is left")
             assert ["c"] == sink.ids
             assert Cursor(3) == worker.cursor
+
+
+def test_nor_what_is_erased_between_the_reading_and_the_delivery(tmp_path: Path) -> None:
+    class ErasedOnceRead:
+        """A journal of which an event is erased as soon as it has been read."""
+
+        def __init__(self, journal: Journal) -> None:
+            self.journal, self.erased = journal, False
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.journal, name)
+
+        def read(self, after: int, limit: int) -> list[Received]:
+            events = self.journal.read(after, limit)
+            if events and not self.erased:
+                self.erased = True
+                forgotten(self.journal, 2)
+            return events
+
+    with opened(tmp_path / "j.db") as journal:
+        keep_ids(journal, "a", "b", "c")
+        sink = Scripted()
+        with working(cast("Journal", ErasedOnceRead(journal)), sink) as worker:
+            until(lambda: worker.cursor == Cursor(3), "all that is left")
+        assert ["a", "c"] == sink.ids
 
 
 def test_nor_from_the_newest_events_in_memory(tmp_path: Path) -> None:
