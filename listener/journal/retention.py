@@ -29,7 +29,8 @@ class Marks:
     """What is known of the committed journal.
 
     `used` bytes of bodies; how many ids; up to the seq `bodies_from` no body is left that may leave; ids were looked
-    through for those of before `ids_day` up to the fingerprint `ids_from`.
+    through for those of before `ids_day` up to the fingerprint `ids_from`; every sink has what is up to the seq
+    `delivered`, since `moved_at` (monotonic).
     """
 
     used: int = -1  # unknown until the first transaction
@@ -39,6 +40,8 @@ class Marks:
     ids_day: int = 0
     ids_from: bytes | None = None
     quarantine_left: int = 0
+    delivered: int = 0
+    moved_at: float = float("-inf")
     traces: bool = False  # whether the write-ahead log may still hold bodies that have left
 
 
@@ -60,7 +63,6 @@ class Retention:
         self._next_look = self._next_forget = self._next_cleaning = 0.0
         self._look_soon = False
         self.on_erased: Callable[[], None] = lambda: None  # events were erased by a command
-        self._delivered, self._moved_at = 0, float("-inf")  # what every sink has, and when that grew (monotonic)
 
     def watch(self, sinks: Iterable[str]) -> None:
         """Sets the sinks whose cursors hold events back; those of other sinks no longer do."""
@@ -131,7 +133,7 @@ class Retention:
     def waiting(self, events: list[Pending]) -> list[Pending]:
         """Returns those new events that may wait for the room that sinks are making; the others count as refused."""
         now = time.monotonic()
-        patient = [one for one in events if now - one.since < WAIT] if now - self._moved_at < WAIT else []
+        patient = [one for one in events if now - one.since < WAIT] if now - self._next.moved_at < WAIT else []
         if sum(len(one.payload) for one in patient) > MOST_WAITING:
             patient = []
         if len(patient) < len(events):
@@ -287,14 +289,12 @@ class Retention:
     def _delivered_to(self, connection: sqlite3.Connection) -> int:
         """Every sink has, and no order wants, what is up to here."""
         delivered = cursors.delivered_to(connection, self.holding)
-        if delivered != self._delivered:
-            self._delivered, self._moved_at = delivered, time.monotonic()
+        if delivered != self._next.delivered:
+            self._next = replace(self._next, delivered=delivered, moved_at=time.monotonic())
         return delivered
 
 
 def _split(rows: list[tuple[int, int]], before_ms: int) -> tuple[list[tuple[int]], int | None]:
     """Returns (seqs of the rows before the first one that is not old enough, that one's seq)."""
-    for index, (seq, at) in enumerate(rows):
-        if at >= before_ms:
-            return [(s,) for s, _ in rows[:index]], seq
-    return [(s,) for s, _ in rows], None
+    young = next((index for index, (_, at) in enumerate(rows) if at >= before_ms), None)
+    return [(seq,) for seq, _ in rows[:young]], None if young is None else rows[young][0]
