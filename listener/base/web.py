@@ -2,37 +2,30 @@
 
 import asyncio
 import logging
-import resource
 from collections.abc import Callable, Collection
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from listener.base.accepting import A_TURN, most_connections
 from listener.base.logs import get_logger
 
-CONNECTIONS = 512  # of one server, at once
 log = get_logger(__name__)
 
 
-def most_connections() -> int:
-    """Returns how many connections a server may hold: half of the process's descriptors are for everything else."""
-    return max(16, min(CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
-
-
 def capped(server: "web.Server", answering: Collection[object]) -> Callable[[], asyncio.BaseProtocol]:
-    """Makes each connection's handler; over the cap, the oldest that are not in `answering` make room.
+    """Makes each connection's handler; over the cap, the oldest that are not in `answering` make room for a whole turn.
 
     aiohttp's own close() ends the task of a connection that waits for a request and leaves its socket open, so the
-    transport is ended here.
+    transport is ended here. aiohttp goes on listing a connection that has ended until its task has: those don't count.
     """
     cap = most_connections()
 
     def new() -> asyncio.BaseProtocol:
-        held = server.connections
+        held = [(one, one.transport) for one in server.connections if one.transport and not one.transport.is_closing()]
         if len(held) >= cap:
-            for oldest in [one for one in held if one not in answering][: max(1, cap // 8)]:
-                if oldest.transport is not None:
-                    oldest.transport.abort()
+            for transport in [transport for one, transport in held if one not in answering][:A_TURN]:
+                transport.abort()
         return server()
 
     return new

@@ -98,7 +98,6 @@ class HttpServer:
             log.info("an HTTP request makes no sense", because=because, more_since_last=more or None)
 
     async def _serve(self, came: web.BaseRequest) -> web.StreamResponse:
-        self._answering.add(came.protocol)
         try:
             page = await self._page(came)
             if not isinstance(page.body, bytes) and came.method == "HEAD":
@@ -129,6 +128,7 @@ class HttpServer:
             body = await _body(came) if method == "POST" else b""
             if body is None:
                 return plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            self._answering.add(came.protocol)
             return await route(_request(came, method, body))
         except (ConnectionError, web.RequestPayloadError, asyncio.CancelledError):
             raise

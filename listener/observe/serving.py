@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from listener.base.accepting import serve
 from listener.base.logs import get_logger
 from listener.observe.facts import Facts
 
@@ -30,10 +31,8 @@ class Served:
 
     async def start(self) -> None:
         """Listens. A daemon whose port is taken still listens for events: it says so, loudly, and goes on."""
-        host, _, port = self._address.rpartition(":")
-        loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self._new, host.strip("[]"), int(port))
+            self._server = await serve(self._new, self._address)
         except OSError as e:
             what = "http.listen can't be used: no page, no health checks, no metrics"
             log.error(what, address=self._address, because=str(e))  # noqa: TRY400 the reason says it all

@@ -5,7 +5,6 @@ Receipt is the same as over the long connection: the Receiver journals, dedupes,
 """
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import NoReturn, cast
 
 from aiohttp import web
 
+from listener.base.accepting import serve
 from listener.base.errors import EX_IOERR, ListenError
 from listener.base.logs import RateLimit, get_logger
 from listener.base.web import Complaints, capped
@@ -21,7 +21,6 @@ from listener.settings.config import Settings, SourceSettings
 from listener.sources.long_connection import ConnectionState
 from listener.sources.webhook_verifier import Challenge, RequestRejected, Verifier
 
-BACKLOG = 128  # connections that asyncio accepts in one turn of its loop, before any of them can make room
 MAX_BODY = 2**20  # bytes; events have a few thousand
 MAX_HELD = 64 * 2**20  # bytes of all bodies in memory; counted as they come, so that a slow peer takes no room
 DAY = 86_400.0  # seconds; ids are remembered for at least as long
@@ -110,12 +109,11 @@ class Webhook:
         )
         await runner.setup()
         try:
-            listening = _bound(self._config.listen)
-            self.address = listening.getsockname()[:2]
-            loop, server = asyncio.get_running_loop(), cast("web.Server", runner.server)  # it is there once set up
-            async with await loop.create_server(capped(server, self._answering), sock=listening, backlog=BACKLOG):
+            server = cast("web.Server", runner.server)  # it is there once set up
+            async with await _listen(self._config.listen, capped(server, self._answering)) as listening:
+                self.address = listening.sockets[0].getsockname()[:2]
                 self._listening()
-                never: asyncio.Future[NoReturn] = loop.create_future()
+                never: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
                 await never
         finally:
             self.session = None
@@ -181,12 +179,9 @@ class Webhook:
             log.warning("request rejected", because=because, more_since_last=more or None)
 
 
-def _bound(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+async def _listen(address: str, new_protocol: Callable[[], asyncio.BaseProtocol]) -> asyncio.Server:
     try:
-        return socket.create_server((host, int(port)), family=family, backlog=1024)
+        return await serve(new_protocol, address)
     except OSError as e:
         raise CannotListen(
             f"source.listen: can't listen on {address}: {e.strerror or e}",

@@ -1,6 +1,7 @@
 """What listens for HTTP: it is there at once, loads nothing before somebody comes, and loses nobody who comes early."""
 
 import asyncio
+import resource
 import urllib.request
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from listener.observe import serving
+from tests.crowd import LIMIT, SILENCES, descriptors_for_all, strangers
 from tests.daemon import Daemon
 from tests.page.serving import Served
 from tests.service.manager import free_port
@@ -36,6 +40,21 @@ def test_nothing_is_loaded_until_somebody_comes_and_the_first_hundred_are_answer
         assert [b"alive\n"] * 100 == answers
         assert _has_loaded(daemon, "aiohttp")
         assert 0 == daemon.stop()
+
+
+@pytest.mark.parametrize("silence", SILENCES)
+def test_strangers_make_room_for_a_probe(page: Served, silence: str) -> None:
+    resource.prlimit(page.daemon.pid, resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
+    _get(f"{page.url}/healthz")  # what answers is loaded
+
+    async def main() -> bytes:
+        async with strangers(page.port, "/api/login", silence):
+            return await asyncio.to_thread(_get, f"{page.url}/healthz")
+
+    with descriptors_for_all():
+        assert b"alive\n" == asyncio.run(main())
+    page.push("it still receives")
+    assert not page.daemon.said("out of system resource")
 
 
 def test_a_port_that_is_taken_is_told_at_the_start(page: Served, tmp_path: Path) -> None:

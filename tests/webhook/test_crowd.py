@@ -1,7 +1,6 @@
 """More strangers at the webhook than the process has descriptors for: the platform is answered all the same."""
 
 import asyncio
-import resource
 import subprocess
 import sys
 import urllib.request
@@ -11,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.crowd import LIMIT, SILENCES, descriptors_for_all, strangers
 from tests.webhook.posts import encrypted, event, signed
 from tests.webhook.server import PATH
 
-LIMIT, CROWD = 1024, 1400  # descriptors of the server, connections of strangers
 SERVER = """
 import asyncio, resource, sys
 from pathlib import Path
@@ -31,27 +30,18 @@ async def main():
 
 asyncio.run(main())
 """
-HEAD = f"POST {PATH} HTTP/1.1\r\nHost: a\r\n".encode()
 
 
 @contextmanager
 def _server(home: Path) -> Iterator[int]:
     command = [sys.executable, "-c", SERVER, str(home), str(LIMIT)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         assert process.stdout is not None
         yield int(process.stdout.readline())
-        process.communicate("", timeout=30)
-        assert 0 == process.returncode
-
-
-@contextmanager
-def _descriptors(count: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, before[1]), before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        said, _ = process.communicate("", timeout=30)
+        assert (0, "") == (process.returncode, said)  # it did not run out of descriptors even once
 
 
 def _post(port: int) -> int:
@@ -61,20 +51,11 @@ def _post(port: int) -> int:
         return int(answer.status)
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{"], ids=["idle", "half a head", "half a body"]
-)
-def test_strangers_make_room_for_the_platform(tmp_path: Path, sent: bytes) -> None:
+@pytest.mark.parametrize("silence", SILENCES)
+def test_strangers_make_room_for_the_platform(tmp_path: Path, silence: str) -> None:
     async def main(port: int) -> int:
-        crowd = []
-        for _ in range(CROWD):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(sent)
-            crowd.append(writer)
-        status = await asyncio.to_thread(_post, port)
-        for writer in crowd:
-            writer.transport.abort()
-        return status
+        async with strangers(port, PATH, silence):
+            return await asyncio.to_thread(_post, port)
 
-    with _descriptors(CROWD + 500), _server(tmp_path) as port:
+    with descriptors_for_all(), _server(tmp_path) as port:
         assert 200 == asyncio.run(main(port))

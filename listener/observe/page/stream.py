@@ -9,9 +9,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+from listener.base.accepting import most_connections
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
-from listener.base.web import most_connections
 from listener.event import Received
 from listener.journal import Journal
 from listener.observe import health
