@@ -55,6 +55,7 @@ function tell([kind, text]) {
     const back = kind === "open" && state.link === "lost";
     state.link = kind;
     changed("link");
+    if (kind === "open") older();  // what came after the list was read and before the stream began is in neither
     if (back) { meet(); pace(); }
   } else if (kind === "now") {
     state.now = JSON.parse(text);
