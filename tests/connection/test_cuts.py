@@ -46,11 +46,15 @@ async def cut(link: Link, times: int, seconds: float) -> None:
 
 
 async def both(stand_in: PlatformThread, link: Link, first: int, count: int, cuts: int) -> None:
-    """Events and cuts together, and one event after the last cut: the daemon is connected then."""
+    """Events and cuts together, one event that is cut off before its ack, and one more, by which all is quiet again."""
     seconds = cuts * 0.5
     async with asyncio.TaskGroup() as work:
-        work.create_task(pushed(stand_in, first, count - 1, seconds))
+        work.create_task(pushed(stand_in, first, count - 2, seconds))
         work.create_task(cut(link, cuts, seconds))
+    await stand_in.platform.connected()
+    again = stand_in.platform.push(event(first + count - 2))
+    await link.cut("reset")
+    await again.acked(60)
     await pushed(stand_in, first + count - 1, 1, 0)
 
 
