@@ -95,7 +95,7 @@ class Daemon:
         """What stdout holds so far, as JSON."""
         return [json.loads(line) for line in list(self.stdout)]
 
-    def until(self, holds: Callable[[], object], what: str, within: float = 10.0) -> None:
+    def until(self, holds: Callable[[], object], what: str, within: float = 30.0) -> None:
         """Waits for a condition, looking again at each line and ten times a second. Raises AssertionError."""
         deadline = time.monotonic() + within
         with self._changed:
@@ -104,7 +104,7 @@ class Daemon:
                     raise AssertionError(f"after {within:g} s still not: {what}\n{self._story()}")
                 self._changed.wait(min(0.1, left))
 
-    def ready(self, times: int = 1, within: float = 10.0) -> None:
+    def ready(self, times: int = 1, within: float = 30.0) -> None:
         """Waits until it has said so that many times."""
         self.until(lambda: self.said("ready") >= times or self.rc is not None, "ready", within)
         assert self.said("ready") >= times, f"ended with {self.rc}\n{self._story()}"
@@ -116,7 +116,7 @@ class Daemon:
     def signal(self, number: int = signal.SIGTERM) -> None:
         self._process.send_signal(number)
 
-    def wait(self, within: float = 10.0) -> int:
+    def wait(self, within: float = 30.0) -> int:
         """The exit code, once it has ended by itself and all that it said is read."""
         self.until(lambda: self.rc is not None, "its end", within)
         for reader in self._readers:

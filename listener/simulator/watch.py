@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-TIMEOUT = 10.0  # s
+TIMEOUT = 30.0  # s
 
 
 class Watch:

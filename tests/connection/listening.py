@@ -48,7 +48,7 @@ class Handler:
         return verdict
 
 
-async def until(holds: Callable[[], object], what: str, within: float = 10.0) -> None:
+async def until(holds: Callable[[], object], what: str, within: float = 30.0) -> None:
     """Waits for a condition."""
     deadline = time.monotonic() + within
     while not holds():
@@ -66,10 +66,10 @@ class Listening:
     bad_frames: list[str]
     task: "asyncio.Task[Any]"
 
-    async def connected(self, times: int = 1, within: float = 10.0) -> None:
+    async def connected(self, times: int = 1, within: float = 30.0) -> None:
         await self.until(lambda: self.supervisor.state.connections >= times, f"connected {times} times", within)
 
-    async def until(self, holds: Callable[[], object], what: str, within: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], object], what: str, within: float = 30.0) -> None:
         """Waits for a condition; a supervisor that has ended raises its error."""
         try:
             await until(lambda: self.task.done() or holds(), what, within)

@@ -85,7 +85,7 @@ def rows(path: Path, query: str, *values: object) -> list[Any]:
         return connection.execute(query, values).fetchall()
 
 
-def until(holds: Callable[[], object], what: str, within: float = 10.0) -> None:
+def until(holds: Callable[[], object], what: str, within: float = 60.0) -> None:
     deadline = time.monotonic() + within
     while not holds():
         assert time.monotonic() < deadline, f"after {within:g} s still not: {what}"

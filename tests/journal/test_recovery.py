@@ -237,7 +237,7 @@ def test_stumbling_over_damage_has_the_file_checked(path: Path) -> None:
         spoil(path, *range(4, path.stat().st_size // PAGE))
         with pytest.raises(JournalError, match="malformed"):
             journal.read(0, COUNT)
-        assert told.wait(10)
+        assert told.wait(60)
 
 
 def test_a_sound_journal_is_found_sound(path: Path) -> None:

@@ -71,7 +71,7 @@ async def serving(
     webhook = Webhook(config, verifier, receiver, on_change=lambda state: listening.set(), patience=patience)
     running = asyncio.ensure_future(webhook.run())
     try:
-        await asyncio.wait_for(listening.wait(), 5)
+        await asyncio.wait_for(listening.wait(), 30)
         async with ClientSession() as http:
             yield Served(webhook, receiver, journal, http, running)
     finally:

@@ -166,7 +166,7 @@ async def trickle(served: Served, *parts: bytes, every: float) -> bytes:
         for part in parts:
             writer.write(part)
             await asyncio.sleep(every)
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), 30)
     except ConnectionError:
         return b""
     finally:
