@@ -94,7 +94,7 @@ class Running:
         self._observer = Observer(self._facts)
         self._source.on_change = self._changed
         self._reloader = Reloader(
-            settings, reread or (lambda: self.settings), self._apply, self._observer.pulse.reloading
+            settings, reread or (lambda: self.settings), self._apply, self._observer.watchdog.reloading
         )
 
     @property
@@ -184,7 +184,7 @@ class Running:
         await asyncio.wait({listening}, timeout=CLOSE_CONNECTION)
 
     def _changed(self, state: ConnectionState) -> None:
-        self._observer.pulse.changed(state)
+        self._observer.watchdog.changed(state)
         self._calls.backfiller.wake()
 
     def _worker_ended(self, worker: Worker) -> None:

@@ -78,7 +78,7 @@ def _count(wanted: "Settings", since: int, helpdesk_id: str, token_file: str) ->
 
 def _fetch(wanted: "Settings", since: int, until: int, helpdesk_id: str, token_file: str) -> None:
     from listener.backfill.command import carry_out, place, progress
-    from listener.delivery.offline import without_daemon
+    from listener.delivery.commands import without_daemon
     from listener.feishu.http_api import helpdesk_of
     from listener.journal import backfills
 

@@ -56,7 +56,7 @@ def retry(context: typer.Context, ids: Ids = None, config: Config = None, sink: 
     letters = _chosen(_read(wanted, sink), ids, everything=all_ or bool(sink))
     if not letters:
         note("there are no dead letters to retry")
-    _retry_aside(wanted, [letter.id for letter in letters if letter.name.startswith("a")])
+    _reread(wanted, [letter.id for letter in letters if letter.name.startswith("a")])
     _retry(wanted, [letter for letter in letters if not letter.name.startswith("a")])
 
 
@@ -77,7 +77,7 @@ def discard(
     if not yes:
         note(f"would discard {len(letters)}: {' '.join(letter.name for letter in letters)}\nadd --yes to do it")
         return
-    from listener.delivery.offline import discard as remove
+    from listener.delivery.commands import discard as remove
 
     remove(wanted, letters)
     note(f"{len(letters)} discarded")
@@ -102,17 +102,17 @@ def _chosen(letters: "Iterable[DeadLetter]", ids: Sequence[str] | None, *, every
 def _retry(wanted: "Settings", letters: "Sequence[DeadLetter]") -> None:
     if not letters:
         return
-    from listener.delivery.offline import order
+    from listener.delivery.commands import redeliver
     from listener.journal.redelivery import retrying
 
-    here = order(wanted, retrying(letters), {letter.sink for letter in letters})
+    here = redeliver(wanted, retrying(letters), {letter.sink for letter in letters})
     note(f"{len(letters)} {'retried' if here else 'ordered: the daemon retries them'}")
 
 
-def _retry_aside(wanted: "Settings", ids: Sequence[int]) -> None:
+def _reread(wanted: "Settings", ids: Sequence[int]) -> None:
     if not ids:
         return
-    from listener.delivery.offline import read_again
+    from listener.delivery.commands import read_again
 
     for one, problem in read_again(wanted, ids).items():
         note(f"a{one}: {problem or 'read, and journalled as an event'}")

@@ -40,7 +40,7 @@ def forget(
     text = ticket_id or open_id
     if not text or (ticket_id and open_id):
         raise typer.BadParameter("say whose events: --ticket-id or --open-id")
-    from listener.delivery.offline import erase
+    from listener.delivery.commands import erase
 
     wanted = settings(context, config)
     as_owner_of(*written_by(wanted))

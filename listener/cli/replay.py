@@ -40,7 +40,7 @@ def replay(
     """
     if bool(event_id) == (since is not None or until is not None or ticket is not None):
         raise typer.BadParameter("say which events: --since, --until, --ticket or several of them, or --event-id")
-    from listener.delivery.offline import order, sink_config
+    from listener.delivery.commands import redeliver, sink_config
     from listener.journal import redelivery
 
     wanted = settings(context, config)
@@ -55,7 +55,7 @@ def replay(
     if not places:
         note("nothing to replay")
         raise typer.Exit(1 if event_id else 0)
-    here = order(wanted, redelivery.placing(places), [sink])
+    here = redeliver(wanted, redelivery.placing(places), [sink])
     count = sum(found for _, found in planned)
     note(f"{count} events {'replayed' if here else 'ordered: the daemon hands them'} to {sink}")
 

@@ -66,14 +66,14 @@ def push(
 def _serve(port: int, rate: float, count: int | None, faults: tuple[str, ...]) -> None:
     import asyncio
 
-    from listener.simulator import named
+    from listener.simulator import named_faults
     from listener.simulator.program import Serving, serve
 
     if "list" in faults:
-        emit("\n".join(named.NAMES))
+        emit("\n".join(named_faults.NAMES))
         return
-    if unknown := [name for name in faults if name not in named.NAMES]:
-        raise typer.BadParameter(f"no such fault: {unknown[0]}; there are {', '.join(named.NAMES)}")
+    if unknown := [name for name in faults if name not in named_faults.NAMES]:
+        raise typer.BadParameter(f"no such fault: {unknown[0]}; there are {', '.join(named_faults.NAMES)}")
     serving = Serving(port=port, rate=rate, count=count, faults=faults)
     try:
         counts = asyncio.run(serve(serving, _announce))

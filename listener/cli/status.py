@@ -28,12 +28,12 @@ def status(
     from listener.base.errors import EX_FOUND, EX_NOT_RUNNING, EX_OK
     from listener.cli.status_view import as_text
     from listener.observe.health import encode
-    from listener.observe.inquiry import inquire
+    from listener.observe.status_query import query_status
 
     wanted = settings(context, config)
     as_owner_of(wanted.journal.path)
     while True:
-        snapshot = inquire(wanted)
+        snapshot = query_status(wanted)
         text = encode(snapshot).decode() if json else as_text(snapshot)
         emit_json(text) if json else emit(CLEAR + text if watch else text)
         if not watch:

@@ -1,4 +1,4 @@
-"""Trying a sink until it takes what it is given: tenacity, with what the operator sees of it."""
+"""Tries a sink until it takes what it is given, by tenacity, and keeps the figures that the operator sees of it."""
 
 import threading
 import time
@@ -26,7 +26,7 @@ log = get_logger(__name__)
 
 @dataclass
 class SinkState:
-    """What is true of a sink now. Written by its worker alone; times are Unix seconds."""
+    """Holds what is true of a sink now. Its worker alone writes it; times are Unix seconds."""
 
     name: str
     seq: int = 0  # delivered up to here
@@ -53,7 +53,7 @@ class Attempts:
         self._failing_from: float | None = None  # monotonic
 
     def until_done(self, step: Callable[[], Outcome], lines: Sequence[Line]) -> tuple[Outcome, int]:
-        """Returns (what came of `step` on these lines, attempts); NotWritten if its time was over or it was abandoned.
+        """Returns (the outcome of `step` on these lines, attempts); NotWritten where it was given up or abandoned.
 
         Time counts from when the sink began to fail or, where that is later, from the receipt of the newest line: a
         backlog behind a sink that is gone for good is given up together, not one batch after the other.
@@ -66,11 +66,11 @@ class Attempts:
         return self._run(step, len(lines), lambda _: self._waited(newest_ms, begun) >= give_up)
 
     def until_open(self, step: Callable[[], Outcome]) -> Outcome:
-        """The same without an end: a sink that can't be opened has nothing to give up."""
+        """Tries `step` without an end and returns its outcome: a sink that can't be opened has nothing to give up."""
         return self._run(step, None, stop_never)[0]
 
     def until_kept(self, write: Callable[[], None]) -> None:
-        """Writes to the journal until it takes it. Raises JournalError once that is abandoned."""
+        """Writes to the journal until it takes it. Raises JournalError once this is abandoned."""
         while True:
             try:
                 return write()
@@ -80,7 +80,7 @@ class Attempts:
                     raise
 
     def in_passing(self, call: Callable[[], T]) -> T | None:
-        """What comes of a call that is not worth a second attempt; None if it fails."""
+        """Returns what a call gives that is not worth a second attempt, None if it fails."""
         try:
             return call()
         except Exception as e:
@@ -88,7 +88,9 @@ class Attempts:
             return None
 
     def _waited(self, newest_ms: int, begun: float) -> float:
-        """Seconds; a wall clock that jumps ahead makes nobody give up early, and one that was ahead nobody late."""
+        """Returns the seconds that count: a clock that jumps makes nobody give up early, one that was ahead nobody
+        late.
+        """
         failing = 0.0 if self._failing_from is None else time.monotonic() - self._failing_from
         return min(failing, max((now_ms() - newest_ms) / 1000, time.monotonic() - begun))
 
@@ -109,22 +111,13 @@ class Attempts:
         self._state.failing_since = self._state.last_error = self._failing_from = None
 
     def gave_up(self, event: Received, reason: str, attempts: int) -> str:
-        """Tells of an event that becomes a dead letter; returns the reason as the journal can keep it."""
+        """Logs an event that becomes a dead letter; returns the reason as the journal can keep it."""
         reason = reason.encode("utf-8", "replace").decode()  # a surrogate would not go into the journal
-        log.error(
-            "dead letter: this sink will not get the event",
-            sink=self._state.name,
-            seq=event.seq,
-            event_id=event.event_id,
-            ticket_id=ticket_of(event.payload),
-            because=reason,
-            attempts=attempts,
-            hint="helpdesk-listen dead-letters list",
-        )
+        log_dead_letter(self._state.name, event, ticket_of(event.payload), reason, attempts)
         return reason
 
     def _run(self, step: Callable[[], Outcome], lines: int | None, stop: Stop) -> tuple[Outcome, int]:
-        """Tries once without tenacity, whose 15 µs an event that is taken at once can do without."""
+        """Tries once without tenacity, which takes 15 µs that an event which is taken at once need not cost."""
         first = _guarded(step, lines)
         if not isinstance(first, NotWritten):
             self.succeeded()
@@ -151,8 +144,22 @@ class Attempts:
         self._abandon.wait(seconds)
 
 
+def log_dead_letter(sink: str, event: Received, ticket: str | None, reason: str, attempts: int) -> None:
+    """Logs that the sink will not get the event, unless somebody decides to retry the dead letter."""
+    log.error(
+        "dead letter: this sink will not get the event",
+        sink=sink,
+        seq=event.seq,
+        event_id=event.event_id,
+        ticket_id=ticket,
+        because=reason,
+        attempts=attempts,
+        hint="helpdesk-listen dead-letters list",
+    )
+
+
 def while_kept(journal: Journal, erasures: int, step: Callable[[], Outcome], position: str) -> Callable[[], Outcome]:
-    """Returns the step, which takes nothing any more once events were erased: they are read again without these.
+    """Returns `step` as one that delivers nothing once events were erased, so that they are read again without these.
 
     `erasures` is what the journal counted before the step's events were read.
     """
@@ -160,7 +167,7 @@ def while_kept(journal: Journal, erasures: int, step: Callable[[], Outcome], pos
 
 
 def _guarded(step: Callable[[], Outcome], lines: int | None) -> Outcome:
-    """A sink that raises, or returns nonsense, is one to try again."""
+    """Returns the outcome of `step`; a sink that raises, or returns nonsense, counts as NotWritten."""
     try:
         outcome = step()
     except Exception as e:
@@ -172,7 +179,7 @@ def _guarded(step: Callable[[], Outcome], lines: int | None) -> Outcome:
 
 
 def makes_sense(outcome: object, lines: int | None) -> bool:
-    """Whether a sink may say this of that many lines; None: of any number."""
+    """Returns whether a sink may report this of that many lines; None stands for any number."""
     match outcome:
         case LinesWritten(int(count), str()) | Closed(int(count)):
             return count >= 0 and (lines is None or count <= lines)

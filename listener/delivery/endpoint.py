@@ -1,8 +1,8 @@
-"""Whether a network sink's other end works, told from what comes of its requests. Pure.
+"""Judges whether a network sink's other end works, by the outcome of its requests. Pure.
 
-A failure that speaks of the endpoint (refused, 401, 429) takes it for down at once. One that may be the event's own
+A failure that speaks of the endpoint (refused, 401, 429) marks it as down at once. One that may be the event's own
 (500, a time-out) does so only where two different batches fail and nothing passes in between. While it is down, one
-request at a time probes it, after full jitter and not before what the endpoint asked for.
+request at a time probes it, after full jitter and not before the time that the endpoint asked for.
 """
 
 import random
@@ -15,12 +15,12 @@ DISTINCT = 2  # batches that fail on their own account in a row
 
 
 def jitter(tries: int, longest: float, rand: Callable[[], float] = random.random) -> float:
-    """Returns the seconds until the next attempt, at random up to a limit that doubles."""
+    """Returns the seconds until the next attempt: a random time up to a bound that doubles with each try."""
     return rand() * min(longest, FIRST_DELAY * float(2 ** min(tries, 30)))
 
 
 class Endpoint:
-    """Judges by the outcome of each request whether the other end works, and says when the next may go out.
+    """Judges by each request's outcome whether the other end works, and says when the next request may go out.
 
     `max_delay` is in seconds; times are the caller's monotonic ones.
     """
@@ -38,13 +38,13 @@ class Endpoint:
         self.last_pass = 0.0
 
     def slots(self, now: float, under_way: int) -> int:
-        """Returns how many requests may begin now."""
+        """Returns how many requests may begin now, with `under_way` of them already sent."""
         if self.down:
             return int(under_way == 0 and now >= self.next_probe)
         return max(0, self._width - under_way)
 
     def passed(self, now: float, began: float) -> bool:
-        """Notes an answer that shows the endpoint at work; returns whether it was taken for down until now."""
+        """Notes an answer which shows that the endpoint works; returns whether it counted as down until now."""
         if self.down and not self._soft and began < self._since:
             return False
         was_down, self.down, self.paused = self.down, False, None
@@ -54,7 +54,7 @@ class Endpoint:
         return was_down
 
     def failed(self, which: int, result: TryAgain, now: float, began: float) -> None:
-        """Notes a failure of the batch that `which` stands for."""
+        """Notes a failure of the batch that `which` identifies."""
         hard = result.scope == "endpoint"
         if self.down:
             self._soft &= not hard

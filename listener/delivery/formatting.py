@@ -1,4 +1,4 @@
-"""Events to the lines that sinks want, in slices that leave the interpreter to the acks in between."""
+"""Makes events into the lines that sinks want, in slices that leave the interpreter to the acks in between."""
 
 import threading
 import time
@@ -23,7 +23,9 @@ class Formatter:
         self._guard = threading.Lock()
 
     def lines(self, events: Sequence[Received], form: str) -> list[Line]:
-        """Up to the first event that can't be formatted. Raises Unparsable where that is the first one of all."""
+        """Returns the lines of these events, up to the first that can't be formatted. Raises Unparsable where the very
+        first can't.
+        """
         lines: list[Line] = []
         for start in range(0, len(events), SLICE):
             if start:
@@ -37,7 +39,7 @@ class Formatter:
         return lines
 
     def _format(self, events: Sequence[Received], form: str, lines: list[Line]) -> None:
-        """Appends their lines; those before an error stay."""
+        """Appends the events' lines to `lines`, where those that precede an error stay."""
         if self.share:
             with self._guard:
                 lines.extend(Line(event, self._line(event, form)) for event in events)
@@ -56,7 +58,7 @@ class Formatter:
 
 
 def _formatted(event: Received, form: str) -> bytes:
-    """Raises Unparsable."""
+    """Returns the event in this format. Raises Unparsable."""
     try:
         return FORMATS[form](event)
     except Unparsable:

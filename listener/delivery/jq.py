@@ -1,6 +1,7 @@
-"""The expressions of `filter` and `transform`, run by jq in a process of their own (jq_child.py says why).
+"""Runs the expressions of `filter` and `transform` by jq, in a child process (jq_child.py says why).
 
-One process a sink. One that takes too long over an event, or dies of it, is started anew, and the event has failed.
+Each sink has a process of its own. One that takes too long over an event, or dies of it, is started anew, and the event
+has failed.
 """
 
 import json
@@ -38,7 +39,7 @@ log = get_logger(__name__)
 
 
 class JqFailure(NamedTuple):
-    """Why an event has no result, for its dead letter."""
+    """Why the expressions have no result for an event; its dead letter says so."""
 
     reason: str
 
@@ -56,7 +57,7 @@ Result = bytes | None | JqFailure
 
 
 class Program:
-    """A sink's expressions. Used in one thread; starts its process at the first event."""
+    """Runs a sink's expressions. It is used in one thread, and starts its process at the first event."""
 
     def __init__(self, expressions: Mapping[str, str], stopping: threading.Event) -> None:
         self._expressions, self._stopping = dict(expressions), stopping
@@ -70,7 +71,7 @@ class Program:
         return cls(expressions, stopping) if expressions else None
 
     def compile(self) -> None:
-        """Starts the process. Raises ConfigError where an expression is wrong, OSError where there is no process."""
+        """Starts the process. Raises ConfigError where an expression is wrong, OSError where no process can start."""
         self._child = self._child or _Child(self._expressions)
 
     def run(self, lines: Sequence[bytes]) -> list[Result]:
@@ -129,7 +130,7 @@ class Program:
 
 
 class _Child:
-    """A running jq process with its two pipes, which are never waited for without an end."""
+    """A running jq process with its two pipes; every wait for them is bounded."""
 
     def __init__(self, expressions: Mapping[str, str]) -> None:
         self._process = _spawn()
@@ -173,14 +174,14 @@ class _Child:
         return answers, _End.DONE
 
     def kill(self) -> None:
-        """Ends it at once, whatever it does."""
+        """Ends the process at once, whatever it does."""
         self._process.kill()
         self._process.wait()
         for pipe in self._pipes:
             pipe.close()
 
     def _turn(self) -> list[bytes]:
-        """Writes and reads what the pipes take and have within LOOK; returns the answers that are whole by now."""
+        """Writes and reads what the pipes take and have within LOOK; returns the answers that are complete by now."""
         poll = select.poll()
         poll.register(self._out, select.POLLIN)
         if self._unsent:
@@ -199,7 +200,7 @@ class _Child:
         return whole
 
     def _cpu(self) -> float:
-        """Returns the processor time that it has used, in seconds (clock_getcpuclockid(3) says how)."""
+        """Returns the processor time that the process has used, in seconds (clock_getcpuclockid(3) says how)."""
         try:
             return time.clock_gettime((~self._process.pid << 3) | 2)
         except OSError:
@@ -217,7 +218,7 @@ def expressions_of(config: SinkConfig) -> dict[str, str]:
 
 
 def refuse_broken(sinks: Iterable[SinkConfig]) -> None:
-    """Raises one ConfigError that tells every expression of these sinks that does not compile, and where."""
+    """Raises one ConfigError that names every expression of these sinks that does not compile, and where it stands."""
     problems = [problem for sink in sinks for problem in _problems(sink)]
     if problems:
         raise ConfigError("\n".join(problems), hint=_HINT)

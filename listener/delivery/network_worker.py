@@ -1,8 +1,8 @@
-"""One network sink's thread, with an event loop of its own and several requests under way.
+"""Runs one network sink in a thread with an event loop of its own, with several requests under way.
 
-A turn reads ahead of the cursor, starts what may go out (lanes.py, endpoint.py), and commits what is settled
-(verdicts.py): the cursor, in its position what beyond it is done, dead letters, and what waits aside.
-A request counts as under way until its outcome is on disk, so a crash repeats at most `in_flight` batches.
+A turn reads ahead of the cursor (event_feed.py), sends what may go out (batching.py, endpoint.py), and commits what is
+decided (verdicts.py): the cursor, which events beyond it are done, dead letters, and the retry queue. A request counts
+as under way until its outcome is on disk, so a crash repeats at most `in_flight` batches.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from contextlib import suppress
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.base.threads import DaemonExecutor, give_way
-from listener.delivery.aside import Aside
-from listener.delivery.attempting import attempt, wind_up
-from listener.delivery.attempts import Attempts, SinkState
+from listener.delivery.attempts import JOURNAL_PAUSE, Attempts, SinkState
+from listener.delivery.batching import Batcher, Sending
 from listener.delivery.endpoint import Endpoint, jitter
-from listener.delivery.feeding import Feed
+from listener.delivery.event_feed import EventFeed
 from listener.delivery.formatting import Formatter
-from listener.delivery.lanes import Lanes, Sending
-from listener.delivery.noting import be_patient, note, tell
 from listener.delivery.preparing import Preparer
+from listener.delivery.reporting import be_patient, note, tell
+from listener.delivery.requests import attempt, wind_up
+from listener.delivery.retry_queue import RetryQueue
 from listener.delivery.verdicts import Verdicts
 from listener.journal import Cursor, Journal
 from listener.journal.waiting import settle
@@ -30,7 +30,6 @@ from listener.sinks.base import Line
 from listener.sinks.network import Batch, NetworkConfig, NetworkSink, Outgoing, Paced
 
 NICENESS, IDLE = 5, 0.25  # IDLE: seconds between turns when nothing happens
-JOURNAL_PAUSE = 1.0
 NEVER = float("inf")
 LAST_LAUNCH = 2.0  # seconds after a stop: what begins later would be cut off by it
 log = get_logger(__name__)
@@ -58,11 +57,13 @@ class NetworkWorker:
         self._attempts = Attempts(self.state, config.retry, abandon)
         self.journal, self._cursor, self._abandon = journal, cursor, abandon
         self._limit, self._on_end, self._on_delivered = limit, on_end, on_delivered
-        self._lanes = Lanes(config.batch.max_events, config.batch.max_bytes, config.batch.linger)
+        self._batcher = Batcher(config.batch.max_events, config.batch.max_bytes, config.batch.linger)
         self.endpoint = Endpoint(config.retry.max_delay, config.in_flight)
-        self._verdicts = Verdicts(config, self._lanes, self.endpoint, Aside())
+        self._verdicts = Verdicts(config, self._batcher, self.endpoint, RetryQueue())
         self._preparer = Preparer(config, formatter, abandon)
-        self.feed = Feed(config, journal, cursor, preparer=self._preparer, lanes=self._lanes, verdicts=self._verdicts)
+        self.feed = EventFeed(
+            config, journal, cursor, preparer=self._preparer, batcher=self._batcher, verdicts=self._verdicts
+        )
         self._progress = self.feed.progress
         self.requests: dict[asyncio.Task[None], Sending] = {}
         self._unkept = 0  # batches whose outcome is not on disk yet
@@ -78,23 +79,23 @@ class NetworkWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends once everything that is journalled now is delivered, or waits aside."""
+        """Ends the worker once everything that is journalled now is delivered, or waits for a retry."""
         self._drain_to, self._last_launch = self.journal.last_seq, time.monotonic() + LAST_LAUNCH
         self._call()
 
     def abandon(self) -> None:
-        """Ends as soon as the requests under way are over; the rest stays in the journal."""
+        """Ends the worker as soon as the requests under way are over; the rest stays in the journal."""
         self._abandon.set()
         self._call()
 
     def reopen(self) -> None:
-        """Has secrets read again, and a paused sink probe at once; may be called from another thread."""
+        """Has secrets read again, and a paused endpoint probed at once; may be called from another thread."""
         self._sink.reopen()
         self.endpoint.hurry()
         self._call()
 
     def decide(self, change: Callable[[Verdicts], object]) -> None:
-        """Changes what waits aside, such as that it is attempted now; may be called from another thread."""
+        """Changes the retry queue, such as that it is attempted now; may be called from another thread."""
         if (loop := self._loop) and not loop.is_closed():
             loop.call_soon_threadsafe(change, self._verdicts)
         self._call()
@@ -105,7 +106,7 @@ class NetworkWorker:
         return self._cursor
 
     def join(self, timeout: float) -> bool:
-        """Waits up to `timeout` seconds for its end; returns whether it has ended."""
+        """Waits up to `timeout` seconds for the worker's end; returns whether it has ended."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -154,8 +155,8 @@ class NetworkWorker:
         while not self._abandon.is_set():
             try:
                 await self._sink.open()
-                self._verdicts.aside = Aside(self.journal.waiting(self.config.name))
-                self.state.waiting = len(self._verdicts.aside)
+                self._verdicts.retries = RetryQueue(self.journal.waiting(self.config.name))
+                self.state.waiting = len(self._verdicts.retries)
                 break
             except Exception as e:
                 self._attempts.failed(f"{type(e).__name__}: {e}")
@@ -194,10 +195,11 @@ class NetworkWorker:
             return None
         if not self.endpoint.down:
             hurry = self._drain_to is not None or self.feed.step is not None
-            return self._lanes.again(now) or self.feed.from_aside() or self._lanes.take(now, most, hurry=hurry)
+            return self._batcher.again(now) or self.feed.next_retry() or self._batcher.take(now, most, hurry=hurry)
         self._fresh_probe = not self._fresh_probe  # what failed before may be at fault itself
-        again = None if self._fresh_probe else self._lanes.again(NEVER)
-        return again or self._lanes.take(now, most, hurry=True) or self._lanes.again(NEVER) or self.feed.from_aside()
+        again = None if self._fresh_probe else self._batcher.again(NEVER)
+        sending = again or self._batcher.take(now, most, hurry=True) or self._batcher.again(NEVER)
+        return sending or self.feed.next_retry()
 
     def _budget(self) -> int:
         if self._limit is None:
@@ -208,11 +210,11 @@ class NetworkWorker:
     async def _send(self, sending: Sending, began: float) -> None:
         batch = Batch(Outgoing(one.line.event, one.line.data, one.attempts + 1, one.replayed) for one in sending.items)
         results = await attempt(self._sink, batch, self.config.timeout)
-        aside = sending.items[0].aside
+        is_retry = sending.items[0].is_retry
         self._verdicts.settle(sending, results, began)
-        if self._verdicts.done or not self._verdicts.is_empty:
+        if not self._verdicts.is_empty:
             self._unkept += 1
-        tell(self._attempts, self.state, results, self.endpoint, alone=aside and not self.endpoint.down)
+        tell(self._attempts, self.state, results, self.endpoint, alone=is_retry and not self.endpoint.down)
 
     def _over(self, task: asyncio.Task[None]) -> None:
         del self.requests[task]
@@ -221,12 +223,10 @@ class NetworkWorker:
             log.error("a request ended in a way that it should not", exc_info=error)
 
     def _keep(self) -> None:
-        """Commits what is settled, one commit at a time; what is settled meanwhile shares the next."""
+        """Commits what is decided, one commit at a time; what is decided meanwhile shares the next."""
         idle = self._keeping is None or self._keeping.done()
         step_done = self.feed.step is not None and self.feed.step.is_done(self._verdicts.done)
-        if idle and (
-            self._verdicts.done or not self._verdicts.is_empty or step_done or self._progress.moved(self._cursor)
-        ):
+        if idle and (not self._verdicts.is_empty or step_done or self._progress.moved(self._cursor)):
             self._keeping = asyncio.ensure_future(self._commit())
             self._keeping.add_done_callback(lambda _: self._wake.set())
 
@@ -250,12 +250,12 @@ class NetworkWorker:
         self._unkept -= unkept
         self._cursor, self._progress.keeping = cursor, 0
         note(self.state, cursor, changes, delivered, done)
-        self.state.waiting, self.state.filtered = len(self._verdicts.aside), self.feed.filtered
+        self.state.waiting, self.state.filtered = len(self._verdicts.retries), self.feed.filtered
         if delivered and self._on_delivered:
             self._on_delivered([item.line for item in delivered])
 
     async def _rest(self) -> None:
-        """Waits until something happens: an answer, a commit, a new event, a time that was set."""
+        """Waits until something happens: an answer, a commit, a new event, or a time that was set."""
         if self.feed.preparing:
             self.feed.preparing[0].add_done_callback(lambda _: self._wake.set())
         elif self._only_orders or self._progress.read_to >= self.journal.last_seq:
@@ -269,20 +269,20 @@ class NetworkWorker:
         self._wake.clear()
 
     def _until_due(self) -> float:
-        due = self.endpoint.next_probe if self.endpoint.down else self._lanes.next_due()
-        aside = self._verdicts.aside.next_ms()
-        waits = [IDLE, due - time.monotonic()] + ([aside / 1000 - time.time()] if aside is not None else [])
+        due = self.endpoint.next_probe if self.endpoint.down else self._batcher.next_due()
+        retry_ms = self._verdicts.retries.next_ms()
+        waits = [IDLE, due - time.monotonic()] + ([retry_ms / 1000 - time.time()] if retry_ms is not None else [])
         return min(IDLE, max(0.001, min(wait for wait in waits if wait > 0 or wait == IDLE)))
 
     def _watch(self) -> None:
-        """Has a thread wait for the next event, since the journal wakes threads only."""
+        """Has a thread wait for the next event, since the journal can wake threads only."""
         if self._watching is None or self._watching.done():
             loop = asyncio.get_running_loop()
             self._watching = loop.run_in_executor(None, self.journal.wait, self._progress.read_to, IDLE)
             self._watching.add_done_callback(lambda _: self._wake.set())
 
     async def _end(self) -> None:
-        """Gives requests under way a moment to end, and keeps what they came to."""
+        """Gives requests under way a moment to end, and commits what came of them."""
         if self.feed.preparing:
             await asyncio.wait([self.feed.preparing[0]], timeout=1.0)
         self._preparer.close()

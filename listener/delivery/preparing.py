@@ -1,7 +1,7 @@
-"""Events to what one sink is given: selected, formatted, reshaped, filtered and transformed, in this order.
+"""Makes events into one sink's lines: selected, formatted, reshaped, filtered and transformed, in this order.
 
 An event that the settings leave out is passed over. One on which a step fails becomes a dead letter with the reason;
-whatever comes after it waits until it is one, so that the order stays.
+later events wait until it is one, so that the order stays.
 """
 
 import threading
@@ -19,9 +19,10 @@ from listener.sinks.base import Line, SinkConfig
 
 @dataclass
 class Prepared:
-    """What came of some events: `lines` to deliver, `passed` over (their seqs), all of it up to the seq `upto`.
+    """The result for some events: `lines` to deliver, the seqs that were `passed` over, and the seq `upto` which it
+    goes.
 
-    `failed`: the event after `upto` on which a step failed, and why.
+    `failed` is the event after `upto` on which a step failed, and why.
     """
 
     upto: int
@@ -31,7 +32,9 @@ class Prepared:
 
 
 class Preparer:
-    """The steps of one sink. Used in one thread; `close` ends the process that runs its expressions."""
+    """Takes events through the steps of one sink. It is used in one thread; `close` ends the process of its
+    expressions.
+    """
 
     def __init__(self, config: SinkConfig, formatter: Formatter, stopping: threading.Event) -> None:
         self._format, self._formatter, self._only = config.format, formatter, config.only
@@ -40,11 +43,11 @@ class Preparer:
 
     @property
     def may_take_long(self) -> bool:
-        """Returns whether there are expressions of users, of which one may run for up to a second."""
+        """Returns whether the sink has users' expressions, each of which may run for up to a second."""
         return self._program is not None
 
     def prepare(self, events: Sequence[Received]) -> Prepared:
-        """Prepares events, at least one; ends at the first on which a step fails."""
+        """Prepares events, at least one; it ends at the first on which a step fails."""
         only = self._only
         wanted = [event for event in events if wants(only, event)] if only else events
         lines, failed = self._lines(wanted)
@@ -71,7 +74,7 @@ class Preparer:
             events = [event for event in events if event.seq > upto]
 
     def upcoming(self, journal: Journal, order: Order | None, after: int) -> Iterator[Line]:
-        """The lines that come after that seq, of the order or of what is new."""
+        """Yields the lines that come after that seq: those of the replay or retry if one is given, else the new ones."""
         last = order.last_seq if order else journal.last_seq
         while after < last:
             if order:
@@ -82,7 +85,7 @@ class Preparer:
             yield from self.ahead(events)
 
     def close(self) -> None:
-        """Ends the process of its expressions, if there is one."""
+        """Ends the process of the sink's expressions, if there is one."""
         if self._program:
             self._program.close()
 

@@ -1,7 +1,7 @@
-"""How far a network sink is: its cursor, and which events beyond it are done already. Pure.
+"""Knows how far a network sink is: its cursor, and which events beyond it are done already. Pure.
 
-The cursor says that everything up to it is settled. Of what is beyond, the position that is kept with it says in JSON
-up to where all is done but a few, so that a crash repeats none of that.
+The cursor says that everything up to it is done. Of what is beyond, the position that is kept with it says in JSON up
+to where all is done but a few events, so that a crash repeats none of that.
 """
 
 from collections.abc import Iterable
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from listener.delivery.lanes import Item
+from listener.delivery.batching import Item
 from listener.event import Received
 from listener.journal import Cursor, Order
 
 
 class Beyond(msgspec.Struct, frozen=True):
-    """Everything up to the seq `upto` is done, but those in `missing`."""
+    """Says that everything up to the seq `upto` is done, except the events in `missing`."""
 
     upto: int
     missing: list[int]
@@ -35,7 +35,7 @@ class Progress:
         self._before = _decode(cursor)
 
     def begin(self, event: Received) -> bool:
-        """Whether the event is still to be delivered."""
+        """Notes an event that was read; returns whether it is still to be delivered."""
         if event.seq <= self._before.upto and event.seq not in self._before.missing:
             self._highest = event.seq
             return False
@@ -44,7 +44,7 @@ class Progress:
         return True
 
     def finish(self, items: Iterable[Item]) -> None:
-        """These are delivered, dead letters, or wait aside."""
+        """Notes events as done: they are delivered, dead letters, or in the retry queue."""
         for item in items:
             size = self._outstanding.pop(item.seq, None)
             if size is not None:
@@ -63,30 +63,30 @@ class Progress:
         return Cursor(seq, msgspec.json.encode(Beyond(upto, missing)).decode())
 
     def moved(self, cursor: Cursor) -> bool:
-        """Whether numbers without events were passed over, which nobody reports."""
+        """Returns whether the cursor moved over seqs without events, which no delivery reports."""
         return not self._outstanding and self.read_to > cursor.seq
 
 
 @dataclass
 class Step:
-    """Some events of an order, and the seq up to which the order is done with them."""
+    """Some events of a replay or retry, and the seq up to which it is done once they are."""
 
     order: Order
     upto: int
     seqs: set[int]
 
     def is_done(self, items: Iterable[Item]) -> bool:
-        """Whether nothing is left once these are done."""
+        """Returns whether no event is left once these are done."""
         return not self.seqs - {item.seq for item in items if item.replayed}
 
     def finish(self, items: Iterable[Item]) -> bool:
-        """Whether nothing is left, these being done."""
+        """Takes these events off; returns whether none is left."""
         self.seqs -= {item.seq for item in items if item.replayed}
         return not self.seqs
 
 
 def _decode(cursor: Cursor) -> Beyond:
-    """Nothing, for a sink that has no position yet or had one in other terms, being of another type then."""
+    """Returns what a position says; nothing where the sink has none yet, or had another type that wrote it."""
     try:
         return msgspec.json.decode(cursor.position, type=Beyond)
     except msgspec.MsgspecError:

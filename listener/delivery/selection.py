@@ -1,7 +1,7 @@
-"""Which events a sink gets: the setting `only`. Pure.
+"""Decides which events a sink gets, by the setting `only`. Pure.
 
 It needs no expression and no other process, and it costs microseconds. An event that `only` leaves out is passed over
-and counted, not lost: with other settings, `replay` brings it.
+and counted, not lost: with other settings, `replay` delivers it.
 """
 
 from typing import Any
@@ -13,7 +13,9 @@ from listener.sinks.base import Only
 
 
 def wants(only: Only, received: Received) -> bool:
-    """Returns whether a sink with this `only` gets the event; one that can't be read does, to become a dead letter."""
+    """Returns whether a sink with this `only` gets the event; one that can't be read does, so that it becomes a dead
+    letter.
+    """
     if only.event_type and received.event_type not in only.event_type:
         return False
     if not (only.sender or only.status or only.helpdesk_id):
@@ -31,7 +33,7 @@ def wants(only: Only, received: Received) -> bool:
 
 
 def _tickets(event: dict[str, Any]) -> list[dict[str, Any]]:
-    """The objects of an event that may hold the status and the helpdesk of its ticket."""
+    """Returns the objects of an event that may hold the status and the helpdesk of its ticket."""
     return [_object(event.get("ticket")), _object(event.get("object")), event]
 
 

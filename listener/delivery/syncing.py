@@ -1,5 +1,4 @@
-"""What a sink has delivered that a power loss may still take: when it is synced, and what is to be delivered again if
-that fails."""
+"""Tracks what a sink has delivered that a power loss may still take: when to sync it, what to repeat if that fails."""
 
 import time
 from collections.abc import Callable
@@ -12,9 +11,10 @@ QUIET = 0.1  # seconds without an event after which a sync comes earlier
 
 
 class Unsynced:
-    """True while there is something. `cursor` is the last one of synced lines, `events` were delivered after it.
+    """Holds what is delivered and not synced; it is true while there is something.
 
-    `size` counts the bytes of all payloads that were read after it, those included that are not for this sink.
+    `cursor` is the last one whose lines are synced, `events` counts those delivered after it. `size` counts the bytes
+    of all payloads that were read after it, including those that are not for this sink.
     """
 
     def __init__(self, cursor: Cursor) -> None:
@@ -26,7 +26,7 @@ class Unsynced:
         return self._sync is not None
 
     def add(self, events: int, sync: Callable[[], str] | None) -> None:
-        """Notes what was delivered, and what syncs it, if that is still to be done."""
+        """Adds delivered events, and the call that syncs them, if one is needed."""
         self.events += events
         if sync and not self._sync:
             self._sync, self._due_at = sync, time.monotonic() + WITHIN
@@ -37,7 +37,7 @@ class Unsynced:
         return self._sync is not None and (much or time.monotonic() >= self._due_at)
 
     def sync(self) -> str:
-        """Syncs it; returns "", or why that failed."""
+        """Syncs what was delivered; returns "", or why that failed."""
         sync, self._sync = self._sync, None
         try:
             return sync() if sync else ""
@@ -45,5 +45,5 @@ class Unsynced:
             return f"{type(e).__name__}: {e}"
 
     def settled(self, cursor: Cursor) -> None:
-        """Everything up to this cursor is synced, or is to be delivered again."""
+        """Starts anew from this cursor: all up to it is synced, or is to be delivered again."""
         self.cursor, self.events, self.size = cursor, 0, 0

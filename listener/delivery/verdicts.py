@@ -1,16 +1,16 @@
-"""What follows from the results of a batch: done, a dead letter, once more, or a wait aside. No I/O.
+"""Decides what follows from a batch's results: done, a dead letter, sent again, or the retry queue. No I/O.
 
-An event that fails while others pass waits aside, and its ticket's later events behind it. While nothing passes, the
-endpoint is at fault (endpoint.py), and every event keeps its place.
+An event that fails while others pass goes into the retry queue, and its ticket's later events behind it. While nothing
+passes, the endpoint is at fault (endpoint.py), and every event keeps its place.
 """
 
 import time
 from collections.abc import Collection, Sequence
 
 from listener.base.clock import now_ms
-from listener.delivery.aside import Aside
+from listener.delivery.batching import Batcher, Item, Sending
 from listener.delivery.endpoint import Endpoint, jitter
-from listener.delivery.lanes import Item, Lanes, Sending
+from listener.delivery.retry_queue import RetryQueue
 from listener.journal.waiting import Changes, Waiting
 from listener.sinks.network import NetworkConfig
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
@@ -20,10 +20,10 @@ ONCE_MORE = 2  # strikes after which an event does not get the benefit of the do
 
 
 class Verdicts:
-    """Gathers `changes` for the next commit, and `done`: the items that need nothing more."""
+    """Gathers the `changes` for the next commit, and in `done` the items that need nothing more."""
 
-    def __init__(self, config: NetworkConfig, lanes: Lanes, endpoint: Endpoint, aside: Aside) -> None:
-        self._config, self._lanes, self._endpoint, self.aside = config, lanes, endpoint, aside
+    def __init__(self, config: NetworkConfig, batcher: Batcher, endpoint: Endpoint, retries: RetryQueue) -> None:
+        self._config, self._batcher, self._endpoint, self.retries = config, batcher, endpoint, retries
         self._strict = config.order == "strict"
         self.changes = Changes()
         self.done: list[Item] = []
@@ -31,21 +31,21 @@ class Verdicts:
 
     @property
     def is_empty(self) -> bool:
-        """Returns whether there is nothing to write."""
-        return self.changes == Changes()
+        """Returns whether there is nothing to commit."""
+        return not self.done and self.changes == Changes()
 
     def take(self) -> tuple[Changes, list[Item], list[Item]]:
-        """Returns what to write, the items that are done, and those of them that were delivered; then begins anew."""
+        """Returns what to commit, the items that are done, and those of them that were delivered; then begins anew."""
         taken = self.changes, self.done, self.delivered
         self.changes, self.done, self.delivered = Changes(), [], []
         return taken
 
     def settle(self, sending: Sending, results: Sequence[Result], began: float) -> None:
-        """Takes note of a batch's results, one an item."""
+        """Takes a batch's results, one for each item, and decides what follows for each."""
         now = time.monotonic()
         if len(results) > 1 and all(isinstance(one, Rejected) for one in results):
             self._pass(now, began)
-            self._lanes.put_back(sending, max(1, len(results) // 2))  # until the one at fault is alone
+            self._batcher.put_back(sending, max(1, len(results) // 2))  # until the one at fault is alone
             return
         again = [(item, one) for item, one in zip(sending.items, results, strict=True) if isinstance(one, TryAgain)]
         for item, result in zip(sending.items, results, strict=True):
@@ -56,25 +56,25 @@ class Verdicts:
         sending.items = [item for item, _ in again]
         if again:
             self._failed(sending, again[0][1], now, began)
-        self._lanes.release(sending, sending.keys - {item.key for item in sending.items})
+        self._batcher.release(sending, sending.keys - {item.key for item in sending.items})
 
     def unformattable(self, item: Item, reason: str) -> None:
         """Makes an event that can't be put in the sink's format a dead letter, since no attempt would help."""
         self._dead(item, reason)
 
     def passed_over(self, item: Item) -> None:
-        """Counts an event that the sink's settings leave out as done."""
+        """Counts an event as done that the sink's settings leave out, or that was erased."""
         if item.replayed:
             self.changes.again.append(item.seq)
         self._finish(item)
 
     def behind(self, item: Item) -> None:
-        """Puts an event of a ticket that waits aside behind what waits there."""
-        self._set_aside(item, "")
+        """Queues an event behind those of its ticket that wait for a retry."""
+        self._wait_for_retry(item, "")
 
     def discard(self, seqs: Collection[int] | None) -> int:
-        """Gives up these events that wait aside, or all, for good; how many they were."""
-        gone = self.aside.withdraw(seqs)
+        """Gives up these events of the retry queue, or all, for good; returns how many they were."""
+        gone = self.retries.withdraw(seqs)
         for row in gone:
             self.changes.waiting.pop(row.seq, None)
             self.changes.left.append(row.seq)
@@ -98,19 +98,19 @@ class Verdicts:
         self._finish(item)
 
     def _finish(self, item: Item) -> None:
-        if item.aside:
+        if item.is_retry:
             self.changes.waiting.pop(item.seq, None)
             self.changes.left.append(item.seq)
-            self.aside.leave(item.key)
+            self.retries.leave(item.key)
         self.done.append(item)
 
     def _pass(self, now: float, began: float) -> None:
-        """Something passed: who failed while the endpoint was up is at fault itself."""
+        """Notes that something passed: a batch that failed while the endpoint was up is at fault itself."""
         was_down = self._endpoint.passed(now, began)
-        for sending in list(self._lanes.failed):
+        for sending in list(self._batcher.failed):
             struck = 0 < sending.struck < now and sending.strikes >= sending.needed
             if struck and (not was_down or sending.strikes >= ONCE_MORE):
-                self._lanes.failed.remove(sending)
+                self._batcher.failed.remove(sending)
                 self._apart(sending)
             elif was_down:
                 sending.struck, sending.due = 0.0, now
@@ -120,8 +120,8 @@ class Verdicts:
         for item in sending.items:
             item.attempts += 1
             item.first_ms = item.first_ms or now_ms()
-        if sending.items[0].aside:
-            self._failed_aside(sending.items[0], result, now, began)
+        if sending.items[0].is_retry:
+            self._retry_failed(sending.items[0], result, now, began)
             return
         self._endpoint.failed(id(sending), result, now, began)
         sending.tried, sending.due = now, now + jitter(sending.items[0].attempts, self._config.retry.max_delay)
@@ -135,43 +135,43 @@ class Verdicts:
                 self._apart(sending, result.reason)
                 return
             sending.struck = sending.struck or now
-        self._lanes.failed.append(sending)
+        self._batcher.failed.append(sending)
 
     def _once_more_or_never(self, sending: Sending, result: TryAgain) -> None:
-        """In strict order nothing can pass it, so its time alone tells when to give it up."""
+        """Sends a batch again, or gives it up when its time is over: in strict order no other event can pass it."""
         if result.scope == "event" and self._is_over(sending.items[0].first_ms):
             for item in sending.items:
                 self._dead(item, f"given up: {result.reason}")
             sending.items = []
         else:
-            self._lanes.failed.append(sending)
+            self._batcher.failed.append(sending)
 
     def _apart(self, sending: Sending, reason: str = "") -> None:
-        """One event goes aside; of several, smaller batches will tell which is at fault."""
+        """Puts a single event into the retry queue; of several, smaller batches will tell which is at fault."""
         if len(sending.items) > 1:
-            self._lanes.put_back(sending, max(1, len(sending.items) // 2))
+            self._batcher.put_back(sending, max(1, len(sending.items) // 2))
             sending.items = []
             return
         (item,) = sending.items
-        self._set_aside(item, reason)
-        for later in self._lanes.withdraw(item.key):
-            self._set_aside(later, "")
+        self._wait_for_retry(item, reason)
+        for later in self._batcher.withdraw(item.key):
+            self._wait_for_retry(later, "")
         sending.items = []
-        self._lanes.release(sending, sending.keys)
+        self._batcher.release(sending, sending.keys)
 
-    def _set_aside(self, item: Item, reason: str) -> None:
+    def _wait_for_retry(self, item: Item, reason: str) -> None:
         wait = jitter(item.attempts, self._config.retry.max_delay) if item.attempts else 0.0
         row = Waiting(item.seq, item.key, item.attempts, item.first_ms, self._by(item.first_ms, wait), reason)
         row.replayed = item.replayed
-        self.aside.add(row)
+        self.retries.add(row)
         self.changes.waiting[item.seq] = row
         self.done.append(item)
 
-    def _failed_aside(self, item: Item, result: TryAgain, now: float, began: float) -> None:
-        row, others = self.aside.first(item.key), self._endpoint.last_pass
+    def _retry_failed(self, item: Item, result: TryAgain, now: float, began: float) -> None:
+        row, others = self.retries.first(item.key), self._endpoint.last_pass
         if result.scope == "endpoint" and not result.paused:
             self._endpoint.failed(id(row), result, now, began)
-            self.aside.free(item.key)
+            self.retries.free(item.key)
             return
         if self._is_over(item.first_ms) and not (result.paused and others < began):
             self._dead(item, f"given up: {result.reason}")
@@ -179,10 +179,10 @@ class Verdicts:
         row.attempts, row.first_ms, row.reason = item.attempts, item.first_ms, result.reason
         row.next_ms = self._by(item.first_ms, jitter(item.attempts, self._config.retry.max_delay))
         self.changes.waiting[row.seq] = row
-        self.aside.free(item.key)
+        self.retries.free(item.key)
 
     def _by(self, first_ms: int, wait: float) -> int:
-        """The time of the next attempt, no later than when it is given up."""
+        """Returns the time of the next attempt, no later than the one at which the event is given up."""
         give_up, due = self._config.retry.give_up_after, now_ms() + int(wait * 1000)
         return min(due, max(now_ms(), first_ms + int(give_up * 1000))) if give_up and first_ms else due
 

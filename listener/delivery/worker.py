@@ -1,9 +1,9 @@
-"""The delivering half: one worker per sink, in a thread of its own, from its cursor to the newest event.
+"""Delivers to one local sink in a thread of its own, from the sink's cursor to the newest event.
 
-A worker reads a batch, has it delivered, tries again until it is, moves its cursor, goes on. The journal is told of the
-cursor once what it stands for is synced, as far as the sink promises. What a sink rejects, or what was tried for
-`retry.give_up_after`, becomes a dead letter. Orders (replays and retries) are carried out in turn with what is new;
-journal/redelivery.py says how a crash leaves the two apart. Nothing a sink does harms another.
+A worker reads a batch, delivers it, tries again until that works, advances its cursor, and goes on. It gives the cursor
+to the journal once the delivered lines are synced, as far as the sink promises that. What a sink rejects, or what was
+tried for `retry.give_up_after`, becomes a dead letter. Replays and retries ("orders") take turns with new events;
+journal/redelivery.py says how a crash leaves the two apart. No sink can harm another.
 """
 
 import threading
@@ -31,7 +31,7 @@ log = get_logger(__name__)
 
 
 class Worker:
-    """A local sink's thread. After `stop()` what is journalled by then still goes out, until `abandon` is set."""
+    """Runs a local sink. After `stop()` it still delivers what is journalled by then, until `abandon` is set."""
 
     def __init__(
         self,
@@ -66,12 +66,12 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends once everything that is journalled now is delivered."""
+        """Ends the worker once everything that is journalled now is delivered."""
         self._drain_to = self._journal.last_seq
         self._journal.wake()
 
     def abandon(self) -> None:
-        """Ends as soon as the delivery under way is over; the rest stays in the journal."""
+        """Ends the worker as soon as the delivery under way is over; the rest stays in the journal."""
         self._abandon.set()
         self._journal.wake()
 
@@ -81,7 +81,7 @@ class Worker:
         return self._cursor
 
     def join(self, timeout: float) -> bool:
-        """Waits up to `timeout` seconds for its end; returns whether it has ended."""
+        """Waits up to `timeout` seconds for the worker's end; returns whether it has ended."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -122,11 +122,11 @@ class Worker:
         return drained or full or self._abandon.is_set() or self.state.closed
 
     def open(self) -> None:
-        """Has the sink find its place; waits until it can."""
+        """Opens the sink at its position; waits until that works."""
         self._attempts.until_open(self._open)
 
     def turn(self) -> None:
-        """A step of an order, if there is one, and a batch of what is new. The thread does nothing but this."""
+        """Delivers a step of a replay or retry, if there is one, and a batch of new events; the thread repeats this."""
         if self._unkept:
             self._journal.flush()
             self._unkept = False
@@ -154,11 +154,11 @@ class Worker:
             self.keep()
 
     def _is_wanted(self) -> bool:
-        """Whether something happened that no event tells of."""
+        """Returns whether something happened that no new event tells of."""
         return self._finished() or self._changes != self._journal.changes
 
     def keep(self) -> bool:
-        """Has the journal keep the cursor, once what it stands for is synced; says False, having gone back, if not."""
+        """Syncs the sink and gives the journal its cursor. Where the sync fails, it goes back and returns False."""
         if failure := self._unsynced.sync():
             self._attempts.failed(failure)
             self.state.delivered -= self._unsynced.events
@@ -175,7 +175,7 @@ class Worker:
         return BATCH if self._limit is None else max(1, min(BATCH, self._limit - self.state.delivered))
 
     def _open(self) -> Outcome:
-        """What the sink has past its last known place is of the order that had begun, if one had."""
+        """Opens the sink; lines past its position are of the replay or retry that had begun, if one had."""
         order = self._journal.next_order(self.config.name)
         self._order = order if order and order.started else None
         upcoming = (line.data for line in self._ahead())  # for a sink that compares them with what it has
@@ -193,7 +193,7 @@ class Worker:
         return self._order.done_seq if self._order else self._cursor.seq
 
     def _carry_out_next(self) -> bool:
-        """A step of the next order; whether there was one."""
+        """Delivers a step of the next replay or retry; returns whether there was one."""
         changes, erasures = self._journal.changes, self._journal.erasures
         if (order := self._journal.next_order(self.config.name)) is None:
             self._changes = changes
@@ -214,7 +214,7 @@ class Worker:
         return True
 
     def _deliver(self, events: list[Received], erasures: int) -> None:
-        """What is for this sink of them; then, where all of that is delivered, the one on which a step failed."""
+        """Delivers the sink's lines of these events; then, if all are out, handles the event on which a step failed."""
         self._reached = events[0].seq - 1
         self._unsynced.size += sum(len(event.payload) for event in events)
         prepared = self._preparer.prepare(events)
@@ -226,7 +226,7 @@ class Worker:
         self.state.filtered += sum(seq <= self._reached for seq in prepared.passed)
 
     def _pass_over(self, prepared: Prepared) -> None:
-        """Moves on to where all is prepared, and then past what failed."""
+        """Advances to the last prepared event, and makes the one that failed a dead letter."""
         if prepared.upto > self._reached and self._order:
             self._insist(lambda order: self._journal.progress(order, prepared.upto, self._cursor, prepared.passed))
             self._reached = prepared.upto
@@ -273,12 +273,12 @@ class Worker:
             self._unkept = self.keep() and outcome.keep_now
 
     def _move(self, seq: int, position: str) -> None:
-        """In memory."""
+        """Advances the cursor in memory."""
         self._cursor = Cursor(self._cursor.seq if self._order else seq, position)
         self.state.seq, self._reached = self._cursor.seq, seq
 
     def _insist(self, write: Callable[[Order], None]) -> None:
-        """Until the journal takes it: what was delivered to order must not be delivered so again."""
+        """Writes until the journal takes it: a redelivery that is done must not be done once more."""
         if order := self._order:
             self._attempts.until_kept(lambda: write(order))
 

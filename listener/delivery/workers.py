@@ -1,4 +1,4 @@
-"""The delivering half as a whole: a worker per sink, started, exchanged while events flow, and drained at the end."""
+"""Runs the workers of all sinks: starts them, changes them while events flow, and drains them at the end."""
 
 import asyncio
 import threading
@@ -32,7 +32,7 @@ def new_worker(
     meter: Meter | None = None,
     **more: Any,
 ) -> Worker:
-    """Makes the worker that the sink's type wants; a NetworkWorker has the same outer interface.
+    """Makes the worker that the sink's type needs; a NetworkWorker has the same outer interface as a Worker.
 
     `feishu` gives the app's settings to a sink that writes as the app; `meter` counts its calls.
     """
@@ -56,9 +56,9 @@ def _app_bot(config: NetworkConfig, feishu: Callable[[], FeishuSettings], meter:
 
 
 class Workers:
-    """The workers of all sinks, started, changed by a reload, and drained at the stop. Used in the loop's thread.
+    """Holds the workers of all sinks, starts them, changes them at a reload and drains them. Used in the loop's thread.
 
-    `on_end` is called in the workers' own threads; hand it to the loop, and `left` there.
+    `on_end` is called in the workers' own threads; it should have the loop call `left`.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Workers:
         return iter(list(self._current.values()))
 
     def overdue(self) -> list[tuple[Worker, float]]:
-        """Workers that were dismissed and have not ended, while a successor waits for their sink; and since when.
+        """Returns the dismissed workers that have not ended while a successor waits for their sink, and since when.
 
         Times are Unix seconds.
         """
@@ -96,14 +96,14 @@ class Workers:
         return [(worker, since) for worker, since in self._leaving.items() if worker.config.name in awaited]
 
     def start(self, sinks: Sequence[SinkConfig]) -> None:
-        """Starts a worker for each sink; blocks for the journal. Raises JournalError."""
+        """Starts a worker for each sink; blocks while the journal attaches them. Raises JournalError."""
         cursors = self._attach(sinks)
         self._wanted = {config.name: config for config in sinks}
         for config in sinks:
             self._start(config, cursors[config.name])
 
     async def change(self, sinks: Sequence[SinkConfig]) -> None:
-        """Changes to these sinks: one with the same settings goes on and opens its file anew, others stop or start.
+        """Changes to these sinks: a sink with the same settings goes on and reopens its file, others stop or start.
 
         Raises JournalError before anything has changed.
         """
@@ -119,9 +119,9 @@ class Workers:
                 self._start(config, cursors[config.name])
 
     def left(self, worker: Worker) -> bool:
-        """Must be told of each worker that ended; returns whether it was dismissed.
+        """Takes note of a worker that ended; returns whether it was dismissed.
 
-        A successor that waits for it starts now, from its cursor: one file must not be written by two workers.
+        A successor that waits for the sink starts now, from the worker's cursor: two workers must never write one file.
         """
         if worker not in self._leaving:
             return False
@@ -133,7 +133,7 @@ class Workers:
         return True
 
     async def drain(self, seconds: float) -> list[str]:
-        """Lets every sink have what is journalled by now; returns the names of those that could not finish in time."""
+        """Lets every sink have what is journalled by now; returns the names of those that did not finish in time."""
         until = time.monotonic() + seconds
         self._wanted = {}
         workers = [*self, *self._leaving]

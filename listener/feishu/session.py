@@ -17,7 +17,7 @@ from websockets.exceptions import WebSocketException
 from listener.base.errors import ListenError, Lost, Unreachable
 from listener.base.logs import RateLimit, get_logger
 from listener.feishu.client import Timings
-from listener.feishu.endings import in_words, why_closed
+from listener.feishu.close_reasons import in_words, why_closed
 from listener.feishu.fragments import BadFragment, Fragments
 from listener.feishu.sdk import frame_type, new_client
 from listener.feishu.transport import TLS_HINT, Network

@@ -17,12 +17,12 @@ from urllib.parse import unquote, urlsplit
 import certifi
 
 from listener.base.errors import ConfigError, Unreachable
-from listener.base.lean import without
+from listener.base.imports import without_modules
 from listener.base.redact import remember
 from listener.settings import rules
 from listener.settings.config import FeishuSettings
 
-with without("chardet", "charset_normalizer"):  # they guess the encoding of text, and answers are read as bytes: 3 MB
+with without_modules("chardet", "charset_normalizer"):  # 3 MB that guess the encoding of texts: answers are bytes
     import requests
     from requests.adapters import HTTPAdapter
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from listener.journal import redelivery
-from listener.journal.model import ASIDE, DeadLetter
+from listener.journal.model import QUARANTINE, DeadLetter
 
 SLICE = 500
 Job = Callable[[sqlite3.Connection], int]
@@ -47,7 +47,7 @@ def replay(sink: str, seq: int) -> Job:
 def _chosen(connection: sqlite3.Connection, sink: str, ids: Sequence[int] | None) -> list[int]:
     if ids is not None:
         return list(ids[:SLICE])
-    if sink == ASIDE:
+    if sink == QUARANTINE:
         rows = connection.execute("SELECT id FROM aside ORDER BY id LIMIT ?", (SLICE,))
     else:
         query = "SELECT id FROM dead_letters WHERE sink = ? AND order_id IS NULL ORDER BY id LIMIT ?"

@@ -17,7 +17,7 @@ AGAIN = 600.0  # seconds after one that was interrupted
 log = get_logger(__name__)
 
 
-class Inspector:
+class IntegrityChecker:
     """Checks the journal for damage now and then, in a thread of the lowest priority.
 
     `on_damage` is told once, and the next start recovers the journal.

@@ -16,7 +16,7 @@ from listener.event import Received
 from listener.journal import redelivery, waiting
 from listener.journal.checkpoint import Checkpointer
 from listener.journal.database import connect, is_damage
-from listener.journal.integrity import AFTER, Inspector
+from listener.journal.integrity import AFTER, IntegrityChecker
 from listener.journal.lock import Lock
 from listener.journal.model import Cursor, Order, Pending
 from listener.journal.opening import prepare
@@ -59,15 +59,15 @@ class Journal:
         except BaseException:
             self._release()
             raise
-        self._inspector = Inspector(path, self._broken, inspect_after)
-        self._checkpointer = Checkpointer(path, self.writer.progress, self._inspector.pause, self.retention.wal_cap)
-        self.writer.on_damage = self._inspector.inspect
+        self._checker = IntegrityChecker(path, self._broken, inspect_after)
+        self._checkpointer = Checkpointer(path, self.writer.progress, self._checker.pause, self.retention.wal_cap)
+        self.writer.on_damage = self._checker.inspect
 
     def start(self) -> None:
         """Begins to write."""
         self.writer.start()
         self._checkpointer.start()
-        self._inspector.start()
+        self._checker.start()
 
     def append(self, pending: Pending) -> None:
         """Keeps it with the next commit; `writer.on_settled` gets it then."""
@@ -199,7 +199,7 @@ class Journal:
 
     def close(self, timeout: float = 2.0) -> bool:
         """Writes what is queued; says whether all of it is on disk. Nobody may read or write any more."""
-        self._inspector.stop(0.5)
+        self._checker.stop(0.5)
         self._checkpointer.stop(0.5)
         written = self.writer.stop(timeout)
         if written:  # else the end of the process frees the lock
@@ -214,7 +214,7 @@ class Journal:
             return query(self._reader())
         except sqlite3.Error as e:
             if is_damage(e):
-                self._inspector.inspect()
+                self._checker.inspect()
             raise JournalError(f"journal {self.path}: {e}") from e
 
     def _reader(self) -> sqlite3.Connection:

@@ -12,7 +12,7 @@ from listener.base.clock import now_ms
 from listener.event import Discreet
 
 KEPT, REFUSED = 200, 500
-ASIDE = "-"  # in place of a sink's name: payloads that can't be read belong to none
+QUARANTINE = "-"  # in place of a sink's name: payloads that can't be read belong to none
 
 
 def _unanswered(code: int) -> None:
@@ -53,7 +53,7 @@ class Cursor:
 class DeadLetter:
     """An event that a sink will not get unless somebody orders it: rejected, or given up after `attempts`.
 
-    One of the sink ASIDE is a payload that can't be read; it has no event. Times are Unix ms, `size` is in bytes.
+    One of the sink QUARANTINE is a payload that can't be read; it has no event. Times are Unix ms, `size` is in bytes.
     """
 
     id: int
@@ -69,7 +69,7 @@ class DeadLetter:
     @property
     def name(self) -> str:
         """What a command calls it: 12, or a3 for the third quarantined payload."""
-        return f"a{self.id}" if self.sink == ASIDE else str(self.id)
+        return f"a{self.id}" if self.sink == QUARANTINE else str(self.id)
 
 
 @dataclass(frozen=True)

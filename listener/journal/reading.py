@@ -7,7 +7,7 @@ from pathlib import Path
 
 from listener.base.errors import JournalError
 from listener.journal.database import connect
-from listener.journal.model import ASIDE, DeadLetter
+from listener.journal.model import QUARANTINE, DeadLetter
 from listener.journal.recovery import FRESH
 from listener.journal.tables import APPLICATION_ID, newest
 
@@ -16,7 +16,7 @@ _DEAD = (
     " d.order_id IS NOT NULL FROM dead_letters d LEFT JOIN events e ON e.seq = d.seq"
     " LEFT JOIN bodies b ON b.seq = d.seq"
 )
-_ASIDE = f"SELECT id, '{ASIDE}', NULL, NULL, reason, 1, received_ms, length(payload), 0 FROM aside"  # noqa: S608 our own name
+_QUARANTINED = f"SELECT id, '{QUARANTINE}', NULL, NULL, reason, 1, received_ms, length(payload), 0 FROM aside"  # noqa: S608 our own name
 
 
 @contextmanager
@@ -35,13 +35,13 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def dead_letters(connection: sqlite3.Connection, sink: str | None = None) -> list[DeadLetter]:
-    """Of one sink or of all, the oldest first; the sink ASIDE means payloads that can't be read."""
-    found = [] if sink == ASIDE else connection.execute(f"{_DEAD} ORDER BY d.id").fetchall()
-    found += connection.execute(f"{_ASIDE} ORDER BY id").fetchall() if sink in (None, ASIDE) else []
+    """Of one sink or of all, the oldest first; the sink QUARANTINE means payloads that can't be read."""
+    found = [] if sink == QUARANTINE else connection.execute(f"{_DEAD} ORDER BY d.id").fetchall()
+    found += connection.execute(f"{_QUARANTINED} ORDER BY id").fetchall() if sink in (None, QUARANTINE) else []
     return [letter for letter in (DeadLetter(*row) for row in found) if sink in (None, letter.sink)]
 
 
-def aside(connection: sqlite3.Connection, one: int) -> tuple[int, bytes]:
+def quarantined(connection: sqlite3.Connection, one: int) -> tuple[int, bytes]:
     """Returns (Unix ms of its receipt, the payload) of the quarantined one with this id."""
     received_ms, payload = connection.execute("SELECT received_ms, payload FROM aside WHERE id=?", (one,)).fetchone()
     return received_ms, payload

@@ -17,7 +17,7 @@ from listener.event import Received
 from listener.journal import erasure
 from listener.journal.database import connect, transaction
 from listener.journal.identity import knows
-from listener.journal.model import ASIDE, Cursor, DeadLetter, Order
+from listener.journal.model import QUARANTINE, Cursor, DeadLetter, Order
 from listener.journal.query import AT_MOST_BACK_MS, COLUMNS, bounded, seq_at
 from listener.journal.writer import SET_CURSOR
 
@@ -98,7 +98,7 @@ def discarding(letters: Sequence[DeadLetter]) -> Change:
 
     def change(connection: sqlite3.Connection) -> None:
         for letter in letters:
-            if letter.sink == ASIDE:
+            if letter.sink == QUARANTINE:
                 connection.execute("DELETE FROM aside WHERE id=?", (letter.id,))
             else:
                 connection.execute("DELETE FROM dead_letters WHERE id=? AND order_id IS NULL", (letter.id,))
@@ -106,12 +106,12 @@ def discarding(letters: Sequence[DeadLetter]) -> Change:
     return change
 
 
-def reread(aside: int, event_id: str) -> Change:
+def reread(quarantined: int, event_id: str) -> Change:
     """Returns the change that removes a quarantined payload, once it is in the journal as an event."""
 
     def change(connection: sqlite3.Connection) -> None:
         if knows(connection, event_id):
-            connection.execute("DELETE FROM aside WHERE id=?", (aside,))
+            connection.execute("DELETE FROM aside WHERE id=?", (quarantined,))
 
     return change
 

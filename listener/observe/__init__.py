@@ -1,5 +1,6 @@
-"""What the daemon says of itself: one snapshot of facts, told to systemd, to `status`, and over HTTP.
+"""Tells what the daemon's state is: one snapshot, for systemd, for `status`, and over HTTP.
 
-facts.py gathers, health.py judges (pure), pulse.py feeds the watchdog, control.py and inquiry.py answer `status`,
-serving.py puts probes, metrics.py and page/ on http_server.py's server; observer.py ties them to the running daemon.
+facts.py gathers the snapshot, health.py judges it (pure), watchdog.py reports to systemd, control.py and
+status_query.py answer `status`. serving.py listens for HTTP, http_server.py serves it, site.py holds the probes,
+metrics.py and page/. observer.py ties all of them to the running daemon.
 """

@@ -7,8 +7,8 @@ from listener.base.systemd import Notifier
 from listener.observe import health
 from listener.observe.control import Control
 from listener.observe.facts import Facts
-from listener.observe.pulse import Pulse
 from listener.observe.serving import Served
+from listener.observe.watchdog import Watchdog
 
 
 class Observer:
@@ -17,7 +17,7 @@ class Observer:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self.notifier = Notifier()
-        self.pulse = Pulse(facts, self.notifier)
+        self.watchdog = Watchdog(facts, self.notifier)
         self._control = Control(facts.journal.path, self._document)
         address = facts.settings.http.listen
         self._served = Served(facts, address) if address is not None else None
@@ -26,7 +26,7 @@ class Observer:
         await self._control.start()
         if self._served:
             await self._served.start()
-        self._beating = asyncio.ensure_future(self.pulse.run())
+        self._beating = asyncio.ensure_future(self.watchdog.run())
         return self
 
     async def __aexit__(self, *_: object) -> None:

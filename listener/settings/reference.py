@@ -1,7 +1,7 @@
-"""Every setting with what it takes, its default and its meaning: what the structs say, and meanings.toml.
+"""Lists every setting with what it takes, its default and its description, from the structs and descriptions.toml.
 
-A new setting is a field of `Settings`, or of a sink's config, and an entry in meanings.toml; the page, the JSON Schema
-of config.toml and `check --explain` follow from these two.
+A new setting is a field of `Settings`, or of a sink's config, and an entry in descriptions.toml; the page, the JSON
+Schema of config.toml and `check --explain` follow from these two.
 """
 
 import tomllib
@@ -23,8 +23,8 @@ from listener.sinks import TYPES
 from listener.sinks.base import SinkConfig
 from listener.sinks.network import NetworkConfig
 
-MEANINGS = Path(__file__).with_name("meanings.toml")
-ANY, NETWORK = "any_sink", "network_sink"  # in meanings.toml: the settings that types of sinks share
+MEANINGS = Path(__file__).with_name("descriptions.toml")
+ANY, NETWORK = "any_sink", "network_sink"  # in descriptions.toml: the settings that types of sinks share
 
 
 class Meaning(msgspec.Struct, frozen=True):
@@ -122,7 +122,7 @@ def meaning(key: str) -> Meaning:
 
 
 def _where(key: str) -> tuple[str, ...]:
-    """Yields the places in meanings.toml that may tell of a setting, the best first."""
+    """Yields the places in descriptions.toml that may tell of a setting, the best first."""
     top, _, rest = key.partition(".")
     rest = rest.partition(".")[2] if top == "sinks" else rest
     if not rest or top not in ("sinks", ANY, NETWORK):

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from listener.simulator import named
+from listener.simulator import named_faults
 from listener.simulator.conversation import conversation
 from listener.simulator.delivery import Delivery
 from listener.simulator.flood import FloodResult
@@ -24,7 +24,7 @@ class Serving:
 
     rate: events a second, 0 for none. count: at most so many. scale: factor on the redelivery delays.
     flood: push `count` events at full speed, with so many unacked. until_acked: end when they are acked.
-    faults: names out of `named.NAMES`.
+    faults: names out of `named_faults.NAMES`.
     """
 
     host: str = "127.0.0.1"
@@ -51,7 +51,7 @@ async def serve(
 ) -> dict[str, int]:
     """Serves until SIGTERM, SIGINT or its own end; returns what was counted. `announce` gets `environment`."""
     platform = Platform(scale=serving.scale)
-    named.apply(serving.faults, platform.faults)
+    named_faults.apply(serving.faults, platform.faults)
     async with await platform.start(serving.host, serving.port):
         platform.gateway.client_config["PingInterval"] = serving.ping_interval
         work = asyncio.create_task(_work(platform, serving, report))

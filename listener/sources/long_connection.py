@@ -20,7 +20,7 @@ from listener.base.errors import CredentialsRefused, Pace, RestartNeeded, Sessio
 from listener.base.logs import RateLimit, get_logger
 from listener.settings.config import Settings
 from listener.sources.renewal import Renewal
-from listener.sources.rhythm import Rhythm
+from listener.sources.silence import SilenceDetector
 
 LOOK = 2.5  # seconds between two looks at the clocks and at the number of events
 SLEPT = 2.0  # seconds of suspension that are worth a ping
@@ -109,13 +109,13 @@ class Supervisor:
         renew_every: float | None = None,
         suspended: Callable[[], float] = suspended_seconds,
         pause: Callable[[float], Awaitable[None]] | None = None,
-        rhythm: Rhythm | None = None,
+        silence: SilenceDetector | None = None,
     ) -> None:
         self.state = ConnectionState()
         self.session: SupervisedSession | None = None  # the one that is open
         self.renewal: Renewal[SupervisedSession] = Renewal(new_session, renew_every)
         self._suspended = suspended
-        self._rhythm = rhythm or Rhythm()
+        self._silence = silence or SilenceDetector()
         self._pause = pause or self._wait_for
         self._woke = asyncio.Event()
         self._new_session = new_session
@@ -154,7 +154,7 @@ class Supervisor:
             before += slept
             if slept >= SLEPT:
                 self._wake(slept)
-            if self._rhythm.look(self.session.delivered if self.session else None, time.monotonic()):
+            if self._silence.look(self.session.delivered if self.session else None, time.monotonic()):
                 log.info("unusually long without an event; the connection is renewed")
                 self.renewal.hasten()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from listener.simulator import PlatformThread, named
+from listener.simulator import PlatformThread, named_faults
 from listener.sources.long_connection import LOOK
-from listener.sources.rhythm import PAUSES, SHORTEST
+from listener.sources.silence import PAUSES, SHORTEST
 from tests.daemon import Daemon
 from tests.samples import encode, example
 
@@ -20,7 +20,7 @@ CONFIG = '[feishu]\nrenew_every = "10s"\n[[sinks]]\nname = "out"\ntype = "stdout
 @pytest.mark.slow
 def test_a_zombie_is_replaced_within_two_periods(tmp_path: Path) -> None:
     with PlatformThread() as stand_in:
-        named.apply(("zombie",), stand_in.platform.faults)
+        named_faults.apply(("zombie",), stand_in.platform.faults)
         with Daemon(tmp_path, domain=stand_in.url, config=CONFIG) as daemon:
             daemon.ready()
             delivery = stand_in.call(stand_in.platform.push, encode(example("through-the-second")))

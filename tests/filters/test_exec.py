@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from listener.delivery.attempting import attempt
+from listener.delivery.requests import attempt
 from listener.sinks.exec import ExecConfig, ExecSink
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 from tests.filters.test_chat import batch

@@ -244,5 +244,5 @@ def test_a_sound_journal_is_found_sound(path: Path) -> None:
     told: list[BaseException] = []
     with opened(path, inspect_after=0.0) as journal:
         journal.writer.on_broken = told.append
-        until(lambda: journal._inspector._next is None, "the check is over")
+        until(lambda: journal._checker._next is None, "the check is over")
     assert [] == told

@@ -85,7 +85,7 @@ class Actions:
     async def hurry(self, body: bytes) -> int:
         """Has a sink attempt what waits for another attempt now; only sinks on the network have such events."""
         worker = self._deciding(msgspec.json.decode(body, type=Letters).sink)
-        worker.decide(lambda verdicts: verdicts.aside.hurry())
+        worker.decide(lambda verdicts: verdicts.retries.hurry())
         return worker.state.waiting
 
     async def discard_waiting(self, body: bytes) -> int:

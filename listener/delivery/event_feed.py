@@ -1,4 +1,4 @@
-"""What a network sink is to send: new events ahead of its cursor, replays and retries, and those that wait aside."""
+"""Reads what a network sink is to send: new events ahead of its cursor, redeliveries, and retries that are due."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from contextlib import suppress
 from listener.base.clock import now_ms
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
-from listener.delivery.lanes import Item, Lanes, Sending
+from listener.delivery.batching import Batcher, Item, Sending
 from listener.delivery.preparing import Preparer
 from listener.delivery.progress import Progress, Step
 from listener.delivery.verdicts import Verdicts
@@ -24,8 +24,8 @@ LOOK_FOR_ORDERS = 1.0  # seconds
 log = get_logger(__name__)
 
 
-class Feed:
-    """Puts events in their tickets' lanes. Every step between the journal and the sink's line is in here."""
+class EventFeed:
+    """Reads events from the journal, prepares the sink's lines of them, and hands these to the batcher."""
 
     def __init__(
         self,
@@ -34,11 +34,11 @@ class Feed:
         cursor: Cursor,
         *,
         preparer: Preparer,
-        lanes: Lanes,
+        batcher: Batcher,
         verdicts: Verdicts,
     ) -> None:
         self.config, self._journal, self._preparer = config, journal, preparer
-        self._lanes, self._verdicts = lanes, verdicts
+        self._batcher, self._verdicts = batcher, verdicts
         self.progress = Progress(cursor)
         self.step: Step | None = None  # of the order that is being carried out
         self.next_look = 0.0
@@ -49,13 +49,13 @@ class Feed:
 
     @property
     def is_full(self) -> bool:
-        """Whether enough was read for now."""
-        return self._lanes.size >= self._window or self.progress.bytes > MAX_BYTES
+        """Returns whether enough was read for now."""
+        return self._batcher.size >= self._window or self.progress.bytes > MAX_BYTES
 
     def read_ahead(self, *, jammed: bool) -> None:
-        """A chunk of what is new, while there is room; `jammed`: none of what was read may go out now."""
-        jammed = jammed and self._lanes.size < JAMMED
-        room = self._lanes.size < self._window or jammed
+        """Reads a chunk of new events, while there is room; `jammed`: none of what was read before may go out now."""
+        jammed = jammed and self._batcher.size < JAMMED
+        room = self._batcher.size < self._window or jammed
         if not room or self.progress.bytes > MAX_BYTES or self.is_preparing:
             return
         self._erasures, last = self._journal.erasures, self._journal.last_seq
@@ -64,7 +64,7 @@ class Feed:
         self.progress.read_to = events[-1].seq if events else max(last, self.progress.read_to)
 
     def take_orders(self) -> None:
-        """Puts the next events of a replay or retry in their tickets' lanes; as many as may be under way."""
+        """Hands the next events of a replay or retry to the batcher, as many as may be under way at a time."""
         if self.step is not None or time.monotonic() < self.next_look or self.is_preparing:
             return
         self._erasures = self._journal.erasures
@@ -74,13 +74,15 @@ class Feed:
             self.next_look = time.monotonic() + LOOK_FOR_ORDERS
             return
         events, upto = self._journal.ordered(order, order.done_seq, most)
-        events = [event for event in events if event.seq not in self._verdicts.aside.seqs]
+        events = [event for event in events if event.seq not in self._verdicts.retries.seqs]
         self.step = Step(order, upto, {event.seq for event in events})
         self._begin(events, replayed=True)
 
     @property
     def is_preparing(self) -> bool:
-        """Whether a thread still runs the users' expressions on what was read last; if not, its events are added."""
+        """Returns whether a thread still runs the users' expressions on what was read last; once it is done, its events
+        are added.
+        """
         if self.preparing and self.preparing[0].done():
             done, replayed = self.preparing
             self.preparing = None
@@ -88,7 +90,7 @@ class Feed:
         return self.preparing is not None
 
     def _begin(self, events: Sequence[Received], *, replayed: bool) -> None:
-        """Prepares events, in a thread where users' expressions may take their time: answers must not wait for them."""
+        """Prepares events, in a thread where there are users' expressions: their time must not hold up answers."""
         if not self._preparer.may_take_long:
             self._add(self._prepared(events), replayed=replayed)
         elif events:
@@ -101,13 +103,13 @@ class Feed:
             item.erasures = self._erasures
             if not self._fits(item, line):
                 continue
-            if item.key in self._verdicts.aside:
+            if item.key in self._verdicts.retries:
                 self._verdicts.behind(item)
             else:
-                self._lanes.add(item)
+                self._batcher.add(item)
 
     def _prepared(self, events: Sequence[Received]) -> Iterator[tuple[Received, Line | str | None]]:
-        """With each event its line, why there is none, or None where the sink does not want it."""
+        """Yields each event with its line, with why it has none, or with None where the sink does not want it."""
         while events:
             prepared = self._preparer.prepare(events)
             lines = {line.event.seq: line for line in prepared.lines}
@@ -120,7 +122,7 @@ class Feed:
             events = [event for event in events if event.seq > upto]
 
     def _fits(self, item: Item, line: Line | str | None) -> bool:
-        """Whether the event is to be sent; if not, it is passed over, or a dead letter."""
+        """Returns whether the event is to be sent; if not, it is passed over, or becomes a dead letter."""
         if isinstance(line, Line):
             item.line = line
         elif line is None:
@@ -135,13 +137,13 @@ class Feed:
             return ""
         return ticket_of(event.payload) or f"-{event.seq}"
 
-    def from_aside(self) -> Sending | None:
-        """The first of a ticket that waits aside and whose attempt is due."""
-        aside, longest_ms = self._verdicts.aside, round(self.config.retry.max_delay * 1000)
-        while not self.is_preparing and (row := aside.take(now_ms(), longest_ms)):
+    def next_retry(self) -> Sending | None:
+        """Returns the event of the retry queue whose attempt is due, as a batch of its own; None where none is due."""
+        queue, longest_ms = self._verdicts.retries, round(self.config.retry.max_delay * 1000)
+        while not self.is_preparing and (row := queue.take(now_ms(), longest_ms)):
             erasures = self._journal.erasures
             events = self._journal.read(row.seq - 1, 1)
-            item = Item(row.seq, row.ticket, Line(Received(row.seq, "", "", 0, b""), b""), row.replayed, aside=True)
+            item = Item(row.seq, row.ticket, Line(Received(row.seq, "", "", 0, b""), b""), row.replayed, is_retry=True)
             item.attempts, item.first_ms, item.erasures = row.attempts, row.first_ms, erasures
             if not events or events[0].seq != row.seq:
                 log.info("an event that waited was erased", sink=self.config.name, seq=row.seq)
@@ -165,5 +167,5 @@ class Feed:
             if item.seq not in kept:
                 self._verdicts.passed_over(item)
         sending.items = left
-        self._lanes.release(sending, sending.keys - {item.key for item in left})
+        self._batcher.release(sending, sending.keys - {item.key for item in left})
         return bool(left)

@@ -1,8 +1,8 @@
-"""Which events may go out next, pure: those of one ticket one after the other, different tickets side by side.
+"""Gathers events into batches: those of one ticket go out one after the other, different tickets side by side. Pure.
 
-A lane holds the events of one ticket. A batch takes events from the front of one or more lanes and holds these lanes
-until it is settled, so that nothing of a ticket overtakes. A batch that failed
-stays together and is sent again as it is.
+A lane is the queue of one ticket's events. A batch takes events from the front of one or more lanes and holds these
+lanes until its results are known, so that no event overtakes another of its ticket. A batch that failed stays together
+and is sent again as it is.
 """
 
 from collections import deque
@@ -14,13 +14,13 @@ from listener.sinks.base import Line
 
 @dataclass(eq=False)
 class Item:
-    """An event on its way. `limit`: the most events it may share a batch with, once larger ones failed (0: any)."""
+    """An event on its way. `limit` bounds the events that share its batch, once a larger one failed (0: no bound)."""
 
     seq: int
     key: str
     line: Line
     replayed: bool = False
-    aside: bool = False  # whether it comes from the waiting ones
+    is_retry: bool = False  # whether it comes from the waiting ones
     attempts: int = 0
     first_ms: int = 0  # its first failure
     limit: int = 0
@@ -30,7 +30,7 @@ class Item:
 
 @dataclass(eq=False)
 class Sending:
-    """Items that go out together. `strikes`: failures while the endpoint was up; `struck`: the first one's time."""
+    """Items that go out together. `strikes` counts failures while the endpoint was up, the first one at `struck`."""
 
     items: list[Item]
     due: float = 0.0
@@ -41,8 +41,8 @@ class Sending:
     keys: set[str] = field(default_factory=set)
 
 
-class Lanes:
-    """Holds the events that wait for a request, a lane for each ticket, and gathers them into batches.
+class Batcher:
+    """Holds the events that wait for a request, in a lane for each ticket, and gathers them into batches.
 
     `max_events` and `max_bytes` bound a batch; it waits `linger` seconds to fill up.
     """
@@ -67,7 +67,7 @@ class Lanes:
                 self._ready.append(item.key)
 
     def take(self, now: float, most: int, *, hurry: bool = False) -> Sending | None:
-        """Takes the next batch of at most so many events; None where there is none, or it may still fill up."""
+        """Takes the next batch, of at most `most` events; returns None where there is none, or it may still fill up."""
         if not self._ready or (not hurry and now < self._fills_until()):
             return None
         sending = Sending([])
@@ -80,7 +80,7 @@ class Lanes:
         return sending
 
     def again(self, now: float) -> Sending | None:
-        """Takes the failed batch that is due and was tried longest ago."""
+        """Takes the failed batch that is due and was tried longest ago, None where none is due."""
         due = [one for one in self.failed if one.due <= now]
         if not due:
             return None
@@ -94,7 +94,7 @@ class Lanes:
         return min(times + ([self._fills_until()] if self._ready else []), default=float("inf"))
 
     def release(self, sending: Sending, keys: Iterable[str]) -> None:
-        """Frees the lanes of these events."""
+        """Frees the lanes with these keys, which the batch held."""
         for key in list(keys):
             sending.keys.discard(key)
             self._held.discard(key)
@@ -103,7 +103,7 @@ class Lanes:
                 self._ready.append(key)
 
     def put_back(self, sending: Sending, limit: int) -> None:
-        """Puts events back at the front of their lanes; they go out again in batches of at most `limit`."""
+        """Puts a batch's events back at the front of their lanes, to go out again in batches of at most `limit`."""
         for item in reversed(sending.items):
             item.limit = limit
             self._lanes.setdefault(item.key, deque()).appendleft(item)
@@ -111,7 +111,7 @@ class Lanes:
         self.release(sending, sending.keys)
 
     def withdraw(self, key: str) -> list[Item]:
-        """Takes every event out of a lane that is held."""
+        """Takes every event out of a lane that a batch holds."""
         items = list(self._lanes.pop(key, ()))
         self.size -= len(items)
         return items
@@ -126,7 +126,7 @@ class Lanes:
         return 0.0 if full else first.added + self._linger
 
     def _move(self, key: str, sending: Sending, limit: int, size: int) -> int:
-        """Moves the lane's events into the batch; its bytes then, or -1 if no more fit."""
+        """Moves the lane's events into the batch; returns the batch's bytes then, or -1 if no more fit."""
         lane, whole = self._lanes[key], sending.items[0].limit if sending.items else None
         while lane and len(sending.items) < limit:
             item = lane[0]

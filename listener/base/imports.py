@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def without(*names: str) -> Iterator[None]:
+def without_modules(*names: str) -> Iterator[None]:
     """Inside, modules of these names can't be imported, and nobody complains; who has them already keeps them."""
     hidden = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None means: no such module

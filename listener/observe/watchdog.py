@@ -18,7 +18,7 @@ EVERY, LOOK = 2.5, 30.0  # seconds between looks at itself, and at the disk wher
 log = get_logger(__name__)
 
 
-class Pulse:
+class Watchdog:
     """Looks at the daemon every few seconds, feeds the watchdog and keeps systemd's status line.
 
     `changed` and `run` are called in the loop.

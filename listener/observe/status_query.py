@@ -14,7 +14,7 @@ from listener.settings.config import Settings
 ANSWER = 0.6  # seconds for the daemon to answer
 
 
-def inquire(settings: Settings) -> health.Snapshot:
+def query_status(settings: Settings) -> health.Snapshot:
     """Returns a snapshot, after ANSWER seconds at most. Raises ListenError where this user may not know."""
     pid, answer = ask(settings.journal.path, ANSWER) or (holder(settings.journal.path), b"")
     if not answer:

@@ -1,4 +1,8 @@
-"""Replays and retries from the command line: the daemon carries them out, or where there is none, this process."""
+"""Does what commands ask of the journal and the sinks: replay, retry, discard, erase.
+
+Where the daemon runs, a command writes its wish into the journal and the daemon carries it out; where none runs, this
+process does the work itself.
+"""
 
 import threading
 import time
@@ -19,7 +23,7 @@ from listener.journal import Journal, Pending, erasure, redelivery
 from listener.journal.erasure import Found
 from listener.journal.lock import InUse
 from listener.journal.model import DeadLetter
-from listener.journal.reading import aside, reading
+from listener.journal.reading import quarantined, reading
 from listener.journal.redelivery import Change
 from listener.settings.config import Settings
 from listener.sinks.base import SinkConfig
@@ -30,8 +34,9 @@ LOOK = 0.1  # seconds
 SLICE = 500  # rows that a command removes in one transaction: the daemon waits for it
 
 
-def order(settings: Settings, place: Change, sinks: Collection[str]) -> bool:
-    """Writes what `place` writes, for these sinks. Returns True once it is carried out, False where the daemon does so.
+def redeliver(settings: Settings, place: Change, sinks: Collection[str]) -> bool:
+    """Places replays or retries for these sinks. Returns True once they are delivered, False where the daemon does
+    that.
 
     Raises ListenError.
     """
@@ -48,7 +53,7 @@ def order(settings: Settings, place: Change, sinks: Collection[str]) -> bool:
 
 
 def discard(settings: Settings, letters: Sequence[DeadLetter]) -> None:
-    """Removes these dead letters, but those that are being retried. Raises ListenError."""
+    """Removes these dead letters, except those that are being retried. Raises ListenError."""
     with without_daemon(settings) as journal:
         for start in range(0, len(letters), SLICE):
             change = redelivery.discarding(letters[start : start + SLICE])
@@ -59,7 +64,7 @@ def discard(settings: Settings, letters: Sequence[DeadLetter]) -> None:
 
 
 def erase(settings: Settings, found: Found) -> bool:
-    """Erases events. Returns whether the journal's files are clean of them; else the daemon cleans its log soon."""
+    """Erases events. Returns whether the journal's files hold nothing of them; else the daemon cleans its log soon."""
     with without_daemon(settings) as journal:
         if journal is None:
             redelivery.beside_daemon(settings.journal.path, lambda connection: erasure.erase(connection, found))
@@ -69,12 +74,12 @@ def erase(settings: Settings, found: Found) -> bool:
 
 
 def read_again(settings: Settings, ids: Sequence[int]) -> dict[int, str]:
-    """Has the quarantined payloads of these ids read again.
+    """Reads the quarantined payloads of these ids again, and keeps as events those that this version understands.
 
-    Returns for each "" where it is an event now, else why it is not. Raises ListenError.
+    Returns for each id "" where it is an event now, else why it is not. Raises ListenError.
     """
     with reading(settings.journal.path) as connection:
-        kept = {one: aside(connection, one) for one in ids}
+        kept = {one: quarantined(connection, one) for one in ids}
     problems = {one: _why_unreadable(payload) for one, (_, payload) in kept.items()}
     if all(problems.values()):
         return problems
@@ -88,7 +93,7 @@ def read_again(settings: Settings, ids: Sequence[int]) -> dict[int, str]:
 
 @contextmanager
 def without_daemon(settings: Settings) -> Iterator[Journal | None]:
-    """Opens the journal for this process; None while a daemon has it. Raises JournalError."""
+    """Opens the journal for this process; yields None while a daemon has it. Raises JournalError."""
     wanted = settings.journal
     configure(settings.log.level, settings.log.format)  # stdout is data here too
     try:
@@ -131,7 +136,7 @@ def _run(work: Callable[[], None], future: "Future[None]") -> None:
 
 
 def _wait(work: "Future[None]", state: SinkState) -> str:
-    """What is wrong with a sink that has failed, or got nothing further, for too long; "" once all is done."""
+    """Returns what is wrong with a sink that has failed, or got nothing further, for too long; "" once all is done."""
     moved, seen = time.monotonic(), (0, 0, 0)
     while not wait([work], LOOK).done:
         now = (state.seq, state.delivered, state.retries)
@@ -161,7 +166,7 @@ def _why_unreadable(payload: bytes) -> str:
 
 
 def _keep(journal: Journal, one: int, received_ms: int, payload: bytes) -> None:
-    """Keeps it as an event like any other; it leaves quarantine once that is in the journal."""
+    """Keeps the payload as an event like any other; it leaves quarantine once that event is in the journal."""
     pending = Pending(payload, *identify(payload))
     pending.received_ms = received_ms
     journal.append(pending)

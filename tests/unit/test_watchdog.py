@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from listener.journal.inspect import Look, touch
 from listener.observe.facts import Facts
 from listener.observe.health import ConnectionStatus, Snapshot, moment
-from listener.observe.pulse import Pulse
+from listener.observe.watchdog import Watchdog
 from listener.sources.long_connection import ConnectionState
 
 
@@ -90,12 +90,12 @@ def _run(facts: FakeFacts, seconds: float = 0.1, changes: tuple[str, ...] = ()) 
     manager = Manager()
 
     async def main() -> None:
-        pulse = Pulse(facts, manager)  # type: ignore[arg-type]
+        watchdog = Watchdog(facts, manager)  # type: ignore[arg-type]
         for phase in changes:
             facts.phase = phase
-            pulse.changed(ConnectionState(phase=phase))
+            watchdog.changed(ConnectionState(phase=phase))
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(pulse.run(), seconds)
+            await asyncio.wait_for(watchdog.run(), seconds)
 
     asyncio.run(main())
     return manager.heard
@@ -188,11 +188,11 @@ def test_a_writer_that_failed_tries_again_once_there_is_room() -> None:
 
 def test_a_reload_is_told_once_it_is_up() -> None:
     manager = Manager()
-    pulse = Pulse(FakeFacts(), manager)  # type: ignore[arg-type]
-    with pulse.reloading():
+    watchdog = Watchdog(FakeFacts(), manager)  # type: ignore[arg-type]
+    with watchdog.reloading():
         assert [] == manager.heard
-    pulse.changed(ConnectionState(phase="connected"))
-    with pulse.reloading():
+    watchdog.changed(ConnectionState(phase="connected"))
+    with watchdog.reloading():
         assert ["ready", "reloading"] == [line.split()[0] for line in manager.heard]
     assert ["ready", "reloading", "ready"] == [line.split()[0] for line in manager.heard]
 

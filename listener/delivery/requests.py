@@ -1,4 +1,4 @@
-"""One attempt to hand a batch to a network sink, and the end of those that are under way."""
+"""Sends one batch to a network sink, bounded in time, and ends the requests that are under way."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ GRACE, GRACE_AT_A_STOP = 5.0, 0.1  # seconds for requests under way to end, once
 
 
 async def attempt(sink: NetworkSink, batch: Batch, seconds: float) -> Sequence[Result]:
-    """Hands over a batch; returns a result for each event, TryAgain if the sink raises, hangs or errs."""
+    """Hands over a batch; returns a result for each event, TryAgain where the sink raises, hangs or answers nonsense."""
     try:
         async with asyncio.timeout(seconds):
             results = await sink.deliver(batch)
@@ -24,7 +24,7 @@ async def attempt(sink: NetworkSink, batch: Batch, seconds: float) -> Sequence[R
 
 
 async def wind_up(tasks: Mapping["asyncio.Task[None]", object], is_stopping: Callable[[], bool]) -> None:
-    """Lets requests under way end, since one that is cut off is sent again; the process's own stop waits less."""
+    """Waits for requests under way, since one that is cut off is sent again; at the process's stop it waits less."""
     until = time.monotonic() + GRACE
     while tasks and time.monotonic() < until:
         if is_stopping():

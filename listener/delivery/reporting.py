@@ -1,13 +1,13 @@
-"""What the operator sees of a network sink's commits, after them."""
+"""Tells the operator of a network sink's commits and answers, in its figures and in the log."""
 
 import time
 from collections.abc import Sequence
 
 from listener.base.errors import Unavailable
 from listener.base.logs import get_logger
-from listener.delivery.attempts import Attempts, SinkState
+from listener.delivery.attempts import Attempts, SinkState, log_dead_letter
+from listener.delivery.batching import Item
 from listener.delivery.endpoint import Endpoint
-from listener.delivery.lanes import Item
 from listener.journal import Cursor
 from listener.journal.waiting import Changes
 from listener.sinks.results import Result, TryAgain
@@ -25,20 +25,11 @@ def note(state: SinkState, cursor: Cursor, changes: Changes, delivered: Sequence
         state.last_delivery_at = time.time()
     items = {item.seq: item for item in done}
     for seq, reason, attempts in changes.dead:
-        log.error(
-            "dead letter: this sink will not get the event",
-            sink=state.name,
-            seq=seq,
-            event_id=items[seq].line.event.event_id,
-            ticket_id=items[seq].key,
-            because=reason,
-            attempts=attempts,
-            hint="helpdesk-listen dead-letters list",
-        )
+        log_dead_letter(state.name, items[seq].line.event, items[seq].key, reason, attempts)
 
 
 def tell(attempts: Attempts, state: SinkState, results: Sequence[Result], endpoint: Endpoint, *, alone: bool) -> None:
-    """Tells what has changed with an answer; `alone`: it speaks of an event that waits aside, and of nothing else."""
+    """Logs what an answer has changed; `alone`: it is about one event of the retry queue, and not about the sink."""
     failure = next((one for one in results if isinstance(one, TryAgain)), None)
     was_paused, state.paused = state.paused, endpoint.paused
     if not failure:
@@ -57,7 +48,7 @@ def tell(attempts: Attempts, state: SinkState, results: Sequence[Result], endpoi
 
 
 def be_patient(state: SinkState, down: bool) -> None:
-    """Ends a command that delivers by itself: raises Unavailable once the endpoint has been down for too long."""
+    """Raises Unavailable once the endpoint has been down for too long, which ends a command that delivers by itself."""
     since = state.failing_since
     if down and since and time.time() - since > OFFLINE_PATIENCE:
         raise Unavailable(f"sink {state.name}: {state.last_error}", hint="the daemon does it once it runs")

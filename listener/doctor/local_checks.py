@@ -12,7 +12,7 @@ from listener.doctor.report import Check, Finding, ok
 from listener.journal.inspect import holder, look, writable
 from listener.observe import missed
 from listener.observe.health import LITTLE_DISK, one_line
-from listener.observe.inquiry import inquire
+from listener.observe.status_query import query_status
 from listener.settings.config import Settings
 from listener.settings.secrets import SecretKind, SecretSource, exposure
 from listener.settings.values import format_size
@@ -99,7 +99,7 @@ def _gaps(settings: Settings) -> Finding:
 
 def _service(settings: Settings) -> Finding:
     """Says of the service what `status` says. Raises ListenError where this user may not know."""
-    snapshot = inquire(settings)
+    snapshot = query_status(settings)
     if snapshot.state == "stopped":
         return Finding("warning", "not running", "helpdesk-listen start, or: systemctl start helpdesk-listen")
     if snapshot.state == "silent":

@@ -8,7 +8,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.http11 import Response
 
-from listener.feishu.endings import in_words, why_closed
+from listener.feishu.close_reasons import in_words, why_closed
 from listener.feishu.websocket import MAX_MESSAGE
 
 HUSH = "wss://host/ws?access_key=hush"

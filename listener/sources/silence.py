@@ -12,7 +12,7 @@ TIMES_LONGEST = 5
 SHORTEST = 60.0  # seconds of silence that are never unusual
 
 
-class Rhythm:
+class SilenceDetector:
     """Learns the pauses between events from a count that somebody shows to it every few seconds."""
 
     def __init__(self, pauses: int = PAUSES, shortest: float = SHORTEST) -> None:
