@@ -1,4 +1,4 @@
-"""How a server accepts connections: few in one turn of the loop, so that a crowd can't take every descriptor first."""
+"""Accepts a server's connections, few in one turn of the loop, so that a crowd can't take every descriptor first."""
 
 import asyncio
 import resource
@@ -11,7 +11,7 @@ QUEUE = 1024  # connections that the kernel holds until they are accepted
 
 
 def most_connections() -> int:
-    """Returns how many connections a server may hold: half of the process's descriptors are for everything else."""
+    """Returns how many connections a server may hold; half of the process's descriptors are for everything else."""
     return max(16, min(CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
 
 

@@ -1,11 +1,11 @@
-"""The clocks: wall-clock time, which may jump, and how long the machine was suspended."""
+"""Tells the time: the wall clock's, which may jump, and how long the machine was suspended."""
 
 import asyncio
 import time
 
 
 def suspended_seconds() -> float:
-    """How long the machine has been suspended since it booted; 0 where the system does not tell.
+    """Returns how long the machine has been suspended since it booted; 0 where the system does not tell.
 
     Linux stops CLOCK_MONOTONIC during a suspension, but not CLOCK_BOOTTIME.
     """
@@ -14,7 +14,7 @@ def suspended_seconds() -> float:
 
 
 def since_boot() -> float:
-    """Returns the seconds since the machine booted, those of a suspension included; no wall clock that jumps."""
+    """Returns the seconds since the machine booted, a suspension included; unlike a wall clock it never jumps."""
     return time.monotonic() + suspended_seconds()
 
 
@@ -24,5 +24,5 @@ def now_ms() -> int:
 
 
 async def next_beat(every: float) -> None:
-    """Sleeps until the loop's clock shows a whole multiple of `every`: whoever looks at one rate shares a wake-up."""
+    """Sleeps until the loop's clock shows a whole multiple of `every`: all who look at one rate share a wake-up."""
     await asyncio.sleep(every - asyncio.get_running_loop().time() % every)

@@ -1,4 +1,4 @@
-"""Every error of the daemon, its exit code, and what the operator can do about it.
+"""Defines every error of the daemon, its exit code, and what the operator can do about it.
 
 ListenError                     exit code
 ├── ConfigError             78  the configuration is wrong
@@ -23,7 +23,7 @@ EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 69, 74, 75, 78
 
 
 class ListenError(Exception):
-    """Something the operator must know: `str()` says what and where, `hint` says what to do."""
+    """The operator must know of this: `str()` says what and where, `hint` says what to do."""
 
     exit_code = EX_FOUND
 
@@ -89,7 +89,7 @@ class Lost(SessionError):
 
 
 class Unreachable(SessionError):
-    """No connection could be opened; the network or the platform may mend it by itself."""
+    """No connection could be opened; the network or the platform may recover by itself."""
 
 
 class Refused(SessionError):

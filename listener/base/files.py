@@ -1,4 +1,4 @@
-"""Names of files, and the disk behind them."""
+"""Makes names and directories of files, and syncs them to disk."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ _STAMP = "%Y%m%dT%H%M%S.%fZ"
 
 
 def sync_directory(directory: Path) -> None:
-    """Syncs a directory, without which a new name in it may not survive a power loss (fsync(2))."""
+    """Syncs a directory; without that a new name in it may not survive a power loss (fsync(2))."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -27,14 +27,14 @@ def after(text: str) -> str:
 
 
 def for_the_group(path: str, flags: int) -> int:
-    """An opener of open(): what it makes, owner and group may read, whatever the umask."""
+    """Opens a file for open(): a new one may be read by owner and group, whatever the umask."""
     fd = os.open(path, flags | os.O_CLOEXEC, 0o640)
     os.fchmod(fd, 0o640)
     return fd
 
 
 def make_directories(path: Path, mode: int) -> None:
-    """Makes the directory and those above it that are missing, each with that mode, whatever the umask."""
+    """Makes the directory and the missing ones above it, each with that mode, whatever the umask."""
     if path.is_dir():
         return
     make_directories(path.parent, mode)

@@ -1,4 +1,4 @@
-"""Imports without what they bring along and nothing here uses."""
+"""Imports modules without optional ones that they would load and nothing here uses."""
 
 import sys
 import warnings
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_modules(*names: str) -> Iterator[None]:
-    """Inside, modules of these names can't be imported, and nobody complains; who has them already keeps them."""
+    """Hides modules of these names inside its block, where importing them fails; who has them already keeps them."""
     hidden = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None means: no such module
     try:

@@ -1,4 +1,4 @@
-"""structlog to stderr: console style on a terminal, JSON lines otherwise, journald's priority prefix under systemd.
+"""Sets up structlog on stderr: console style on a terminal, else JSON lines, with journald's priorities under systemd.
 
 stdout is data; nothing here writes to it. Every line passes `redact`.
 """
@@ -29,19 +29,19 @@ _SAME = 10  # lines a minute that say the same
 
 
 def get_logger(name: str, *, every_line: bool = False) -> Any:
-    """Returns a structlog logger, as `configure` set it up. `every_line`: its lines are data, and none is kept back."""
+    """Returns a structlog logger, as `configure` sets it up; with `every_line` its lines are data: none is dropped."""
     return structlog.get_logger(name, "data", _every_line=True) if every_line else structlog.get_logger(name)
 
 
 class RateLimit:
-    """Lets the first few lines of a minute through and counts the rest: a flood must not become a flood of lines."""
+    """Lets the first few lines of a minute pass and counts the rest: a flood must not become a flood of lines."""
 
     def __init__(self, lines: int = 5, every: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._lines, self._every, self._clock = lines, every, clock
         self._since, self._shown, self._kept_back = clock(), 0, 0
 
     def take(self) -> int | None:
-        """Returns how many lines were kept back since the last one, or None where this one is to be kept back too."""
+        """Returns how many lines were dropped since the last one, or None where this one is to be dropped, too."""
         now = self._clock()
         if now - self._since >= self._every:
             self._since, self._shown = now, 0
@@ -54,13 +54,13 @@ class RateLimit:
 
 
 class Repeats:
-    """Keeps back what is said over and over, each kind of line by itself; debug is for whoever wants it all."""
+    """Drops lines that repeat too often, each kind of line by itself; debug lines all pass."""
 
     def __init__(self) -> None:
         self._limits: dict[tuple[object, ...], RateLimit] = {}
 
     def __call__(self, _logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """Passes or drops a line, as a processor of structlog."""
+        """Passes or drops a line, as a structlog processor."""
         if not event.pop("_every_line", False) and method != "debug":
             kept_back = self._take(method, event.get("event"), event.get("sink"))
             if kept_back is None:
@@ -80,9 +80,9 @@ class Repeats:
 
 
 class _Lossy:
-    """Standard error, except that a full disk, a closed terminal or a reader that is gone ends nothing but the log.
+    """Standard error, where a full disk, a closed terminal or a lost reader ends nothing but the log.
 
-    Nor is a reader waited for that has stopped reading: the loop that answers pings writes here too.
+    It does not wait for a reader that has stopped reading: the loop that answers pings writes here, too.
     """
 
     def write(self, text: str) -> None:
@@ -110,14 +110,14 @@ _lossy: Any = _Lossy()
 
 
 def _new_logger(_name: str = "", kind: str = "") -> Any:
-    """By structlog; lines that are data are lost with an error only."""
+    """Makes a logger for structlog; only lines that are data raise an error where they can't be written."""
     return structlog.WriteLogger(sys.stderr if kind == "data" else _lossy)
 
 
 def configure(level: Level = "info", style: Format = "auto", *, to_journald: bool | None = None) -> None:
     """Sets up structlog and the standard library's root logger alike.
 
-    `to_journald`: whether each line begins with its priority; None: where standard error leads to systemd's journal.
+    `to_journald` says whether each line begins with its priority; None: only where stderr leads to systemd's journal.
     """
     renderer, repeats = _renderer(style, stderr_is_journal() if to_journald is None else to_journald), Repeats()
     shared: list[Any] = [structlog.stdlib.add_log_level, _time, _drop_empty]
@@ -158,7 +158,7 @@ def _renderer(style: Format, to_journald: bool) -> Any:
 
 
 def _with_priority(render: Any) -> Any:
-    """sd-daemon(3): a `<N>` prefix gives the line its priority, so that `journalctl -p err` works."""
+    """Wraps a renderer so that a `<N>` prefix gives the line its priority for `journalctl -p err` (sd-daemon(3))."""
 
     def renderer(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
         prefix = f"<{_PRIORITY.get(str(event.get('level')), 6)}>"

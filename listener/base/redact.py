@@ -1,4 +1,4 @@
-"""Keeps secrets out of every line that leaves the process: the last net under code that avoids them anyway."""
+"""Keeps secrets out of every line that leaves the process: a last safeguard behind code that avoids them anyway."""
 
 import re
 

@@ -1,6 +1,6 @@
-"""sd_notify(3): tells systemd what is true, over the datagram socket that it names in $NOTIFY_SOCKET.
+"""Tells systemd the service's state, over the datagram socket that it names in $NOTIFY_SOCKET (sd_notify(3)).
 
-Without that variable nothing is sent. Never raises and never waits: a manager that is deaf is no reason to stop.
+Without that variable nothing is sent. Nothing here raises or waits: a manager that is deaf is no reason to stop.
 """
 
 import os
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 
 class Notifier:
-    """Tells systemd of the service's state, where systemd has asked for it (sd_notify(3)).
+    """Tells systemd of the service's state, where systemd has asked for it.
 
-    `watchdog` is the seconds within which systemd wants a sign of life; None: it does not ask for one.
+    `watchdog` is the seconds within which systemd wants a sign of life; None where it wants none.
     """
 
     def __init__(self, env: Mapping[str, str] = os.environ) -> None:

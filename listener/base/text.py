@@ -1,4 +1,4 @@
-"""Text that strangers wrote, made fit for a terminal, a log and a line of its own. Pure."""
+"""Makes text that strangers wrote fit for a terminal, for a log and for a line of its own. Pure."""
 
 import re
 
@@ -15,12 +15,12 @@ def printable(text: str) -> str:
 
 
 def peers_words(text: str) -> str:
-    """As `printable`, and stricter, for the short texts of another program: nothing but what Python calls printable."""
+    """Returns another program's short text on one line, with nothing but what Python calls printable."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def printable_lines(text: str) -> str:
-    """As `printable`, but newlines and tabs stay: for texts of our own that may hold those of strangers."""
+    """Does what `printable` does and keeps newlines and tabs, for texts of ours that may quote strangers."""
     return _UNPRINTABLE_IN_LINES.sub(" ", text)
 
 

@@ -1,4 +1,4 @@
-"""Threads for calls that may hang, such as a name lookup, which hold up neither the loop nor the exit; priorities."""
+"""Runs calls that may hang, such as a name lookup, in threads that hold up neither the loop nor the exit."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class DaemonExecutor(ThreadPoolExecutor):
-    """A daemon thread a call. The usual pool's threads are joined at exit, however long they hang."""
+    """Runs each call in a daemon thread. The standard pool's threads are joined at exit, however long they hang."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         future: Future[Any] = Future()
@@ -27,11 +27,11 @@ class DaemonExecutor(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Returns at once: nobody waits for its threads."""
+        """Returns at once, without waiting for any thread."""
 
 
 def give_way(niceness: int) -> None:
-    """Lowers the priority of the calling thread; does something on Linux alone (setpriority(2))."""
+    """Lowers the priority of the calling thread, on Linux alone (setpriority(2))."""
     if sys.platform == "linux":
         with suppress(OSError):  # some sandboxes forbid it
             os.setpriority(os.PRIO_PROCESS, 0, min(19, os.getpriority(os.PRIO_PROCESS, 0) + niceness))

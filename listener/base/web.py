@@ -1,4 +1,4 @@
-"""What every HTTP server of ours needs of aiohttp: capped connections, and complaints that are counted, not traced."""
+"""Gives every aiohttp server of ours a cap on connections, and counts bad requests instead of tracing them."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ log = get_logger(__name__)
 
 
 def capped(server: "web.Server", answering: Collection[object]) -> Callable[[], asyncio.BaseProtocol]:
-    """Makes each connection's handler; over the cap, the oldest that are not in `answering` make room for a whole turn.
+    """Returns a factory of connection handlers; over the cap, it aborts the oldest that are not in `answering`.
 
     aiohttp's own close() ends the task of a connection that waits for a request and leaves its socket open, so the
     transport is ended here. aiohttp goes on listing a connection that has ended until its task has: those don't count.
@@ -32,7 +32,7 @@ def capped(server: "web.Server", answering: Collection[object]) -> Callable[[], 
 
 
 class Complaints(logging.Handler):
-    """Hands what aiohttp logs of requests that are no HTTP, each with a stack trace, to `count` as (reason, 400)."""
+    """Passes what aiohttp logs of requests that are no HTTP, stack traces and all, to `count` as (reason, 400)."""
 
     def __init__(self, count: Callable[[str, int], None]) -> None:
         super().__init__()

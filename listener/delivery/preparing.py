@@ -74,7 +74,7 @@ class Preparer:
             events = [event for event in events if event.seq > upto]
 
     def upcoming(self, journal: Journal, order: Order | None, after: int) -> Iterator[Line]:
-        """Yields the lines that come after that seq: those of the replay or retry if one is given, else the new ones."""
+        """Yields the lines that come after that seq: those of the replay or retry if one is given, else new ones."""
         last = order.last_seq if order else journal.last_seq
         while after < last:
             if order:

@@ -11,7 +11,7 @@ GRACE, GRACE_AT_A_STOP = 5.0, 0.1  # seconds for requests under way to end, once
 
 
 async def attempt(sink: NetworkSink, batch: Batch, seconds: float) -> Sequence[Result]:
-    """Hands over a batch; returns a result for each event, TryAgain where the sink raises, hangs or answers nonsense."""
+    """Hands over a batch; returns a result for each event, TryAgain where the sink raises, hangs or errs."""
     try:
         async with asyncio.timeout(seconds):
             results = await sink.deliver(batch)

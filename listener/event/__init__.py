@@ -1,17 +1,9 @@
-"""The event, pure: payload bytes to a typed event, and to the record, raw and CloudEvents formats. No I/O."""
+"""Turns payload bytes into a typed event, and into the record, raw and CloudEvents formats. Pure, no I/O."""
 
-from listener.event.formats import (
-    FORMATS,
-    TICKET_MESSAGE,
-    Discreet,
-    Event,
-    Received,
-    identify,
-    parse,
-    ticket_of,
-    timestamp,
-)
-from listener.event.payload import Unparsable, message_id_of
+from listener.event.fields import TICKET_MESSAGE
+from listener.event.formats import FORMATS
+from listener.event.parsing import Discreet, Event, Received, parse, ticket_of, timestamp
+from listener.event.payload import Unparsable, identify, message_id_of
 from listener.event.plain_text import pictures_of
 
 __all__ = [

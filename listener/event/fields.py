@@ -1,8 +1,8 @@
-"""The documented fields of every helpdesk event: one table that drives the record and its JSON Schema.
+"""Lists the documented fields of every helpdesk event: one table that drives the record and its JSON Schema.
 
 Sources: for the ticket message its document,
-https://open.feishu.cn/document/server-docs/helpdesk-v1/ticket-management/ticket-message/events/created;
-for its siblings the models of the official SDK (lark_oapi/api/helpdesk/v1/model).
+https://open.feishu.cn/document/server-docs/helpdesk-v1/ticket-management/ticket-message/events/created; for its
+siblings the models of the official SDK (lark_oapi/api/helpdesk/v1/model).
 """
 
 import re
@@ -26,7 +26,7 @@ Kind = Literal["text", "texts", "flag", "number", "id", "object", "list"]
 
 
 class Field(NamedTuple):
-    """One documented field: `fields` are those of its objects, `codes` names what its numbers stand for."""
+    """One documented field. `fields` are those of its objects; `codes` gives the names of its numbers."""
 
     kind: Kind
     about: str
@@ -168,7 +168,7 @@ EVENTS: Final[Mapping[str, Fields]] = MappingProxyType(
 
 
 def number(value: object) -> object:
-    """Returns the number whose JSON text `value` is, or else `value` itself."""
+    """Returns the number whose JSON text `value` is; any other value stays as it is."""
     text = _number(value) if type(value) is str else None
     if not text:
         return value
@@ -179,7 +179,7 @@ Change = Callable[[Any], object]
 
 
 class Converter:
-    """Converts a table's objects in place, in one pass over the fields that came. Compiled once per table."""
+    """Converts a table's objects in place, in one pass over the fields that came. It is compiled once per table."""
 
     def __init__(self, fields: Fields) -> None:
         self._changes: dict[type, dict[str, Change]] = {kind: {} for kind in JSON_TYPES}
@@ -192,7 +192,7 @@ class Converter:
         return any(self._changes.values())
 
     def one(self, came: dict[str, Any]) -> dict[str, Any]:
-        """The object, converted."""
+        """Returns the object, converted."""
         changes = self._changes
         for name, value in came.items():
             if name in (change := changes[type(value)]):
@@ -203,7 +203,7 @@ class Converter:
         return came
 
     def each(self, came: list[Any]) -> list[Any]:
-        """The list, every object in it converted."""
+        """Returns the list, every object in it converted."""
         for value in came:
             if type(value) is dict:
                 self.one(value)
@@ -211,7 +211,7 @@ class Converter:
 
 
 def _changes(field: Field) -> dict[type, Change]:
-    """What a field's values need, by the type that came."""
+    """Returns what a field's values need, by the type that came."""
     inside = Converter(field.fields)
     changes: dict[type, Change] = {dict: inside.one, list: inside.each} if inside else {}
     if field.kind == "number":

@@ -1,7 +1,7 @@
-"""JSON Schema 2020-12 of the `record` format, made from the table of documented fields.
+"""Makes the JSON Schema 2020-12 of the `record` format, from the table of documented fields.
 
-A record never fails for what the platform sent, so each field allows its type or a value "as it came", and the
-schema still says what was promised: no number's text where a number could be, no number where an id must be.
+A record never fails for what the platform sent, so each field allows its type or a value "as it came", and the schema
+still says what was promised: no number's text where a number could be, no number where an id must be.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Schema = dict[str, Any]
 
 
 def record_schema() -> dict[str, object]:
-    """The schema of one record; `$defs` holds the objects inside `event`, by the name of their field."""
+    """Returns the schema of a record; `$defs` holds the objects inside `event`, by the name of their field."""
     defs: dict[str, Schema] = {name: dict(schema) for name, schema in _AS_IT_CAME.items()}
     events = [_event(event_type, fields, defs) for event_type, fields in EVENTS.items()]
     return {
@@ -39,7 +39,7 @@ def _event(event_type: str, fields: Fields, defs: dict[str, Schema]) -> Schema:
 
 
 def _object(about: str, fields: Fields, defs: dict[str, Schema]) -> Schema:
-    """A schema of objects with these fields, which lets anything else pass."""
+    """Returns a schema of objects with these fields, which lets anything else pass."""
     properties: Schema = {}
     for name, field in fields.items():
         properties[name] = _field(name, field, defs)

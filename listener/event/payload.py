@@ -1,6 +1,6 @@
-"""Payload bytes to the envelope that they hold, pure.
+"""Decodes payload bytes to the envelope that they hold. Pure.
 
-msgspec reads what is JSON; what is only almost JSON is repaired first, the rest is Unparsable.
+msgspec reads what is JSON; what is only almost JSON is repaired first, and the rest is Unparsable.
 """
 
 import json
@@ -20,7 +20,7 @@ _not_brackets = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
 
 
 class Unparsable(ValueError):
-    """A payload that can't be read; `reason` says why and quotes none of it."""
+    """A payload can't be read; `reason` says why and quotes none of it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -67,8 +67,8 @@ decode_ticket = msgspec.json.Decoder(_TicketEnvelope).decode
 def identify(payload: bytes) -> tuple[str, str]:
     """Returns (event_id, event_type) of a payload, decoding no more of it than that; the type is "" if there is none.
 
-    Raises Unparsable, and nothing else whatever the bytes. Events are not validated beyond their header, so
-    `parse` may still refuse one.
+    Raises Unparsable, and nothing else, whatever the bytes. Only the header is validated, so `parse` may still refuse
+    the event.
     """
     check_depth(payload)
     try:
@@ -81,7 +81,7 @@ def identify(payload: bytes) -> tuple[str, str]:
 
 
 def message_id_of(payload: bytes) -> str:
-    """The ticket_message_id of a payload that `identify` has read, or "" where it has none."""
+    """Returns the ticket_message_id of a payload that `identify` has read, or "" where it has none."""
     try:
         return str(_decode_message(payload).event.ticket_message_id)
     except (ValueError, RecursionError):
@@ -89,7 +89,7 @@ def message_id_of(payload: bytes) -> str:
 
 
 def load(payload: bytes) -> dict[str, Any]:
-    """The envelope as a dict of its own, repaired where needed, with a header that has an identity."""
+    """Returns the envelope as a new dict, repaired where needed, whose header has an identity. Raises Unparsable."""
     check_depth(payload)
     envelope = _read(payload)
     if type(envelope) is not dict:
@@ -113,18 +113,18 @@ def _read(payload: bytes) -> object:
 
 
 def check_depth(payload: bytes) -> None:
-    """Raises Unparsable for what is nested too deep. Only a payload of many brackets is read for it."""
+    """Raises Unparsable for what is nested too deep. Only a payload with many brackets is read for it."""
     if _brackets(payload) > MAX_DEPTH and _too_deep(payload):
         raise Unparsable(TOO_DEEP)
 
 
 def _brackets(payload: bytes) -> int:
-    """How many open in it, those inside strings included. replace() searches 3 times as fast as count()."""
+    """Counts the opening brackets, those inside strings included. replace() searches three times as fast as count()."""
     return 2 * len(payload) - len(payload.replace(b"[", b"")) - len(payload.replace(b"{", b""))
 
 
 def _too_deep(payload: bytes) -> bool:
-    """Follows the brackets outside strings."""
+    """Returns whether the brackets outside strings nest too deep."""
     depth = 0
     for bracket in _not_brackets.sub(b"", payload):
         depth += 1 if bracket in b"[{" else -1
@@ -134,7 +134,7 @@ def _too_deep(payload: bytes) -> bool:
 
 
 def _repair(payload: bytes) -> bytes:
-    """Strict JSON from what the standard library's forgiving parser reads; its ValueError from the rest."""
+    """Returns strict JSON of what the standard library's forgiving parser reads, whose ValueError the rest raises."""
     value = json.loads(
         payload.decode("utf-8-sig", "replace"),
         strict=False,
@@ -163,5 +163,5 @@ def identity(header: dict[str, Any]) -> tuple[str, str]:
 
 
 def text_of(value: object) -> str:
-    """A string, or a number's text, or ""."""
+    """Returns a string as it is, a number's text, or "" for anything else."""
     return str(value) if type(value) in (str, int, float) else ""

@@ -1,4 +1,4 @@
-"""The text of a ticket message as people read it, whichever of the platform's shapes it came in. Pure.
+"""Finds the text of a ticket message as people read it, whichever of the platform's shapes it came in. Pure.
 
 A message's words come as a text, as a rich text (`post`), as JSON inside a string (`{"content": "…"}`), or in an object
 `message` beside or instead of the flat fields. Pictures and files become words in brackets, such as `[image]`.
@@ -35,7 +35,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def plain_text(event: Any) -> str | None:
-    """The words of a ticket message's `event` object, or None where it has none. Never raises, whatever the types."""
+    """Returns the words of a ticket message's `event` object, None where it has none. It raises for no type."""
     if type(event) is not dict:
         return None
     text = event.get("text")
@@ -48,7 +48,7 @@ def plain_text(event: Any) -> str | None:
 
 
 def pictures_of(event: Any) -> int:
-    """Returns how many images a message has, by their keys or its type. Never raises, whatever types came."""
+    """Returns how many images a message has, by their keys or its type. It raises for no type."""
     if type(event) is not dict:
         return 0
     holders = [holder for holder in (event, event.get("message")) if type(holder) is dict]
@@ -58,7 +58,7 @@ def pictures_of(event: Any) -> int:
 
 
 def _message(holder: dict[str, Any]) -> str:
-    """The words of an object that holds a message's text or content, its pictures after them."""
+    """Returns the words of an object that holds a message's text or content, its pictures after them."""
     kind = holder.get("msg_type") or holder.get("message_type")
     pictures = max((_pictures(holder.get(name)) for name in _HOLDERS), default=0)
     if type(kind) is str and kind in KINDS:
@@ -69,7 +69,7 @@ def _message(holder: dict[str, Any]) -> str:
 
 
 def _pictures(content: object) -> int:
-    """How many pictures a message's content names by their keys."""
+    """Returns how many pictures a message's content names by their keys."""
     content = _unpacked(content)
     if type(content) is not dict:
         return 0
@@ -78,7 +78,7 @@ def _pictures(content: object) -> int:
 
 
 def _words(value: object, depth: int) -> str:
-    """The words of a text, of JSON in a text, of a rich text's lines and elements."""
+    """Returns the words of a text, of JSON in a text, or of a rich text's lines and elements."""
     if depth == 0:
         return ""
     value = _unpacked(value)
@@ -105,7 +105,10 @@ def _object(value: dict[str, Any], depth: int) -> str:
 
 
 def _element(tag: str, value: dict[str, Any], depth: int) -> str:
-    """The words of one element of a rich text: https://open.feishu.cn/document/server-docs/im-v1/message-content-description."""
+    """Returns the words of one rich-text element.
+
+    Source: https://open.feishu.cn/document/server-docs/im-v1/message-content-description.
+    """
     if tag in KINDS:
         return KINDS[tag]
     if tag == "hr":
@@ -122,7 +125,7 @@ def _element(tag: str, value: dict[str, Any], depth: int) -> str:
 
 
 def _unpacked(value: object) -> object:
-    """What the JSON in a text holds, where it is a message's content; else the value itself."""
+    """Returns what the JSON in a text holds, where it is a message's content; else the value itself."""
     if type(value) is not str or not value.lstrip().startswith(("{", "[")):
         return value
     try:

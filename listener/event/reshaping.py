@@ -1,4 +1,4 @@
-"""What of an event's line a sink sees: the settings `omit` and `mask`. Pure.
+"""Removes and masks what a sink must not see of an event's line, by the settings `omit` and `mask`. Pure.
 
 They need no expression and no other process, and they cost microseconds.
 """
@@ -30,7 +30,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def reshaping(omit: Sequence[str], mask: Sequence[str]) -> Callable[[bytes], bytes] | None:
-    """What makes a line without the fields `omit` and with the texts masked; None if there is nothing to do."""
+    """Returns a function that takes the fields `omit` out of a line and masks its texts; None if neither is set."""
     paths = [path.split(".") for path in omit]
     masks = [(MASKS[name], _SHOWN[name]) for name in MASKS if name in mask]
     if not paths and not masks:
@@ -46,7 +46,7 @@ def reshaping(omit: Sequence[str], mask: Sequence[str]) -> Callable[[bytes], byt
 
 
 def _remove(value: Any, path: list[str]) -> None:
-    """Takes the field at this path out; a list on the way stands for each of its objects."""
+    """Removes the field at this path; a list on the way stands for each of its objects."""
     if type(value) is list:
         for one in value:
             _remove(one, path)
@@ -58,7 +58,7 @@ def _remove(value: Any, path: list[str]) -> None:
 
 
 def _mask(value: Any, masks: Sequence[tuple[re.Pattern[str], str]]) -> Any:
-    """The value, the texts in it masked in place; what is under other names stays."""
+    """Returns the value with its texts masked in place; what is under other names stays."""
     if type(value) is list:
         return [_mask(one, masks) for one in value]
     if type(value) is not dict:
@@ -73,14 +73,14 @@ def _mask(value: Any, masks: Sequence[tuple[re.Pattern[str], str]]) -> Any:
 
 
 def _texts(value: Any, masks: Sequence[tuple[re.Pattern[str], str]]) -> Any:
-    """A content: the strings of its lists are texts too."""
+    """Masks a message's content, where the strings of lists are texts, too."""
     if type(value) is list:
         return [_hidden_in(one, masks) if type(one) is str else _texts(one, masks) for one in value]
     return _mask(value, masks)
 
 
 def _hidden_in(text: str, masks: Sequence[tuple[re.Pattern[str], str]]) -> str:
-    """A text with the matches hidden; JSON in a text stays JSON."""
+    """Returns a text with the matches hidden; JSON in a text stays JSON."""
     hidden = _hidden(text, masks)
     if hidden == text or not text.lstrip().startswith(("{", "[")):
         return hidden

@@ -1,4 +1,4 @@
-"""The verification token, which no sink may see, wherever an envelope has it. Pure."""
+"""Finds the verification token, which no sink may see, wherever an envelope has it. Pure."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ _TOKEN_LENGTHS: Final = frozenset(map(len, _TOKENS))
 
 
 def remove_tokens(*holders: Any) -> None:
-    """Removes it from each of these objects, and from the header of an envelope inside them."""
+    """Removes the token from each of these objects, and from the header of an envelope inside them."""
     for holder in holders:
         if holder:
             for name in token_names(holder):
@@ -17,7 +17,7 @@ def remove_tokens(*holders: Any) -> None:
 
 
 def token_names(holder: Any) -> list[str]:
-    """Names of the verification token, however it is spelt: in the header, in the first version's envelope."""
+    """Returns the names under which an object holds the token, in whatever case they are spelt."""
     if type(holder) is not dict:
         return []
     return [name for name in holder if len(name) in _TOKEN_LENGTHS and name.lower() in _TOKENS]

@@ -1,4 +1,4 @@
-"""Puts a batch of events into the tables, each once, and says what that was."""
+"""Stores a batch of events in the tables, each once, and collects what each of them is to be answered."""
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
@@ -30,9 +30,9 @@ Outcome = tuple["Future[Any]", Any, BaseException | None]
 
 @dataclass
 class Commit:
-    """What one transaction has done; memory and acks follow it once the COMMIT is through.
+    """What one transaction has done; memory and acks follow it once the COMMIT has succeeded.
 
-    `rows` counts rows that were surely written, so that the write-ahead log has grown. `waiting` are events without
+    `rows` counts rows that were surely written, so that the write-ahead log has grown. `waiting` holds events without
     room that are tried again, since sinks are making some.
     """
 
@@ -43,24 +43,24 @@ class Commit:
     waiting: list[Pending] = field(default_factory=list)
 
     def keep(self, kept: list[Received], batch: list[Pending], duplicates: Collection[int] = ()) -> None:
-        """Notes the events that were stored, out of that batch."""
+        """Notes which events of that batch were stored."""
         self.kept = kept
         self.rows += len(kept)
         self.answer(batch, duplicates)
 
     def answer(self, batch: list[Pending], duplicates: Collection[int] = (), otherwise: int = KEPT) -> None:
-        """Notes the ack code of each; `duplicates` holds the `id()` of those that were known: they are KEPT."""
+        """Notes each event's ack code, KEPT for a duplicate; `duplicates` holds the `id()` of those."""
         for one in batch:
             known = id(one) in duplicates
             self.answers.append((one, KEPT if known else otherwise, known))
 
     def settle(self) -> None:
-        """Gives each event its code."""
+        """Gives each event its ack code."""
         for pending, code, duplicate in self.answers:
             pending.code, pending.duplicate = code, duplicate
 
     def resolve(self) -> None:
-        """Gives each job's result, or error, to who waits for it."""
+        """Gives each job's result, or its error, to whoever waits for it."""
         for future, result, error in self.outcomes:
             if error is None:
                 future.set_result(result)
@@ -69,17 +69,17 @@ class Commit:
 
 
 class Appender:
-    """Works inside the writer's transaction; `last_seq` says the newest committed one."""
+    """Stores events inside the writer's transaction; `last_seq` returns the newest committed seq."""
 
     def __init__(self, connection: sqlite3.Connection, retention: Retention, last_seq: Callable[[], int]) -> None:
         self._connection, self._retention, self._last_seq = connection, retention, last_seq
         self._twins = Twins(connection)
 
     def insert(self, batch: list[Pending], done: Commit, *, sort_out: bool) -> None:
-        """Keeps each event once and quarantines what can't be read. A full journal still knows its duplicates.
+        """Stores each event once and quarantines what can't be read. A full journal still recognises duplicates.
 
-        Raises Known where a duplicate comes unexpectedly: the transaction is begun anew then, to `sort_out` which. That
-        is rare, and to look for each id first would cost every batch a tenth.
+        Raises Known where a duplicate comes unexpectedly; the transaction is then begun anew with `sort_out`, which
+        finds the duplicates first. That is rare, and looking for each id first would cost every batch a tenth.
         """
         unreadable = [p for p in batch if p.unreadable]
         readable = [p for p in batch if not p.unreadable] if unreadable else batch
@@ -108,13 +108,13 @@ class Appender:
         done.keep(self._store([p for p, _ in fresh], [f for _, f in fresh]), batch, duplicates)
 
     def _find_no_room(self, batch: list[Pending], duplicates: set[int], done: Commit) -> None:
-        """Lets what is new wait, or refuses it; of two of one new event both."""
+        """Lets new events wait for room, or refuses them; where one new event came twice, both are treated alike."""
         done.waiting = self._retention.waiting([pending for pending in batch if id(pending) not in duplicates])
         waits = {id(pending) for pending in done.waiting}
         done.answer([pending for pending in batch if id(pending) not in waits], duplicates, otherwise=REFUSED)
 
     def _store(self, fresh: list[Pending], prints: list[bytes]) -> list[Received]:
-        """Raises Known."""
+        """Stores new events and returns them. Raises Known where one of them is not new."""
         before = self._connection.total_changes
         self._execute(INSERT_IDS, [(f, p.received_ms // DAY_MS) for p, f in zip(fresh, prints, strict=True)])
         if self._connection.total_changes - before != len(fresh):
@@ -126,7 +126,7 @@ class Appender:
         return kept
 
     def _execute(self, inserts: dict[int, str], rows: Sequence[tuple[object, ...]]) -> None:
-        """Runs the statements that take so many rows at once, the largest first, until all rows are in."""
+        """Runs the statements, each of which takes a fixed number of rows, the largest first, until all rows are in."""
         start = 0
         for count, insert in inserts.items():
             while len(rows) - start >= count:
@@ -134,7 +134,7 @@ class Appender:
                 start += count
 
     def _duplicates(self, batch: list[Pending], prints: list[bytes]) -> set[int]:
-        """The `id()` of those whose event is in the journal, or in the batch before them."""
+        """Returns the `id()` of each event that is in the journal already, or earlier in the batch."""
         seen = known(self._connection, prints)
         duplicates: set[int] = set()
         for pending, one in zip(batch, prints, strict=True):

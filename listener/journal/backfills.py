@@ -1,8 +1,8 @@
-"""Jobs of fetching what was missed, and the times without a connection. Whoever fetches can stop at any point.
+"""Stores backfill jobs and the times without a connection, so that whoever fetches can stop at any point.
 
 A job first lists the tickets that changed ("listing"), then fetches their messages one ticket after the other
 ("fetching"); a ticket leaves `backfill_tickets` once its messages are in the journal. A crash repeats one ticket, whose
-messages the journal knows by then.
+messages the journal recognises as duplicates.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Backfill:
-    """A job. `state`: listing, fetching, done, incomplete, failed. `fresh` of its `messages` are new to the journal."""
+    """A backfill job; `state` is listing, fetching, done, incomplete or failed. `fresh` of its `messages` were new."""
 
     id: int
     helpdesk_id: str
@@ -47,33 +47,33 @@ class Gap:
 
 
 def ask(connection: sqlite3.Connection, since_ms: int, until_ms: int, helpdesk_id: str, token_file: str = "") -> int:
-    """Places a job; returns its id. `token_file` "": the configured helpdesk."""
+    """Places a job and returns its id. An empty `token_file` means the configured helpdesk."""
     query = "INSERT INTO backfills (helpdesk_id, token_file, since_ms, until_ms, asked_ms) VALUES (?,?,?,?,?)"
     row = (helpdesk_id, token_file, since_ms, until_ms, now_ms())
     return connection.execute(query, row).lastrowid or 0
 
 
 def next_job(connection: sqlite3.Connection) -> Backfill | None:
-    """The oldest one that is not done."""
+    """Returns the oldest job that is not done."""
     query = f"SELECT {_COLUMNS} FROM backfills WHERE ended_ms IS NULL ORDER BY id LIMIT 1"  # noqa: S608 our own names
     row = connection.execute(query).fetchone()
     return Backfill(*row) if row else None
 
 
 def job(connection: sqlite3.Connection, one: int) -> Backfill | None:
-    """The job of this id."""
+    """Returns the job with this id."""
     row = connection.execute(f"SELECT {_COLUMNS} FROM backfills WHERE id=?", (one,)).fetchone()  # noqa: S608
     return Backfill(*row) if row else None
 
 
 def recent(connection: sqlite3.Connection, count: int) -> list[Backfill]:
-    """The newest jobs, newest first."""
+    """Returns the newest `count` jobs, newest first."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM backfills ORDER BY id DESC LIMIT ?", (count,))  # noqa: S608
     return [Backfill(*row) for row in rows]
 
 
 def listed(connection: sqlite3.Connection, one: int, tickets: Iterable[tuple[str, bytes]]) -> None:
-    """Keeps the tickets that a job found, and begins to fetch."""
+    """Stores the tickets that a job found, and moves the job to the state "fetching"."""
     connection.executemany(
         "INSERT OR REPLACE INTO backfill_tickets VALUES (?,?,?)", [(one, ticket, body) for ticket, body in tickets]
     )
@@ -90,7 +90,7 @@ def next_ticket(connection: sqlite3.Connection, one: int) -> tuple[str, bytes] |
 
 
 def ticket_done(connection: sqlite3.Connection, one: int, ticket_id: str, messages: int, fresh: int) -> None:
-    """Counts what a ticket brought, and lets it leave the job."""
+    """Counts a ticket's messages, and removes the ticket from the job."""
     connection.execute("DELETE FROM backfill_tickets WHERE job=? AND ticket_id=?", (one, ticket_id))
     connection.execute(
         "UPDATE backfills SET tickets_done=tickets_done+1, messages=messages+?, fresh=fresh+? WHERE id=?",
@@ -99,12 +99,12 @@ def ticket_done(connection: sqlite3.Connection, one: int, ticket_id: str, messag
 
 
 def counted(connection: sqlite3.Connection, one: int, calls: int, note: str) -> None:
-    """Adds the calls that a job has made, and says what holds it up or what it found."""
+    """Adds the calls that a job has made, and notes what holds it up or what it found."""
     connection.execute("UPDATE backfills SET calls=calls+?, note=? WHERE id=?", (calls, note[:500], one))
 
 
 def end(connection: sqlite3.Connection, one: int, state: str, note: str) -> None:
-    """Ends a job as done, incomplete or failed, and forgets the oldest of those that have ended."""
+    """Ends a job as done, incomplete or failed, and removes the oldest of those that have ended."""
     query = "UPDATE backfills SET state=?, note=?, ended_ms=? WHERE id=?"
     connection.execute(query, (state, note[:500], now_ms(), one))
     connection.execute("DELETE FROM backfill_tickets WHERE job=?", (one,))
@@ -113,13 +113,13 @@ def end(connection: sqlite3.Connection, one: int, state: str, note: str) -> None
 
 
 def note_gap(connection: sqlite3.Connection, gap: Gap) -> None:
-    """Remembers a time without a connection."""
+    """Stores a time without a connection."""
     connection.execute("INSERT INTO gaps (from_ms, to_ms) VALUES (?,?)", (gap.from_ms, gap.to_ms))
     old = "SELECT id FROM gaps ORDER BY id DESC LIMIT -1 OFFSET ?"
     connection.execute(f"DELETE FROM gaps WHERE id IN ({old})", (KEEP,))  # noqa: S608 our own names
 
 
 def gaps(connection: sqlite3.Connection, count: int) -> list[Gap]:
-    """The newest gaps, newest first."""
+    """Returns the newest `count` gaps, newest first."""
     rows = connection.execute("SELECT from_ms, to_ms FROM gaps ORDER BY id DESC LIMIT ?", (count,))
     return [Gap(*row) for row in rows]

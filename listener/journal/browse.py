@@ -1,4 +1,4 @@
-"""Reading the journal as a page shows it: newest first, one event, what became of it. Bounded; changes nothing."""
+"""Reads the journal as the page shows it: newest first, one event, and what became of it. Bounded; changes nothing."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ LETTERS = 500  # of a list
 class Held:
     """An event that a sink has not got and will not get with the others. Times are Unix ms.
 
-    `state`: "dead" letters wait for somebody's decision, "retrying" ones have it; "waiting" ones are tried again at
-    `next_ms`. `id` is a dead letter's. `seq` is None for a payload that can't be read.
+    `state` is "dead" for a letter that waits for somebody's decision, "retrying" once that is made, and "waiting" for
+    an event that is tried again at `next_ms`. `id` is a dead letter's. `seq` is None for a payload that can't be read.
     """
 
     state: str

@@ -1,4 +1,4 @@
-"""Calls of the platform's API by month, and single values that outlive a run. Several processes may add to them."""
+"""Counts calls of the platform's API by month, and keeps single values that outlive a run, for several processes."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _HALTED = "halted:"
 
 
 def add(connection: sqlite3.Connection, month: str, counts: Mapping[str, int], halted: str) -> None:
-    """Adds calls to what is counted, and keeps why there are no more in this month, if so."""
+    """Adds calls to what is counted, and keeps the reason if there are to be no more in this month."""
     connection.executemany(
         "INSERT INTO api_calls VALUES (?,?,?) ON CONFLICT (month, api) DO UPDATE SET calls = calls + excluded.calls",
         [(month, api, calls) for api, calls in counts.items()],
@@ -21,7 +21,7 @@ def add(connection: sqlite3.Connection, month: str, counts: Mapping[str, int], h
 
 
 def load(connection: sqlite3.Connection, month: str) -> tuple[dict[str, int], str]:
-    """Returns (the month's calls by API, why there are no more, or "")."""
+    """Returns (this month's calls by API, why there are to be no more, or "")."""
     rows = connection.execute("SELECT api, calls FROM api_calls WHERE month=?", (month,))
     return dict(rows.fetchall()), str(read(connection, f"{_HALTED}{month}") or "")
 

@@ -26,7 +26,7 @@ log = get_logger(__name__)
 
 @dataclass
 class WalProgress:
-    """By the numbers of the writer's transactions: the last that began, that wrote for sure, and that was moved."""
+    """Numbers the writer's transactions: the last that `begun`, that surely `wrote`, and that was `moved`."""
 
     begun: int = 0
     wrote: int = 0
@@ -36,19 +36,19 @@ class WalProgress:
     grown: threading.Event = field(default_factory=threading.Event)  # since the last time that all was moved
 
     def note(self) -> None:
-        """The transaction that began last has put frames in the WAL, for sure."""
+        """Notes that the transaction which began last has surely put frames in the WAL."""
         self.wrote = self.begun
         if not self.grown.is_set():
             self.grown.set()
 
     def wait(self, stop: threading.Event, seconds: float) -> None:
-        """Returns at the next write, `stop` set before `grown`, or after `seconds` where there is something to move."""
+        """Waits for the next write, for `stop` (set before `grown`), or `seconds` where something is to be moved."""
         self.grown.clear()
         if not stop.is_set():
             self.grown.wait(None if self.wrote <= self.moved else seconds)
 
     def checkpoint(self, connection: sqlite3.Connection) -> bool:
-        """Says whether there was one. From either thread: on what one has moved the other must not count."""
+        """Checkpoints if it may, from either thread, under a lock; returns whether it did."""
         with self.guard:
             due = self.wrote > self.moved
             if due:
@@ -58,7 +58,7 @@ class WalProgress:
         return due
 
     def truncate(self, connection: sqlite3.Connection) -> bool:
-        """Moves the whole log and cuts it to nothing; says whether it did. Nobody who reads is waited for."""
+        """Moves the whole log and cuts it to nothing, without waiting for readers; returns whether it did."""
         with self.guard:
             if self.wrote <= self.moved:
                 return False
@@ -75,7 +75,7 @@ class WalProgress:
 
 
 class Checkpointer:
-    """A thread that checkpoints in PASSIVE mode, which never blocks the writer."""
+    """Checkpoints in a thread, in PASSIVE mode, which never blocks the writer."""
 
     def __init__(self, path: Path, progress: WalProgress, on_large: Callable[[], None], cap: Callable[[], int]) -> None:
         self._path, self._progress, self._on_large, self._cap = path, progress, on_large, cap
@@ -119,7 +119,7 @@ class Checkpointer:
 
 
 def checkpoint(connection: sqlite3.Connection, mode: Literal["PASSIVE", "TRUNCATE"] = "PASSIVE") -> bool:
-    """Moves what it can without waiting for anybody; says whether that was all of the WAL."""
+    """Moves what it can without waiting for anybody; returns whether that was all of the WAL."""
     try:
         busy, frames, moved = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     except sqlite3.Error as e:
@@ -129,12 +129,12 @@ def checkpoint(connection: sqlite3.Connection, mode: Literal["PASSIVE", "TRUNCAT
 
 
 def wal_cap(max_size: int) -> int:
-    """Returns the bytes of WAL at which the writer lends a hand: one that never pauses would let it grow for ever."""
+    """Returns the bytes of WAL at which the writer checkpoints, too: one without pauses would outgrow any thread."""
     return max(SMALLEST_CAP, min(CAP, max_size // 4))
 
 
 def wal_size(path: Path) -> int:
-    """Bytes of the journal's WAL; 0 where there is none."""
+    """Returns the bytes of the journal's WAL, 0 where there is none."""
     try:
         return Path(f"{path}-wal").stat().st_size
     except OSError:

@@ -1,4 +1,4 @@
-"""What the cursors of the sinks say of all events together: up to where everybody has them, and whose cursor goes."""
+"""Says what the sinks' cursors mean for all events together: up to where every sink has them, and whose cursor goes."""
 
 import sqlite3
 from collections.abc import Collection
@@ -10,7 +10,7 @@ NEVER = 1 << 62
 
 
 def delivered_to(connection: sqlite3.Connection, sinks: Collection[str]) -> int:
-    """Returns the seq up to which every one of these sinks has all events and no order wants them again."""
+    """Returns the seq up to which every one of these sinks has all events, and no replay wants them again."""
     marks = ",".join("?" * len(sinks))
     query = f"SELECT count(*), min(seq) FROM cursors WHERE sink IN ({marks})"  # noqa: S608 question marks only
     known, lowest = connection.execute(query, tuple(sinks)).fetchone()
@@ -20,7 +20,7 @@ def delivered_to(connection: sqlite3.Connection, sinks: Collection[str]) -> int:
 
 
 def forget_sinks(connection: sqlite3.Connection, configured: Collection[str], now: int) -> None:
-    """Removes cursors of sinks that were taken out of the settings long ago, and what was ordered for them."""
+    """Removes the cursors of sinks that left the settings long ago, and the replays and retries for them."""
     if not configured:
         return
     connection.executemany("UPDATE cursors SET updated_ms=? WHERE sink=?", [(now, sink) for sink in configured])

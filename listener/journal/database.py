@@ -1,4 +1,4 @@
-"""Connections to the SQLite file, and what its errors mean."""
+"""Opens connections to the SQLite file, and tells what SQLite's errors mean."""
 
 import os
 import sqlite3
@@ -16,7 +16,7 @@ _SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26  # primary result cod
 
 
 def connect(path: Path, mode: Literal["rw", "ro"] = "rw") -> sqlite3.Connection:
-    """A connection in autocommit mode, so that each BEGIN and COMMIT stands in the code. For one thread at a time."""
+    """Returns a connection in autocommit mode: each BEGIN and COMMIT stands in the code. For one thread at a time."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -37,7 +37,7 @@ def connect(path: Path, mode: Literal["rw", "ro"] = "rw") -> sqlite3.Connection:
 
 
 def create(path: Path) -> None:
-    """An empty journal, readable by its owner only. What is in the way is an attempt that did not end."""
+    """Makes an empty journal, readable by its owner only, over whatever an interrupted attempt has left."""
     path.unlink(missing_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     with closing(connect(path)) as connection:
@@ -64,15 +64,15 @@ def bodies_bytes(connection: sqlite3.Connection) -> int:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether SQLite says that the file itself is broken, as opposed to the disk, a lock or a statement."""
+    """Returns whether SQLite says that the file itself is broken, as opposed to the disk, a lock or a statement."""
     return _code(error) in (_SQLITE_CORRUPT, _SQLITE_NOTADB)
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether the disk has no room."""
+    """Returns whether SQLite says that the disk has no room."""
     return _code(error) == _SQLITE_FULL
 
 
 def _code(error: BaseException) -> int:
-    """The primary result code, 0 where the error is not SQLite's own."""
+    """Returns the primary result code, 0 where the error is not SQLite's own."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -1,7 +1,7 @@
-"""What somebody decided about events, as jobs for the writer: retry or discard dead letters, replay one event.
+"""Makes jobs for the writer of what somebody decided: retry or discard dead letters, replay one event.
 
-Each function returns a job that `Journal.do` runs inside a commit; the job returns how many events it concerns.
-`ids` of None means every dead letter of the sink, SLICE at a time: other commits wait for the job.
+Each function returns a job that `Journal.do` runs inside a commit; the job returns how many events it concerns. `ids`
+of None means every dead letter of the sink, SLICE at a time, since other commits wait for the job.
 """
 
 import sqlite3
@@ -15,12 +15,12 @@ Job = Callable[[sqlite3.Connection], int]
 
 
 def retry(sink: str, ids: Sequence[int] | None) -> Job:
-    """Has the sink's worker deliver these dead letters again, as far as it does not do so already."""
+    """Has the sink's worker deliver these dead letters again, except those that are being retried already."""
     return lambda connection: redelivery.place_retry(connection, sink, _chosen(connection, sink, ids))
 
 
 def discard(sink: str, ids: Sequence[int] | None) -> Job:
-    """Removes these dead letters for good, but those that are being retried; the sink "-": unreadable payloads."""
+    """Removes these dead letters for good, except those being retried; the sink "-" means unreadable payloads."""
 
     def job(connection: sqlite3.Connection) -> int:
         before = connection.total_changes
@@ -32,7 +32,7 @@ def discard(sink: str, ids: Sequence[int] | None) -> Job:
 
 
 def replay(sink: str, seq: int) -> Job:
-    """Has the sink's worker deliver the event again; 0 where it is not kept any more, or the sink has yet to get it."""
+    """Has the sink's worker deliver the event again; concerns 0 where it is gone, or the sink has yet to get it."""
 
     def job(connection: sqlite3.Connection) -> int:
         row = connection.execute("SELECT event_id FROM kept WHERE seq = ?", (seq,)).fetchone()

@@ -1,4 +1,4 @@
-"""What was fetched for an event before a sink got it, kept so that a line that is made again is the same bytes.
+"""Keeps what was fetched for an event before a sink got it, so that a line that is made again has the same bytes.
 
 A ticket is kept once for all events that go out with it. Rows leave with their events.
 """
@@ -15,7 +15,7 @@ _AT_ONCE = 500  # values in one query
 
 @dataclass(frozen=True)
 class Enriched:
-    """`detail` is the id of a ticket in the table `details`; `more` a JSON object of what else is added, or b""."""
+    """What goes out with an event: `detail` is a ticket's id in `details`, `more` a JSON object of the rest, or b""."""
 
     seq: int
     detail: int | None
@@ -23,7 +23,7 @@ class Enriched:
 
 
 def store(connection: sqlite3.Connection, upto: int, rows: Sequence[Enriched], details: Mapping[int, bytes]) -> None:
-    """Keeps what goes out with these events; every event up to the seq `upto` may go to the sinks then."""
+    """Stores what goes out with these events; from then on sinks may have every event up to the seq `upto`."""
     there = kept_of(connection, [one.seq for one in rows])  # what was erased meanwhile leaves nothing behind
     kept = [one for one in rows if one.seq in there]
     gone = {one.detail for one in rows} - {one.detail for one in kept}
@@ -36,7 +36,7 @@ def store(connection: sqlite3.Connection, upto: int, rows: Sequence[Enriched], d
 
 
 def added(connection: sqlite3.Connection, seqs: Sequence[int]) -> dict[int, bytes]:
-    """What goes out with each of these events, as a JSON object; events without anything are absent."""
+    """Returns what goes out with each of these events, as a JSON object; events without anything are absent."""
     found: dict[int, bytes] = {}
     for start in range(0, len(seqs), _AT_ONCE):
         part = seqs[start : start + _AT_ONCE]
@@ -48,7 +48,7 @@ def added(connection: sqlite3.Connection, seqs: Sequence[int]) -> dict[int, byte
 
 
 def joined(detail: bytes | None, more: bytes) -> bytes:
-    """One JSON object of the ticket and what else is added."""
+    """Returns one JSON object of the ticket and what else is added."""
     if detail is None:
         return more
     rest = b"," + more[1:] if len(more) > 2 else b"}"
@@ -56,13 +56,13 @@ def joined(detail: bytes | None, more: bytes) -> bytes:
 
 
 def enriched_to(connection: sqlite3.Connection) -> int | None:
-    """The seq up to which events may go to the sinks; None: enriching was off until now."""
+    """Returns the seq up to which events may go to the sinks, None where enriching was off until now."""
     value = read(connection, ENRICHED_TO)
     return None if value is None else int(value)
 
 
 def last_detail(connection: sqlite3.Connection) -> int:
-    """The highest id in `details` so far."""
+    """Returns the highest id in `details` so far."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='details'").fetchone()
     return int(row[0]) if row else 0
 

@@ -1,4 +1,4 @@
-"""Erasing what the law asks for: the events of a ticket or of a person, with all that hangs on them.
+"""Erases what the law asks for: the events of a ticket or of a person, with all that hangs on them.
 
 Their fingerprints stay in `ids`, which tell nothing of them, so that a late repetition does not bring them back. Freed
 pages are overwritten with zeros. The daemon takes what was removed off its totals and truncates the write-ahead log
@@ -54,13 +54,13 @@ def found(connection: sqlite3.Connection, text: str, events: Iterator[Received])
 
 
 def undelivered(connection: sqlite3.Connection, seqs: Sequence[int]) -> int:
-    """Counts those that some sink has yet to get."""
+    """Counts those of these events that some sink has yet to get."""
     lowest = connection.execute("SELECT ifnull(min(seq), 0) FROM cursors").fetchone()[0]
     return sum(seq > lowest for seq in seqs)
 
 
 def erase(connection: sqlite3.Connection, what: Found) -> None:
-    """Removes all of it, inside the caller's transaction. `secure_delete` must be ON for the connection."""
+    """Removes all of it, inside the caller's transaction; `secure_delete` must be ON for the connection."""
     size = 0
     for seq in what.seqs:
         row = connection.execute("DELETE FROM bodies WHERE seq=? RETURNING length(payload)", (seq,)).fetchall()
@@ -73,12 +73,12 @@ def erase(connection: sqlite3.Connection, what: Found) -> None:
 
 
 def is_taken(connection: sqlite3.Connection) -> bool:
-    """Whether a running daemon has taken note of the last erasure, and no file holds the bytes any more."""
+    """Returns whether a running daemon has taken note of the last erasure, and no file holds the bytes any more."""
     return bool(connection.execute("SELECT value = 0 FROM totals WHERE name='erased'").fetchone()[0])
 
 
 def _matching(connection: sqlite3.Connection, text: str, holds: Callable[[Received], bool]) -> Iterator[Received]:
-    """The quick search over the bytes first: a JSON text of an id is its own bytes, or has an escape."""
+    """Yields the events that hold the text: candidates by their bytes, where JSON has the text itself or an escape."""
     query = f"SELECT {COLUMNS} FROM kept WHERE instr(payload, ?) OR instr(payload, ?) ORDER BY seq"  # noqa: S608
     for row in connection.execute(query, (text.encode(), b"\\u")):
         event = Received(*row)
@@ -90,14 +90,14 @@ def _matching(connection: sqlite3.Connection, text: str, holds: Callable[[Receiv
 
 
 def _with_fetched(connection: sqlite3.Connection, text: str) -> Iterator[Received]:
-    """The events that go out with a ticket, or with more, in which the text occurs."""
+    """Returns the events that go out with a ticket, or with something else fetched, in which the text occurs."""
     fetched = "SELECT e.seq FROM enriched e LEFT JOIN details d ON d.id = e.detail WHERE instr(d.body, ?)"
     query = f"SELECT {COLUMNS} FROM kept WHERE seq IN ({fetched} OR instr(e.more, ?))"  # noqa: S608 our own names
     return (Received(*row) for row in connection.execute(query, (text.encode(), text.encode())))
 
 
 def _images(connection: sqlite3.Connection, seqs: set[int]) -> list[str]:
-    """Names of the images of these events that no other event has; a file is named by its content."""
+    """Returns the names of these events' images that no other event has; a file is named by its content."""
     own: set[str] = set()
     others: set[str] = set()
     for seq, more in connection.execute("SELECT seq, more FROM enriched WHERE instr(more, 'attachments')"):
@@ -107,5 +107,5 @@ def _images(connection: sqlite3.Connection, seqs: set[int]) -> list[str]:
 
 
 def _names(value: Any, text: str) -> bool:
-    """Whether that text stands anywhere in the document, also in JSON inside a text."""
+    """Returns whether the text stands anywhere in the document, even in JSON inside a text."""
     return text.encode() in msgspec.json.encode(value)

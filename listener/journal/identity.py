@@ -1,7 +1,7 @@
-"""Which events the journal knows: a fingerprint of each event id, which stays for longer than the event itself.
+"""Knows which events the journal has kept: a fingerprint of each event id stays longer than the event itself.
 
-A fingerprint is 80 bits of BLAKE2b. Among ten million known events a new one is taken for a known one once in 10^17.
-A row takes some 20 bytes of the file, where the id as text with its index took 130.
+A fingerprint is 80 bits of BLAKE2b. Among ten million known events a new one is taken for a known one once in 10^17. A
+row takes some 20 bytes of the file, where the id as text with its index took 130.
 """
 
 import sqlite3
@@ -17,16 +17,16 @@ log = get_logger(__name__)
 
 
 class Known(Exception):
-    """One of these events is in the journal already, or twice among them."""
+    """One of these events is in the journal already, or stands twice among them."""
 
 
 def fingerprint(event_id: str) -> bytes:
-    """Returns what stands for this id in the table `ids`."""
+    """Returns the bytes that stand for this id in the table `ids`."""
     return blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=_BYTES).digest()
 
 
 def known(connection: sqlite3.Connection, fingerprints: list[bytes]) -> set[bytes]:
-    """Returns those that are in the journal."""
+    """Returns those of these fingerprints that are in the journal."""
     found: set[bytes] = set()
     for start in range(0, len(fingerprints), _AT_ONCE):
         part = fingerprints[start : start + _AT_ONCE]
@@ -36,12 +36,12 @@ def known(connection: sqlite3.Connection, fingerprints: list[bytes]) -> set[byte
 
 
 def knows(connection: sqlite3.Connection, event_id: str) -> bool:
-    """Says whether the event came, even if it has left the journal since."""
+    """Returns whether the event came, even if it has left the journal since."""
     return bool(known(connection, [fingerprint(event_id)]))
 
 
 def learn_all(connection: sqlite3.Connection) -> None:
-    """Makes the ids known of all events that are in the journal, and counts all that are known."""
+    """Stores the ids of all events that are in the journal, and counts all that are known."""
     rows = connection.execute("SELECT event_id, received_ms FROM events")
     add = "INSERT OR IGNORE INTO ids VALUES (?,?)"
     connection.executemany(add, ((fingerprint(event_id), ms // DAY_MS) for event_id, ms in rows))
@@ -51,7 +51,7 @@ def learn_all(connection: sqlite3.Connection) -> None:
 def forget(connection: sqlite3.Connection, before_day: int, after: bytes, rows: int) -> tuple[int, bytes | None]:
     """Looks through the next `rows` ids after that one, and removes those that came before that day.
 
-    Returns how many left, and where to go on; None at the end.
+    Returns (how many left, the id after which to go on, None at the end).
     """
     query = "SELECT max(fingerprint), count(*) FROM (SELECT fingerprint FROM ids WHERE fingerprint > ? LIMIT ?)"
     last, count = connection.execute(query, (after, rows)).fetchone()
@@ -63,7 +63,7 @@ def forget(connection: sqlite3.Connection, before_day: int, after: bytes, rows: 
 
 
 def held(connection: sqlite3.Connection, now: int, stay_ms: int) -> bool:
-    """Whether no id may leave, since days passed by the clock between two looks: it may have been put right.
+    """Returns whether no id may leave, since days passed by the clock between two looks: it may have been put right.
 
     What came while it was behind looks older than it is. A daemon that was off for days holds its ids, too: the two
     look the same. Times are Unix ms; `stay_ms` is how long ids stay.

@@ -1,4 +1,4 @@
-"""A look at the journal from beside its writer: read-only, without the lock, whether a daemon runs or not."""
+"""Looks at the journal from beside its writer: read-only, without the lock, whether a daemon runs or not."""
 
 import fcntl
 import os
@@ -20,7 +20,11 @@ SHOWN = 5  # gaps and jobs
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """Bytes, Unix milliseconds; by sink: how far it is, its dead letters, receipt of the oldest undelivered event."""
+    """What one look at the journal has seen. Sizes are in bytes, times in Unix milliseconds.
+
+    By sink: `seqs` is how far it is, `dead_letters` how many it has, `oldest_ms` when its oldest undelivered event
+    came.
+    """
 
     used_bytes: int
     file_bytes: int
@@ -39,7 +43,7 @@ class Look:
 
 
 def look(path: Path, seqs: Mapping[str, int] | None = None) -> Look:
-    """Returns what `status` says of a journal, from outside of its daemon. Raises JournalError.
+    """Returns what `status` tells of a journal, from outside its daemon. Raises JournalError.
 
     `seqs` says how far the sinks are, where the caller knows better than their cursors.
     """
@@ -51,7 +55,7 @@ def look(path: Path, seqs: Mapping[str, int] | None = None) -> Look:
 
 
 def holder(path: Path) -> int | None:
-    """The pid of the process that uses the journal; 0 where it can't be told, None where there is none."""
+    """Returns the pid of the process that uses the journal, 0 where it is unknown, None where there is none."""
     try:
         fd = os.open(f"{path}.lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -69,7 +73,7 @@ def holder(path: Path) -> int | None:
 
 
 def writable(path: Path) -> None:
-    """Whether the journal could be written; changes nothing, and needs no lock. Raises JournalError."""
+    """Checks that the journal can be written, without a change and without the lock. Raises JournalError."""
     try:
         with closing(connect(path)) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -79,7 +83,7 @@ def writable(path: Path) -> None:
 
 
 def touch(connection: sqlite3.Connection) -> None:
-    """A job for the writer: changes nothing, and fails where nothing can be written."""
+    """Changes nothing, as a job for the writer, and fails where nothing can be written."""
     connection.execute("UPDATE cursors SET seq = seq")
 
 
@@ -104,7 +108,7 @@ def _look(connection: sqlite3.Connection, path: Path, seqs: Mapping[str, int] | 
 
 
 def _fetched(connection: sqlite3.Connection) -> dict[str, Any]:
-    """What is known of gaps, backfills and calls; a journal that awaits its migration has none of these tables."""
+    """Returns gaps, backfills and calls; a journal that awaits its migration has none of these tables."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name='gaps'").fetchone() is None:
         return {}
     made, halted = calls.load(connection, f"{datetime.now(UTC):%Y-%m}")

@@ -1,4 +1,4 @@
-"""The full check of the file, in the background: once after the start, and whenever SQLite stumbles over damage."""
+"""Checks the whole file in the background: once after the start, and whenever SQLite meets damage."""
 
 import sqlite3
 import threading
@@ -18,9 +18,9 @@ log = get_logger(__name__)
 
 
 class IntegrityChecker:
-    """Checks the journal for damage now and then, in a thread of the lowest priority.
+    """Checks the journal for damage in a thread of the lowest priority.
 
-    `on_damage` is told once, and the next start recovers the journal.
+    `on_damage` is called once, and the next start recovers the journal.
     """
 
     def __init__(self, path: Path, on_damage: Callable[[JournalError], None], after: float = AFTER) -> None:
@@ -34,11 +34,11 @@ class IntegrityChecker:
         self._thread.start()
 
     def inspect(self) -> None:
-        """From any thread: look now."""
+        """Has the thread check now; may be called from any thread."""
         self._wanted.set()
 
     def pause(self) -> None:
-        """Ends a check that goes on: its snapshot keeps the WAL from being used anew."""
+        """Ends a check that is under way, since its snapshot keeps the WAL from being reused."""
         if connection := self._connection:
             with suppress(sqlite3.Error):  # it may be closed by now
                 connection.interrupt()
@@ -58,7 +58,7 @@ class IntegrityChecker:
                 self._next = self._look()
 
     def _look(self) -> float | None:
-        """Seconds to the next look; None: not unless asked."""
+        """Checks once; returns the seconds to the next check, None for no other one unless asked."""
         try:
             problem = self._check()
         except sqlite3.Error as e:

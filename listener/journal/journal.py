@@ -1,4 +1,4 @@
-"""The journal's face: open it, put events in, read them back, keep the sinks' cursors."""
+"""The journal's interface: open it, append events, read them back, keep the sinks' cursors."""
 
 import os
 import sqlite3
@@ -33,7 +33,7 @@ log = get_logger(__name__)
 
 
 class Journal:
-    """One per database file and process. Raises JournalError where the file can't be used."""
+    """Opens one database file for this process. Raises JournalError where the file can't be used."""
 
     def __init__(
         self, path: Path, *, keep_s: float = 7 * 86_400, max_size: int = 1 << 30, inspect_after: float = AFTER
@@ -64,17 +64,17 @@ class Journal:
         self.writer.on_damage = self._checker.inspect
 
     def start(self) -> None:
-        """Begins to write."""
+        """Starts the threads that write, checkpoint and check."""
         self.writer.start()
         self._checkpointer.start()
         self._checker.start()
 
     def append(self, pending: Pending) -> None:
-        """Keeps it with the next commit; `writer.on_settled` gets it then."""
+        """Queues an event for the next commit; `writer.on_settled` gets it after that."""
         self.writer.put(pending)
 
     def keep(self, fetched: Sequence[Pending], timeout: float = 30.0) -> None:
-        """Keeps what this process fetched, and returns once each has its code. Raises JournalError."""
+        """Stores what this process fetched; returns once each has its code. Raises JournalError."""
         for pending in fetched:
             pending.kept = Future()
             self.writer.put(pending)
@@ -87,10 +87,15 @@ class Journal:
 
     def ask(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Returns what the query reads, by this thread's own connection. Raises JournalError."""
-        return self._read(query)
+        try:
+            return query(self._reader())
+        except sqlite3.Error as e:
+            if is_damage(e):
+                self._checker.inspect()
+            raise JournalError(f"journal {self.path}: {e}") from e
 
     def limit(self, keep_s: float, max_size: int) -> None:
-        """Takes new limits, from the next commit on."""
+        """Changes the limits, from the next commit on."""
         self.retention.keep_ms, self.retention.max_size = int(keep_s * 1000), max_size
         self.retention.look_soon()
 
@@ -101,12 +106,12 @@ class Journal:
 
     @property
     def erasures(self) -> int:
-        """Counts erasures of events: one that was read before may be gone."""
+        """Returns how often events were erased: one that was read before may be gone."""
         return self._tail.erasures
 
     @property
     def changes(self) -> int:
-        """Counts what was changed beside the events, by this process or another: a redelivery may be asked for."""
+        """Returns how often something beside the events has changed, by any process: a redelivery may be asked for."""
         return self._tail.changes
 
     def attach(self, sinks: Iterable[tuple[str, bool]]) -> dict[str, Cursor]:
@@ -127,15 +132,15 @@ class Journal:
         return {name: known[name] for name in wanted}
 
     def advance(self, sink: str, cursor: Cursor) -> None:
-        """Rides in the next commit, at the latest 0.2 s from now."""
+        """Has the cursor written with the next commit, at the latest 0.2 s from now."""
         self.writer.advance(sink, cursor)
 
     def flush(self, timeout: float = WAIT) -> None:
-        """Returns when every cursor given so far is on disk. Raises JournalError."""
+        """Waits until every cursor given so far is on disk. Raises JournalError."""
         self.do(lambda connection: None, timeout)
 
     def dead_letter(self, sink: str, seq: int, reason: str, attempts: int, cursor: Cursor) -> None:
-        """The sink won't get this event, and goes on after it: both in one commit. Raises JournalError."""
+        """Makes the event a dead letter of the sink and advances its cursor, in one commit. Raises JournalError."""
         now = now_ms()
 
         def job(connection: sqlite3.Connection) -> None:
@@ -145,38 +150,38 @@ class Journal:
         self.do(job)
 
     def waiting(self, sink: str) -> list[Waiting]:
-        """The events that wait for this sink beside its cursor. Raises JournalError."""
-        return self._read(lambda connection: waiting.load(connection, sink))
+        """Returns the events that wait for a retry by this sink. Raises JournalError."""
+        return self.ask(lambda connection: waiting.load(connection, sink))
 
     def next_order(self, sink: str) -> Order | None:
-        """What the sink's worker is to carry out next. Raises JournalError."""
-        return self._read(lambda connection: redelivery.next_order(connection, sink))
+        """Returns the replay or retry that the sink's worker carries out next. Raises JournalError."""
+        return self.ask(lambda connection: redelivery.next_order(connection, sink))
 
     def ordered(self, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
-        """Returns (the order's next events after that seq, the seq up to which these are all). Raises JournalError."""
-        return self._read(lambda connection: redelivery.selected(connection, order, after, limit))
+        """Returns (a redelivery's next events after a seq, the seq up to which these are all). Raises JournalError."""
+        return self.ask(lambda connection: redelivery.selected(connection, order, after, limit))
 
     def begin(self, order: Order) -> None:
-        """On disk on return: where the sink stands, and that lines of this order come next. Raises JournalError."""
+        """Commits the sink's cursor, and that lines of this redelivery come next in the sink. Raises JournalError."""
         self.do(lambda connection: redelivery.begin(connection, order))
 
     def progress(self, order: Order, done_seq: int, cursor: Cursor, delivered: Sequence[int] = ()) -> None:
-        """On disk on return: the order is done up to there, these of it were delivered. Raises JournalError."""
+        """Commits that the redelivery is done up to `done_seq`, and which events it delivered. Raises JournalError."""
         self.do(lambda connection: redelivery.progress(connection, order, done_seq, cursor, delivered))
 
     def read(self, after: int, limit: int) -> list[Received]:
-        """The next events after this seq, oldest first; [] where there is none. Raises JournalError."""
+        """Returns the next events after this seq, oldest first; [] where there is none. Raises JournalError."""
         from_memory = self._tail.read(after, limit)
         if from_memory is not None:
             return from_memory
-        return self._read(lambda connection: events_after(connection, after, limit))
+        return self.ask(lambda connection: events_after(connection, after, limit))
 
     def on_change(self, told: Callable[[], None]) -> None:
-        """Has it called, in the writer's thread, at each change that `changes` counts."""
+        """Has `told` called, in the writer's thread, at each change that `changes` counts."""
         self._tail.on_change.append(told)
 
     def wait(self, after: int, timeout: float, over: Callable[[], bool] = never) -> bool:
-        """Until there is an event after this seq, or `wake`, or `over` says yes; says whether there is an event."""
+        """Waits for an event after this seq, for `wake`, or until `over` is true; returns whether there is an event."""
         return self._tail.wait(after, timeout, over)
 
     def wake(self) -> None:
@@ -184,21 +189,21 @@ class Journal:
         self._tail.wake()
 
     def do(self, job: Callable[[sqlite3.Connection], T], timeout: float = WAIT) -> T:
-        """Runs it inside the next commit; its result once that is on disk. Raises JournalError."""
+        """Runs the job inside the next commit; returns its result once that is on disk. Raises JournalError."""
         try:
             return self.writer.submit(job).result(timeout)
         except Exception as e:
             raise JournalError(f"journal {self.path}: {str(e) or 'no answer from the disk'}") from e
 
     def leave(self) -> None:
-        """Closes the reading connection of the calling thread, which will read no more."""
+        """Closes the reading connection of the calling thread, which must read no more."""
         if connection := getattr(self._readers, "connection", None):
             del self._readers.connection
             self._connections.remove(connection)
             connection.close()
 
     def close(self, timeout: float = 2.0) -> bool:
-        """Writes what is queued; says whether all of it is on disk. Nobody may read or write any more."""
+        """Writes what is queued; returns whether all of it is on disk. Nobody may read or write any more."""
         self._checker.stop(0.5)
         self._checkpointer.stop(0.5)
         written = self.writer.stop(timeout)
@@ -209,16 +214,8 @@ class Journal:
     def _broken(self, error: JournalError) -> None:
         self.writer.on_broken(error)
 
-    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return query(self._reader())
-        except sqlite3.Error as e:
-            if is_damage(e):
-                self._checker.inspect()
-            raise JournalError(f"journal {self.path}: {e}") from e
-
     def _reader(self) -> sqlite3.Connection:
-        """This thread's own connection."""
+        """Returns this thread's own connection, made where there is none yet."""
         if not hasattr(self._readers, "connection"):
             self._readers.connection = connect(self.path)
             self._readers.connection.execute("PRAGMA query_only=ON")
@@ -232,14 +229,14 @@ class Journal:
 
     def _cursors(self) -> dict[str, Cursor]:
         query = "SELECT sink, seq, position FROM cursors"
-        return self._read(
+        return self.ask(
             lambda connection: {sink: Cursor(seq, position) for sink, seq, position in connection.execute(query)}
         )
 
     def _warn_of_gap(self, sink: str, cursor: Cursor) -> None:
-        """What a sink missed while it was not in the settings may have left meanwhile."""
+        """Warns where events left the journal while the sink was not in the settings."""
         query = "SELECT min(seq) FROM events WHERE seq > ?"
-        (first,) = self._read(lambda connection: connection.execute(query, (cursor.seq,)).fetchone())
+        (first,) = self.ask(lambda connection: connection.execute(query, (cursor.seq,)).fetchone())
         if 0 < cursor.seq < (first or self.last_seq + 1) - 1:
             log.warning("events that this sink has not got left the journal while it was away", sink=sink)
 

@@ -52,14 +52,14 @@ class Lock:
 
 
 class FileIdentity:
-    """A path, and the file that was there at the start. A file that was deleted keeps taking writes, into nothing."""
+    """A path, and the file that was there at the start: a deleted file goes on taking writes, which are lost."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = self._now()
 
     def holds(self) -> bool:
-        """Whether that file is still at its path."""
+        """Returns whether that file is still at its path."""
         return self._file == self._now()
 
     def _now(self) -> tuple[int, int] | None:

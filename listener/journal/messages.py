@@ -1,4 +1,4 @@
-"""Which ticket messages the journal has, so that one that was pushed and one that was fetched are not both kept.
+"""Knows which ticket messages the journal has, so that one that was pushed and one that was fetched are not both kept.
 
 A push carries an event id, a fetched message none; what both have is the ticket_message_id. An index of it costs every
 event some work, so it is made only where a backfill is: `index` follows the journal in slices before one, and the
@@ -18,7 +18,7 @@ Key = int | str
 
 
 def key_of(message_id: str) -> Key:
-    """The id as the index keeps it: a number takes 8 bytes, its text 20."""
+    """Returns the id as the index keeps it: a number takes 8 bytes, its text 20."""
     return int(message_id) if message_id.isdecimal() and message_id[0] != "0" and len(message_id) < 19 else message_id
 
 
@@ -52,7 +52,7 @@ class Twins:
         self._any: bool | None = None  # whether a push may have a fetched twin; None: not looked yet
 
     def among(self, batch: Sequence[Pending]) -> list[Pending]:
-        """Returns the events of the batch whose message is known from the other way, pushed or fetched.
+        """Returns the events of the batch whose message came the other way before, pushed or fetched.
 
         The other one is in the journal, or stands before it in the batch.
         """
@@ -65,7 +65,7 @@ class Twins:
         return [pending for pending in batch if self._is_twin(pending, here)]
 
     def note(self, kept: Sequence[Received]) -> None:
-        """Notes what was fetched, out of the events that were stored."""
+        """Adds the fetched ones of the stored events to the index."""
         rows = [
             (key_of(event.event_id.removeprefix(PREFIX)), event.received_ms // DAY_MS)
             for event in kept

@@ -1,4 +1,4 @@
-"""What goes in and out of the journal."""
+"""Defines what goes in and out of the journal."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ QUARANTINE = "-"  # in place of a sink's name: payloads that can't be read belon
 
 
 def _unanswered(code: int) -> None:
-    """The reply of an event that nobody waits for."""
+    """Does nothing: it is the reply of an event that nobody waits for."""
 
 
 class Pending(Discreet, msgspec.Struct, eq=False, gc=False):
@@ -34,7 +34,7 @@ class Pending(Discreet, msgspec.Struct, eq=False, gc=False):
     kept: "Future[int] | None" = None  # of what this process fetched itself: its code, once it is settled
 
     def settle(self, code: int) -> bool:
-        """Replies, unless that has been done; says whether it did."""
+        """Replies, unless that has been done; returns whether it did."""
         reply, self.reply = self.reply, None
         if reply is not None:
             reply(code)
@@ -43,7 +43,7 @@ class Pending(Discreet, msgspec.Struct, eq=False, gc=False):
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far a sink is: every event up to `seq`, and `position` in the sink's own terms ("" where it has none)."""
+    """How far a sink is: it has every event up to `seq`. `position` is the sink's own note of that, or ""."""
 
     seq: int
     position: str = ""
@@ -51,9 +51,10 @@ class Cursor:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An event that a sink will not get unless somebody orders it: rejected, or given up after `attempts`.
+    """An event that a sink will not get unless somebody retries it: it was rejected, or given up after `attempts`.
 
-    One of the sink QUARANTINE is a payload that can't be read; it has no event. Times are Unix ms, `size` is in bytes.
+    A dead letter of the sink QUARANTINE is a payload that can't be read; it has no event. Times are Unix ms, `size` is
+    in bytes.
     """
 
     id: int
@@ -68,17 +69,17 @@ class DeadLetter:
 
     @property
     def name(self) -> str:
-        """What a command calls it: 12, or a3 for the third quarantined payload."""
+        """Returns what commands call it: 12, or a3 for the third quarantined payload."""
         return f"a{self.id}" if self.sink == QUARANTINE else str(self.id)
 
 
 @dataclass(frozen=True)
 class Order:
-    """A replay or retry that `sink`'s worker carries out; everything of it up to the seq `done_seq` is done.
+    """A redelivery, which is a replay or a retry; `sink`'s worker has carried it out up to the seq `done_seq`.
 
     A replay means the events after `done_seq` up to `last_seq` that came from `since_ms` on and before `until_ms`; a
-    retry means the dead letters that were marked with its id. `started`: lines of it may be in the sink that
-    `done_seq` does not tell of, and no other ones.
+    retry means the dead letters that were marked with its id. `started` says that past what `done_seq` tells, the sink
+    may hold lines of this redelivery, and no other ones.
     """
 
     id: int

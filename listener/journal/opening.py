@@ -1,4 +1,4 @@
-"""Whose file stands at the journal's path, and whether it can be used. Called with the lock held.
+"""Finds out whose file stands at the journal's path, and whether it can be used. Called with the lock held.
 
 | found | done |
 |---|---|
@@ -26,7 +26,7 @@ log = get_logger(__name__)
 
 
 def prepare(path: Path) -> None:
-    """Makes `path` a journal of today. Raises JournalError."""
+    """Makes sure that `path` is a journal in today's schema. Raises JournalError."""
     recovery.finish(path)
     if not path.exists() or path.stat().st_size == 0:
         _begin(path)
@@ -51,7 +51,7 @@ def _begin(path: Path) -> None:
 
 
 def _check_header(path: Path) -> None:
-    """The first bytes, before SQLite may touch anything (https://sqlite.org/fileformat2.html#the_database_header)."""
+    """Reads the header before SQLite touches anything (https://sqlite.org/fileformat2.html#the_database_header)."""
     # "+" finds out whether we may write. No connection of this process may be open: closing this ends their locks.
     with path.open("r+b") as file:
         header = file.read(100)
@@ -77,7 +77,7 @@ def _check_version(path: Path, version: int) -> None:
 
 
 def _lost_newest(path: Path) -> bool:
-    """Whether SQLite passes over the end of the log. A read-only connection leaves the log as it is."""
+    """Returns whether SQLite ignores the end of the log. A read-only connection leaves the log as it is."""
     known = wal.known_frames(path)
     with suppress(sqlite3.Error):  # `_damage` will say
         with closing(connect(path, "ro")) as connection:
@@ -88,7 +88,7 @@ def _lost_newest(path: Path) -> bool:
 
 
 def _damage(path: Path) -> str:
-    """A quick look: what is broken, or ""."""
+    """Takes a quick look at the file; returns what is broken, or ""."""
     try:
         with closing(connect(path)) as connection:
             _check_version(path, connection.execute("PRAGMA user_version").fetchone()[0])

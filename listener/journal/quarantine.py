@@ -1,4 +1,4 @@
-"""Payloads that can't be read: kept with the reason, in a share of the journal that the oldest leave."""
+"""Keeps payloads that can't be read, with the reason, in a share of the journal from which the oldest leave."""
 
 import sqlite3
 
@@ -8,9 +8,9 @@ AT_MOST = 1024  # that leave for one that comes
 
 
 def add(connection: sqlite3.Connection, row: tuple[int, str, bytes], most: int) -> int:
-    """Keeps (Unix ms of receipt, reason, payload) in `most` bytes, and returns how many had to leave for it.
+    """Stores (Unix ms of receipt, reason, payload) within `most` bytes; returns how many payloads had to leave for it.
 
-    Triggers keep the sum, so that whoever removes some need not think of it.
+    Triggers keep the sum, so that other code which removes some need not do so.
     """
     connection.execute("INSERT INTO aside (received_ms, reason, payload) VALUES (?,?,?)", row)
     ((size,),) = connection.execute("SELECT value FROM totals WHERE name='aside'")

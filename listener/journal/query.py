@@ -1,4 +1,4 @@
-"""Reading events: in bounded batches, and by time."""
+"""Reads events in bounded batches, and finds them by time."""
 
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ _CHUNK = 64  # rows
 
 
 def bounded(rows: sqlite3.Cursor, limit: int) -> tuple[list[Received], bool]:
-    """Returns MAX_BYTES of the rows of COLUMNS and a little more, and whether there may be others. Ends the reading."""
+    """Returns the events of these rows, up to about MAX_BYTES, and whether there may be others. Closes `rows`."""
     events: list[Received] = []
     size = 0
     while size < MAX_BYTES and (chunk := [Received(*row) for row in islice(rows, _CHUNK)]):
@@ -25,7 +25,7 @@ def bounded(rows: sqlite3.Cursor, limit: int) -> tuple[list[Received], bool]:
 
 
 def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
-    """The next events whose bodies are still there, oldest first."""
+    """Returns the next events whose bodies are still there, oldest first."""
     # Not from the view `kept`: by its seq SQLite would sort all that is left of the journal for each batch.
     query = (
         "SELECT b.seq, event_id, event_type, received_ms, payload"
@@ -35,13 +35,13 @@ def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[R
 
 
 def kept_of(connection: sqlite3.Connection, seqs: Iterable[int]) -> set[int]:
-    """Which of these events are still in the journal."""
+    """Returns which of these events are still in the journal."""
     query = "SELECT seq FROM events WHERE seq = ?"
     return {one for seq in seqs for (one,) in connection.execute(query, (seq,))}
 
 
 def events_before(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
-    """The events just before this seq whose bodies are still there, newest first."""
+    """Returns the events just before this seq whose bodies are still there, newest first."""
     query = f"SELECT {COLUMNS} FROM kept WHERE seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
     return bounded(connection.execute(query, (seq, limit)), limit)[0]
 
@@ -60,7 +60,7 @@ def newest(
 
 
 def seq_at(connection: sqlite3.Connection, ms: int) -> int:
-    """The lowest seq whose event came at that time or later, else the next to come: by bisection, no index needed.
+    """Returns the lowest seq whose event came at that time or later, else the next seq to come; finds it by bisection.
 
     Exact where the clock never went back; where it did by d, ask for times that are d earlier (later, for an end).
     """

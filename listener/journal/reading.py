@@ -1,4 +1,4 @@
-"""The journal for commands: read-only, without the lock, whether a daemon runs or not."""
+"""Opens the journal for commands: read-only, without the lock, whether a daemon runs or not."""
 
 import sqlite3
 from collections.abc import Collection, Iterator
@@ -21,7 +21,7 @@ _QUARANTINED = f"SELECT id, '{QUARANTINE}', NULL, NULL, reason, 1, received_ms, 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that changes nothing. Raises JournalError, also for what goes wrong inside."""
+    """Yields a connection that changes nothing. Raises JournalError, also for errors inside its block."""
     if not path.exists():
         raise JournalError(
             f"there is no journal at {path}", hint="it is made by the first start; journal.path says where"
@@ -35,20 +35,20 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def dead_letters(connection: sqlite3.Connection, sink: str | None = None) -> list[DeadLetter]:
-    """Of one sink or of all, the oldest first; the sink QUARANTINE means payloads that can't be read."""
+    """Returns the dead letters of one sink or of all, oldest first; the sink QUARANTINE means unreadable payloads."""
     found = [] if sink == QUARANTINE else connection.execute(f"{_DEAD} ORDER BY d.id").fetchall()
     found += connection.execute(f"{_QUARANTINED} ORDER BY id").fetchall() if sink in (None, QUARANTINE) else []
     return [letter for letter in (DeadLetter(*row) for row in found) if sink in (None, letter.sink)]
 
 
 def quarantined(connection: sqlite3.Connection, one: int) -> tuple[int, bytes]:
-    """Returns (Unix ms of its receipt, the payload) of the quarantined one with this id."""
+    """Returns (Unix ms of its receipt, the payload) of the quarantined payload with this id."""
     received_ms, payload = connection.execute("SELECT received_ms, payload FROM aside WHERE id=?", (one,)).fetchone()
     return received_ms, payload
 
 
 def unknown_cursors(path: Path, names: Collection[str]) -> list[str]:
-    """Sinks that the journal knows and `names` does not: removed ones, or renamed. [] where there is no journal."""
+    """Returns the sinks that the journal knows and `names` does not: removed or renamed ones. [] without a journal."""
     if not path.exists():
         return []
     with reading(path) as connection:

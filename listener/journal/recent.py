@@ -1,4 +1,4 @@
-"""The newest events in memory, for sinks that keep up. Bounded; who is further behind reads the database."""
+"""Keeps the newest events in memory, for sinks that keep up; a sink that is further behind reads the database."""
 
 import threading
 from collections.abc import Callable
@@ -10,12 +10,12 @@ MAX_BYTES = 2**20
 
 
 def never() -> bool:
-    """Returns False: a wait that has no other reason to end ends by an event, by `wake` or by its time."""
+    """Returns False, for a wait that ends by an event, by `wake` or by its time alone."""
     return False
 
 
 class Tail:
-    """A run of events with consecutive seqs, and the place to wait for the next."""
+    """Holds a run of events with consecutive seqs, and lets threads wait for the next one."""
 
     def __init__(self, last_seq: int) -> None:
         self._events: list[Received] = []
@@ -27,7 +27,7 @@ class Tail:
         self.on_change: list[Callable[[], None]] = []  # called at each, in the writer's thread
 
     def extend(self, events: list[Received]) -> None:
-        """Adds what was committed; it wakes nobody who waits for events, which `wake` does."""
+        """Adds committed events; it wakes nobody who waits for them, which `wake` does."""
         with self._grown:
             self._events += events
             self._bytes += sum(len(e.payload) for e in events)
@@ -35,14 +35,14 @@ class Tail:
             self._trim()
 
     def erased(self) -> None:
-        """Lets go of all: the database knows which of these are left."""
+        """Drops all events: only the database knows which of them are left."""
         with self._grown:
             self._events, self._bytes = [], 0
             self.erasures += 1
             self._grown.notify_all()
 
     def wake(self) -> None:
-        """Lets every waiter look around."""
+        """Has every waiter look again."""
         with self._grown:
             self._grown.notify_all()
 
@@ -54,9 +54,9 @@ class Tail:
             told()
 
     def wait(self, after: int, timeout: float, over: Callable[[], bool] = never) -> bool:
-        """Until there is an event after `after`, or `wake`, at most `timeout` seconds; says whether there is one.
+        """Waits for an event after `after`, or for `wake`, at most `timeout` seconds; returns whether there is one.
 
-        Where `over` says yes it does not wait: whoever makes that true and then calls `wake` is never missed.
+        Where `over` returns True it does not wait: whoever makes that true and then calls `wake` is never missed.
         """
         with self._grown:
             if self.last_seq <= after and not over():
@@ -64,7 +64,7 @@ class Tail:
             return self.last_seq > after
 
     def read(self, after: int, limit: int) -> list[Received] | None:
-        """The events after `after`; None where they are no longer, or not yet, all in memory."""
+        """Returns the events after `after`; None where they are no longer, or not yet, all in memory."""
         with self._grown:
             if not self._events or after + 1 < self._events[0].seq:
                 return None
@@ -72,7 +72,7 @@ class Tail:
             return self._events[start : start + limit]
 
     def _trim(self) -> None:
-        """Halves what is too much, so that the list moves seldom."""
+        """Drops the older half where there is too much, so that the list is copied seldom."""
         while len(self._events) > MAX_EVENTS or (self._bytes > MAX_BYTES and len(self._events) > 1):
             dropped, self._events = self._events[: len(self._events) // 2], self._events[len(self._events) // 2 :]
             self._bytes -= sum(len(e.payload) for e in dropped)

@@ -1,4 +1,4 @@
-"""A damaged journal: read for what can be read, moved aside, never deleted.
+"""Recovers a damaged journal: it is read for what can be read and moved aside, never deleted.
 
 Each step may be the last before a crash: the salvage is written beside, synced, and named PATH.salvaged once it is
 whole; only then is the damaged file moved to PATH.damaged-TIME and the salvage to PATH. The next start goes on there.
@@ -31,7 +31,7 @@ log = get_logger(__name__)
 
 
 def mark(path: Path, reason: str) -> None:
-    """Has the next start recover the journal: damage deep inside is not seen by its quick look."""
+    """Has the next start recover the journal, whose quick look would not see damage deep inside."""
     fd = os.open(_marker(path), os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     with open(fd, "w", encoding="utf-8") as file:
         file.write(reason)
@@ -40,7 +40,7 @@ def mark(path: Path, reason: str) -> None:
 
 
 def marked(path: Path) -> str:
-    """Why the journal was found damaged while it was in use, or ""."""
+    """Returns why the journal was found damaged while it was in use, or ""."""
     try:
         return _marker(path).read_text(encoding="utf-8") or "found damaged"
     except FileNotFoundError:
@@ -68,7 +68,7 @@ def recover(path: Path, damage: str, *, lost_newest: bool = False) -> None:
 
 
 def finish(path: Path) -> None:
-    """Ends a recovery that has come to its salvage; does nothing where there is none."""
+    """Ends a recovery whose salvage is whole; does nothing where there is none."""
     salvaged = _salvaged(path)
     if not salvaged.exists():
         return
@@ -79,7 +79,7 @@ def finish(path: Path) -> None:
 
 
 def move_aside(path: Path) -> None:
-    """The database and its WAL, of whatever size, to names that nothing else uses; an empty file goes."""
+    """Renames the database and its WAL, of whatever size, to names that nothing else uses; removes an empty file."""
     now = stamp()
     for suffix in ("", "-wal"):
         file, aside = Path(f"{path}{suffix}"), Path(f"{path}.damaged-{now}{suffix}")
@@ -107,7 +107,7 @@ def _salvage(damaged: Path, part: Path, lost_newest: bool) -> dict[str, int]:
 
 
 def _source(damaged: Path) -> sqlite3.Connection:
-    """An empty database where nothing at all can be read."""
+    """Returns the damaged database, or an empty one where nothing at all can be read."""
     try:
         return connect(damaged, "ro")
     except sqlite3.Error:
@@ -152,7 +152,7 @@ def _insert(target: sqlite3.Connection, table: str, rows: list[Row]) -> None:
 
 
 def _readable(source: sqlite3.Connection, table: str, key: str) -> Iterator[list[Row]]:
-    """Every row that can be read: a lookup by key needs only the pages on its own way."""
+    """Yields every row that can be read: a lookup by key needs only the pages on its own way."""
     numbered = "events" if table == "bodies" else table  # they share their numbers
     last = max(_end(source, table, key) or 0, _sequence(source, numbered) or 0)
     at = 0
@@ -194,7 +194,7 @@ def _sequence(source: sqlite3.Connection, table: str) -> int | None:
 
 
 def _is_whole(target: sqlite3.Connection, seq: object, payload: object) -> bool:
-    """Whether a body is what was once kept: the bytes of the event that has this seq."""
+    """Returns whether a body is what was once kept: the bytes of the event that has this seq."""
     if type(seq) is not int or type(payload) is not bytes:
         return False
     try:
@@ -214,7 +214,7 @@ _COPIES: dict[str, Callable[[sqlite3.Connection, str, list[Row]], int]] = {
 
 
 def _copy_fetched(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """What was fetched by the API, each table as a whole or not at all: a job that was under way is asked for anew."""
+    """Copies what the API gave, each table as a whole or not at all: an interrupted backfill is asked for anew."""
     for table in ("api_calls", "marks", "message_ids", "gaps", "details", "enriched"):
         with suppress(sqlite3.Error):
             _insert(target, table, source.execute(f"SELECT * FROM {table}").fetchall())  # noqa: S608 our own names
@@ -223,7 +223,7 @@ def _copy_fetched(source: sqlite3.Connection, target: sqlite3.Connection) -> Non
 
 
 def _repair_cursors(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """Cursors that can't be read: their sinks get everything again, rather than nothing of what they lack."""
+    """Resets cursors that can't be read: their sinks get everything again, rather than nothing of what they lack."""
     try:
         rows = source.execute("SELECT * FROM cursors").fetchall()
     except sqlite3.Error as e:
@@ -233,7 +233,7 @@ def _repair_cursors(source: sqlite3.Connection, target: sqlite3.Connection) -> N
 
 
 def _copy_ids(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """The ids that can be read, range by range, and those of the events that are there."""
+    """Copies the ids that can be read, range by range, and those of the events that are there."""
     edges = [bytes([high, low]) for high in range(256) for low in range(0, 256, 16)]
     for first, end in zip([b"", *edges[1:]], [*edges[1:], b"\xff" * 11], strict=True):
         with suppress(sqlite3.Error):  # an older schema has none; damage loses one range

@@ -1,8 +1,8 @@
-"""Replays and retries: rows that a command writes, and that the sink's own worker carries out.
+"""Stores replays and retries: rows of the table `orders` that a command writes and the sink's own worker carries out.
 
-An order goes on in steps of some events. Before a step, one commit says that it begins and where the sink stands; after
-it, one commit says what is done and where the sink stands then. So what a crash leaves in a sink past its last known
-place is either a part of that step or, between steps, of the ordinary delivery: never of both.
+A redelivery goes on in steps of some events. Before a step, one commit says that it begins and where the sink stands;
+after it, one commit says what is done and where the sink stands then. So what a crash leaves in a sink past its last
+kept position is either a part of that step or, between steps, of the ordinary delivery: never of both.
 """
 
 import sqlite3
@@ -29,9 +29,9 @@ _ORDER = "id, sink, kind, since_ms, until_ms, done_seq, last_seq, started"
 
 
 def replay(connection: sqlite3.Connection, sink: str, since_ms: int, until_ms: int) -> tuple[Order, int]:
-    """Returns an order for what came in that time and has been delivered, and how many events that is.
+    """Returns a replay of what came in that time and has been delivered, and how many events that is.
 
-    It only reads.
+    It only reads; `placing` writes it.
     """
     first = seq_at(connection, since_ms - AT_MOST_BACK_MS)
     last = seq_at(connection, until_ms + AT_MOST_BACK_MS) - 1
@@ -39,7 +39,7 @@ def replay(connection: sqlite3.Connection, sink: str, since_ms: int, until_ms: i
 
 
 def replay_of(connection: sqlite3.Connection, sink: str, event_id: str) -> tuple[Order, int]:
-    """Returns the same for one event; the count is 0 where it is not in the journal any more, or still to come."""
+    """Returns a replay of one event; the count is 0 where the journal has it no more, or the sink has yet to get it."""
     row = connection.execute("SELECT seq FROM events WHERE event_id=?", (event_id,)).fetchone()
     seq = row[0] if row else 0
     return _replay(connection, Order(0, sink, "replay", 0, ALWAYS, seq - 1, seq, started=False))
@@ -48,7 +48,7 @@ def replay_of(connection: sqlite3.Connection, sink: str, event_id: str) -> tuple
 def replay_of_ticket(
     connection: sqlite3.Connection, sink: str, ticket: str, since_ms: int, until_ms: int
 ) -> list[tuple[Order, int]]:
-    """Returns the same for the messages of a ticket that came in that time: an order for each run of them."""
+    """Returns replays of the messages of a ticket that came in that time, one for each run of consecutive seqs."""
     seqs = [event.seq for event in erasure.of_ticket(connection, ticket) if since_ms <= event.received_ms < until_ms]
     runs: list[list[int]] = []
     for seq in seqs:
@@ -71,7 +71,7 @@ def _replay(connection: sqlite3.Connection, order: Order) -> tuple[Order, int]:
 
 
 def placing(planned: Sequence[Order]) -> Change:
-    """Returns the change that places all of these orders."""
+    """Returns the change that stores all of these replays."""
 
     def change(connection: sqlite3.Connection) -> None:
         for order in planned:
@@ -81,7 +81,7 @@ def placing(planned: Sequence[Order]) -> Change:
 
 
 def retrying(letters: Sequence[DeadLetter]) -> Change:
-    """Returns the change that places an order to retry for each sink of these dead letters."""
+    """Returns the change that stores, for each sink of these dead letters, a retry of its own."""
     ids: dict[str, list[int]] = {}
     for letter in letters:
         ids.setdefault(letter.sink, []).append(letter.id)
@@ -117,7 +117,7 @@ def reread(quarantined: int, event_id: str) -> Change:
 
 
 def beside_daemon(path: Path, change: Change) -> None:
-    """A short transaction that the daemon's own wait for. Raises JournalError."""
+    """Makes the change in a short transaction, for which the daemon's own wait. Raises JournalError."""
     try:
         with closing(connect(path)) as connection, transaction(connection):
             change(connection)
@@ -126,14 +126,14 @@ def beside_daemon(path: Path, change: Change) -> None:
 
 
 def place(connection: sqlite3.Connection, order: Order) -> int:
-    """Its id."""
+    """Stores a redelivery and returns its id."""
     row = order.sink, order.kind, order.since_ms, order.until_ms, order.done_seq, order.last_seq
     query = "INSERT INTO orders (sink, kind, since_ms, until_ms, done_seq, last_seq) VALUES (?,?,?,?,?,?)"
     return connection.execute(query, row).lastrowid or 0
 
 
 def place_retry(connection: sqlite3.Connection, sink: str, ids: Iterable[int]) -> int:
-    """Of these dead letters of that sink, as far as they are not being retried already; how many these are."""
+    """Stores a retry of these dead letters, except those that are being retried; returns how many it retries."""
     order = place(connection, Order(0, sink, "retry", 0, 0, 0, 0, started=False))
     marked = connection.executemany(
         "UPDATE dead_letters SET order_id=? WHERE id=? AND sink=? AND order_id IS NULL", [(order, i, sink) for i in ids]
@@ -145,14 +145,14 @@ def place_retry(connection: sqlite3.Connection, sink: str, ids: Iterable[int]) -
 
 
 def next_order(connection: sqlite3.Connection, sink: str) -> Order | None:
-    """The one that a crash interrupted, else the oldest."""
+    """Returns the redelivery that a crash interrupted, else the oldest."""
     query = f"SELECT {_ORDER} FROM orders WHERE sink=? ORDER BY started DESC, id LIMIT 1"  # noqa: S608 our own names
     row = connection.execute(query, (sink,)).fetchone()
     return Order(*row) if row else None
 
 
 def selected(connection: sqlite3.Connection, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
-    """Returns (the order's next events after that seq, the seq up to which these are all)."""
+    """Returns (the redelivery's next events after that seq, the seq up to which these are all)."""
     if order.kind == "retry":
         end = order.last_seq
         rows = connection.execute(
@@ -172,14 +172,14 @@ def selected(connection: sqlite3.Connection, order: Order, after: int, limit: in
 
 
 def begin(connection: sqlite3.Connection, order: Order) -> None:
-    """The next lines in the sink are this order's. The cursor rides in the same commit, as every one does."""
+    """Notes that the sink's next lines are this redelivery's. The cursor is written in the same commit, as always."""
     connection.execute("UPDATE orders SET started=1 WHERE id=?", (order.id,))
 
 
 def progress(
     connection: sqlite3.Connection, order: Order, done_seq: int, cursor: Cursor, delivered: Iterable[int]
 ) -> None:
-    """Everything of the order up to `done_seq` is done; what was delivered is no dead letter any more."""
+    """Notes that the redelivery is done up to `done_seq`, and removes the dead letters of what it delivered."""
     connection.execute(SET_CURSOR, (order.sink, cursor.seq, cursor.position, now_ms()))
     connection.executemany("DELETE FROM dead_letters WHERE sink=? AND seq=?", [(order.sink, seq) for seq in delivered])
     if done_seq < order.last_seq:

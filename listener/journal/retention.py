@@ -1,4 +1,4 @@
-"""What may leave the journal, and when it is full. Runs in the writer's thread, in slices."""
+"""Decides what may leave the journal, and when it is full. Runs in the writer's thread, in slices."""
 
 import sqlite3
 import time
@@ -18,9 +18,9 @@ EVERY, WHILE_BUSY, WHILE_FULL, FORGET_SINKS_EVERY = 60.0, 0.05, 1.0, 3600.0  # s
 LONGEST = 0.05  # seconds that a slice should take at most: an ack may be waiting
 SLICE_MIN, SLICE_MAX = 16, 1024  # rows
 ALMOST = 0.9  # of max_size: from here on delivered bodies leave early
-COMMIT_SIZE, PART = 8 * 2**20, 16  # bytes of payloads a commit; in a small journal that part of its size
+COMMIT_SIZE, COMMIT_SHARE = 8 * 2**20, 16  # bytes of payloads a commit; in a small journal a 16th of its size
 WAIT, MOST_WAITING = 1.0, 8 * 2**20  # seconds that events wait for room, and bytes of them
-QUARANTINE_SHARE, TELL_AGAIN = 8, 60.0  # its part of max_size; seconds between warnings that some had to leave it
+QUARANTINE_SHARE, TELL_AGAIN = 8, 60.0  # an eighth of max_size; seconds between warnings that some had to leave it
 log = get_logger(__name__)
 
 
@@ -28,9 +28,8 @@ log = get_logger(__name__)
 class Marks:
     """What is known of the committed journal.
 
-    `used` bytes of bodies; how many ids; up to the seq `bodies_from` no body is left that may leave; ids were looked
-    through for those of before `ids_day` up to the fingerprint `ids_from`; every sink has what is up to the seq
-    `delivered`, since `moved_at` (monotonic).
+    The bodies take `used` bytes; `ids` fingerprints are kept. Up to the seq `bodies_from` no body may leave. The search
+    for ids from before `ids_day` has come to `ids_from`. Every sink has the events up to `delivered`, since `moved_at`.
     """
 
     used: int = -1  # unknown until the first transaction
@@ -46,12 +45,12 @@ class Marks:
 
 
 class Retention:
-    """Events stay for `keep_ms`, ids a day longer than that and than a day; nothing undelivered leaves by itself.
+    """Keeps events for `keep_ms`, and ids a day longer than that and than a day; nothing undelivered leaves by itself.
 
     When bodies and ids take almost `max_size` bytes, delivered events leave early, oldest first; when undelivered ones
-    alone take all of it, new ones are refused. A dead letter's body stays until it is retried or discarded. Payloads
-    that can't be read have a share of their own, which the oldest leave. Each transaction calls `begin` first and
-    `committed` after its COMMIT: what is known moves only then.
+    alone take all of it, new ones are refused. A dead letter's body stays until it is retried or discarded. Unreadable
+    payloads have a share of their own. Each transaction calls `begin` first and `committed` after its COMMIT: what is
+    known changes only then.
     """
 
     def __init__(self, keep_ms: int, max_size: int) -> None:
@@ -69,47 +68,47 @@ class Retention:
         self._configured = set(sinks)
 
     def look_soon(self) -> None:
-        """From any thread: what may leave by new settings leaves at the writer's next turn."""
+        """Has the writer remove at its next turn what may leave by new settings; may be called from any thread."""
         self._look_soon = True
 
     def hold(self, sink: str) -> None:
-        """This one asks for events again, after `release`."""
+        """Has events wait for this sink again, after `release`."""
         self._released = self._released - {sink}
 
     def release(self, sink: str) -> None:
-        """This one won't ask for anything any more in this run: its events need not wait for it."""
+        """Lets events leave without this sink, which asks for nothing any more in this run."""
         self._released = self._released | {sink}
 
     def wal_cap(self) -> int:
-        """Returns the bytes of the WAL at which the writer lends the checkpoints a hand."""
+        """Returns the bytes of WAL at which the writer checkpoints, too."""
         return wal_cap(self.max_size)
 
     @property
     def commit_size(self) -> int:
         """Returns the bytes of payloads that end a commit: `used` passes `max_size` by no more than one event."""
-        return min(COMMIT_SIZE, self.max_size // PART)
+        return min(COMMIT_SIZE, self.max_size // COMMIT_SHARE)
 
     @property
     def holding(self) -> set[str]:
-        """The sinks whose events wait for them."""
+        """Returns the sinks for which events wait."""
         return self._configured - self._released
 
     @property
     def used(self) -> int:
-        """Bytes that bodies take, as far as they are committed."""
+        """Returns the bytes that committed bodies take."""
         return max(0, self._marks.used)
 
     @property
     def is_full(self) -> bool:
-        """Whether the last event was refused for want of room."""
+        """Returns whether the last event was refused for want of room."""
         return self._marks.is_full
 
     def begin(self) -> None:
-        """A transaction begins, or begins anew after a ROLLBACK."""
+        """Begins a transaction, or begins it anew after a ROLLBACK."""
         self._next = self._marks
 
     def committed(self) -> None:
-        """The transaction's COMMIT is through: what it changed is told."""
+        """Takes over what the transaction changed, now that it is committed, and logs what the operator must know."""
         was, self._marks = self._marks, self._next
         if was.is_full != self._marks.is_full:
             self._tell_full()
@@ -117,12 +116,12 @@ class Retention:
             self._tell_quarantine()
 
     def grown(self, connection: sqlite3.Connection, sizes: Sequence[int]) -> None:
-        """Events with bodies of so many bytes were stored in this transaction."""
+        """Counts the events that this transaction stored, whose bodies have these sizes."""
         if sizes:
             self._resize(connection, sum(sizes) + BODY_OVERHEAD * len(sizes), len(sizes))
 
     def full(self, connection: sqlite3.Connection) -> bool:
-        """Whether a new event has no room, after an attempt to make some; inside the caller's transaction."""
+        """Returns whether a new event has no room, after an attempt to make some; inside the caller's transaction."""
         self._learn(connection)
         more, until = True, time.monotonic() + LONGEST
         while self._is_crowded() and more and time.monotonic() < until:
@@ -147,18 +146,18 @@ class Retention:
 
     @property
     def wants_clean_log(self) -> bool:
-        """Whether bodies that have left are to be removed from the write-ahead log, too."""
+        """Returns whether bodies that have left should be removed from the write-ahead log now, too."""
         return self._marks.traces and time.monotonic() >= self._next_cleaning
 
     def log_cleaned(self, connection: sqlite3.Connection, whole: bool) -> None:
-        """The log was cut to nothing, or could not be because somebody reads; then it is tried again soon."""
+        """Notes that the log was cut to nothing (`whole`), or that a reader prevented it; then it is tried soon."""
         self._next_cleaning = time.monotonic() + (EVERY if whole else WHILE_FULL)
         if whole:
             self._marks = replace(self._marks, traces=False)
             connection.execute("UPDATE totals SET value = 0 WHERE name='erased' AND value < 0")
 
     def turn(self, connection: sqlite3.Connection, wanted: Callable[[], bool]) -> bool:
-        """Removes what is old enough until `wanted` elsewhere; says whether it removed anything."""
+        """Removes what is old enough, until `wanted` returns True; returns whether it removed anything."""
         if time.monotonic() < self._next_look and not self._look_soon:
             return False
         self._look_soon = False
@@ -176,7 +175,7 @@ class Retention:
         return connection.total_changes != changes
 
     def _look(self, connection: sqlite3.Connection) -> bool:
-        """One slice; whether there is more."""
+        """Removes one slice; returns whether there is more."""
         started, now = time.monotonic(), now_ms()
         with transaction(connection):
             self.begin()
@@ -194,7 +193,7 @@ class Retention:
         return more
 
     def pace(self, seconds: float) -> None:
-        """A slow disk, or pages that are not in memory, make the slices shorter."""
+        """Makes the slices shorter where one took long, as on a slow disk, else longer."""
         self.rows = max(SLICE_MIN, self.rows // 2) if seconds > LONGEST / 2 else min(SLICE_MAX, self.rows * 2)
 
     def _drop_bodies(self, connection: sqlite3.Connection, before_ms: int) -> bool:
@@ -221,11 +220,11 @@ class Retention:
 
     @property
     def _ids_stay_ms(self) -> int:
-        """The day more than `keep` is a margin: a clock that jumps forward by one forgets nothing."""
+        """Returns how long ids stay. The day beyond `keep` is a margin for a clock that jumps a day ahead."""
         return max(self.keep_ms, DAY_MS) + DAY_MS
 
     def _drop_ids(self, connection: sqlite3.Connection, before_day: int) -> bool:
-        """One slice of the ids, from the lowest to the highest once a day; whether there is more."""
+        """Removes one slice of the ids, from the lowest to the highest once a day; returns whether there is more."""
         if before_day != self._next.ids_day:
             self._next = replace(self._next, ids_day=before_day, ids_from=b"")
         if self._next.ids_from is None:
@@ -237,7 +236,7 @@ class Retention:
         return ids_from is not None
 
     def _take_erased(self, connection: sqlite3.Connection) -> None:
-        """Takes what a command has erased off the totals. The row is -1 from then on until the log is clean."""
+        """Takes what a command has erased off the totals; its row is -1 from then on, until the log is clean."""
         ((size,),) = connection.execute("SELECT value FROM totals WHERE name='erased'")
         if size > 0:
             self._resize(connection, -size)
@@ -269,17 +268,17 @@ class Retention:
         return self._next.used >= self.max_size - self.commit_size
 
     def _is_crowded(self) -> bool:
-        """Whether delivered events must leave early. Undelivered ones may still come: ids alone refuse nothing."""
+        """Returns whether delivered events must leave early. New events are still taken: ids alone refuse nothing."""
         return self._next.used + self._next.ids * ROW_BYTES >= ALMOST * self.max_size
 
     def _learn(self, connection: sqlite3.Connection) -> None:
-        """Reads the totals, at the first transaction."""
+        """Reads the totals at the first transaction."""
         if self._next.used < 0:
             totals = dict(connection.execute("SELECT name, value FROM totals").fetchall())
             self._next = replace(self._next, used=totals["bodies"], ids=totals["ids"])
 
     def _resize(self, connection: sqlite3.Connection, bodies: int, ids: int = 0) -> None:
-        """Counts bytes of bodies and ids that came or left, in the journal too: no start need add them all up."""
+        """Counts bytes of bodies and ids that came or left, in the journal too: no start has to add them all up."""
         self._next = replace(self._next, used=self._next.used + bodies, ids=self._next.ids + ids)
         connection.execute(
             "UPDATE totals SET value = CASE name WHEN 'bodies' THEN ? ELSE ? END WHERE name IN ('bodies', 'ids')",
@@ -287,7 +286,7 @@ class Retention:
         )
 
     def _delivered_to(self, connection: sqlite3.Connection) -> int:
-        """Every sink has, and no order wants, what is up to here."""
+        """Returns the seq up to which every sink has everything, and no replay wants it."""
         delivered = cursors.delivered_to(connection, self.holding)
         if delivered != self._next.delivered:
             self._next = replace(self._next, delivered=delivered, moved_at=time.monotonic())

@@ -1,4 +1,4 @@
-"""The tables, and how an older journal becomes one of today."""
+"""Defines the tables, and brings an older journal to today's schema."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -103,12 +103,12 @@ TABLES = ("events", "bodies", "ids", "cursors", "dead_letters", "aside", "orders
 
 
 def newest() -> int:
-    """The version that this program writes; `user_version` says a file's."""
+    """Returns the schema version that this program writes; `user_version` holds a file's."""
     return len(MIGRATIONS)
 
 
 def migrate(connection: sqlite3.Connection, scripts: Sequence[str] = MIGRATIONS) -> None:
-    """Brings a file of any older version, also an empty one, to the newest. A version is one transaction."""
+    """Brings a file of any older version, even an empty one, to the newest; each version is one transaction."""
     connection.create_function("fingerprint", 1, fingerprint, deterministic=True)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     for number, script in enumerate(scripts[version:], version + 1):

@@ -1,4 +1,4 @@
-"""Events that wait for one sink beside its cursor, and what a network sink writes of its progress in one commit.
+"""Stores the events that wait for a retry by one sink, and all that a network sink commits of its progress.
 
 An event that alone keeps failing waits here with a next attempt, and its ticket's later events wait behind it. The
 cursor passes over them, and retention keeps their bodies (retention.py) until they are delivered or dead letters.
@@ -19,7 +19,8 @@ from listener.journal.writer import SET_CURSOR
 class Waiting(msgspec.Struct):
     """An event that waits for its next attempt beside the cursor, or behind one of its ticket that does.
 
-    `ticket` is what it is ordered by; `first_ms` is when it first failed itself, 0 while it only waits behind another.
+    `ticket` is the key by which events keep their order; `first_ms` is when it first failed itself, 0 while it only
+    waits behind another.
     """
 
     seq: int
@@ -43,9 +44,10 @@ _FIELDS = Waiting.__struct_fields__
 
 @dataclass
 class Changes:
-    """What became of some events: those in `waiting` are put or changed there, those in `left` wait no more.
+    """What became of some events: those in `waiting` are stored or changed, those in `left` wait no more.
 
-    `dead` holds (seq, reason, attempts); `again` were delivered once more, so that they are no dead letters now.
+    `dead` holds (seq, reason, attempts). `again` holds events that were delivered once more and are no dead letters
+    now.
     """
 
     dead: list[tuple[int, str, int]] = field(default_factory=list)
@@ -56,14 +58,14 @@ class Changes:
 
 
 def load(connection: sqlite3.Connection, sink: str) -> list[Waiting]:
-    """Returns the events that wait for the sink, the oldest first."""
+    """Returns the events that wait for the sink, oldest first."""
     query = f"SELECT {', '.join(_FIELDS)} FROM waiting WHERE sink=? ORDER BY seq"  # noqa: S608 our own names
     rows = connection.execute(query, (sink,))
     return [msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Waiting, strict=False) for row in rows]
 
 
 def settle(connection: sqlite3.Connection, sink: str, cursor: Cursor, changes: Changes) -> None:
-    """Writes the cursor and all changes; the caller's transaction makes them one."""
+    """Writes the cursor and all changes, inside the caller's transaction."""
     connection.execute(SET_CURSOR, (sink, cursor.seq, cursor.position, now_ms()))
     connection.executemany(
         "INSERT INTO waiting (sink, seq, ticket, attempts, first_ms, next_ms, reason, replayed)"

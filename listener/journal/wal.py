@@ -1,9 +1,10 @@
-"""Whether a write-ahead log ends early by damage, as opposed to a commit that a crash cut off.
+"""Finds out whether a write-ahead log ends early by damage, as opposed to a commit that a crash cut off.
 
-SQLite takes the log as far as its checksums hold, and overwrites the rest without a word. Right after a power cut that
+SQLite reads the log as far as its checksums hold, and overwrites the rest without a word. Right after a power cut that
 is right: what follows was never synced, and nobody was told that it is kept. A commit that was synced, though, is
 followed by another one, or known to the index of the log (PATH-shm), which outlives a killed process. Where such a
-commit lies beyond the end that SQLite sees, a bit has flipped (https://sqlite.org/fileformat2.html#the_write_ahead_log).
+commit lies beyond the end that SQLite sees, a bit has flipped
+(https://sqlite.org/fileformat2.html#the_write_ahead_log).
 """
 
 import struct
@@ -15,7 +16,7 @@ _BIG_ENDIAN_MAGIC = 0x377F0683
 
 
 def known_frames(path: Path) -> tuple[int, bytes]:
-    """Returns how many frames the index of the log knows as committed, and the salts of that log; (0, b"") if none."""
+    """Returns how many frames the log's index knows as committed, and the salts of that log; (0, b"") if none."""
     try:
         with Path(f"{path}-shm").open("rb") as file:
             header = file.read(48)
@@ -25,9 +26,9 @@ def known_frames(path: Path) -> tuple[int, bytes]:
 
 
 def ends_early(path: Path, valid: int, known: tuple[int, bytes]) -> bool:
-    """Whether a commit that was synced lies behind the first `valid` frames, where SQLite's reading ends.
+    """Returns whether a synced commit lies behind the first `valid` frames, where SQLite's reading ends.
 
-    `known` is what `known_frames` said before anybody opened the database. Raises OSError.
+    `known` is what `known_frames` returned before anybody opened the database. Raises OSError.
     """
     try:
         with Path(f"{path}-wal").open("rb") as file:
@@ -42,7 +43,7 @@ def ends_early(path: Path, valid: int, known: tuple[int, bytes]) -> bool:
 
 
 def _goes_on(file: BinaryIO, header: bytes, valid: int) -> bool:
-    """Whether behind those frames one follows on a commit, as its checksum shows: that commit was synced then."""
+    """Returns whether a frame behind those continues a commit, by its checksum: that commit was synced then."""
     magic, _, page = struct.unpack_from(">III", header)
     salts, order = header[16:24], ">" if magic == _BIG_ENDIAN_MAGIC else "<"
     file.seek(HEADER + valid * (FRAME + page))
@@ -60,7 +61,7 @@ def _goes_on(file: BinaryIO, header: bytes, valid: int) -> bool:
 
 
 def _checksum(data: bytes, before: bytes, order: str) -> bytes:
-    """Returns the running checksum of a frame, from that of the frame before it. Both are stored big-endian."""
+    """Returns the running checksum of a frame, from that of the frame before it; both are stored big-endian."""
     first, second = struct.unpack(">II", before)
     words = struct.unpack(f"{order}{len(data) // 4}I", data)
     for one, two in zip(words[::2], words[1::2], strict=True):

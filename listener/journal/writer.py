@@ -1,4 +1,4 @@
-"""The one thread that writes: group commit, cursors, jobs from other threads, housekeeping when idle."""
+"""Writes the journal in one thread: group commit, cursors, jobs from other threads, housekeeping when idle."""
 
 import queue
 import sqlite3
@@ -40,9 +40,9 @@ log = get_logger(__name__)
 
 
 class Writer:
-    """The journal's only thread that writes. From any thread: `put` events, `submit` jobs, `advance` cursors.
+    """The journal's only thread that writes. Any thread may `put` events, `submit` jobs and `advance` cursors.
 
-    `on_settled` gets each batch of events after its commit, and says whether it wakes those who wait for events.
+    `on_settled` gets each batch of events after its commit, and returns whether it wakes those who wait for events.
     """
 
     def __init__(self, path: Path, tail: Tail, retention: Retention) -> None:
@@ -75,7 +75,7 @@ class Writer:
         self._queue.put(pending)
 
     def submit(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":
-        """Runs `job` inside the next transaction; its result, or the error, is in the future after the commit."""
+        """Runs `job` inside the next transaction; the future gets its result, or its error, after the commit."""
         future: Future[T] = Future()
         self._queue.put((job, future))
         return future
@@ -88,11 +88,11 @@ class Writer:
             self._queue.put(None)
 
     def backlog(self) -> int:
-        """Items that wait for a commit."""
+        """Returns how many items wait for a commit."""
         return self._queue.qsize() + len(self._waiting)
 
     def stop(self, timeout: float) -> bool:
-        """Writes what is queued, then ends; says whether it did so in time."""
+        """Writes what is queued, then ends; returns whether it did so in time."""
         self._stopping = True
         self._queue.put(None)
         self._thread.join(timeout)
@@ -108,7 +108,7 @@ class Writer:
             self.on_broken(e)
 
     def turn(self) -> None:
-        """One commit of what has queued up, and some housekeeping. The thread does nothing but this."""
+        """Commits what has queued up and does some housekeeping; the thread repeats this."""
         events, tasks = self._take()
         self.answered = time.monotonic()
         if looks := self.answered >= self._next_look or bool(self._lost):
@@ -134,7 +134,7 @@ class Writer:
             self._tail.changed()
 
     def _keep_house(self) -> None:
-        """Lets go what may leave, and cleans the log of it."""
+        """Removes what may leave the journal, then cleans the log of it."""
         if self.failing:
             return
         if self._retention.turn(self._connection, self._wanted):
@@ -143,7 +143,7 @@ class Writer:
             self._clean_log()
 
     def _clean_log(self) -> None:
-        """Cuts the log to nothing: what has left the database lies in its old frames until they are written over."""
+        """Cuts the log to nothing: what has left the database stays in old frames until they are overwritten."""
         self.progress.begun += 1
         try:
             with transaction(self._connection):  # a checkpoint must have something to move, see checkpoint.py
@@ -155,7 +155,7 @@ class Writer:
             self._retention.log_cleaned(self._connection, False)
 
     def _watch_wal(self) -> None:
-        """Lends the checkpoints a hand where the WAL outgrows its cap."""
+        """Checkpoints, too, where the WAL outgrows its cap."""
         self._wal_grown = 0
         if self._wal_cap != (cap := self._retention.wal_cap()):
             self._wal_cap = cap
@@ -165,11 +165,11 @@ class Writer:
             self.progress.checkpoint(self._connection)
 
     def _wanted(self) -> bool:
-        """Whether housekeeping must end for now."""
+        """Returns whether housekeeping must end for now."""
         return self._stopping or not self._queue.empty()
 
     def _take(self) -> tuple[list[Pending], list[Task]]:
-        """What has queued up: waits for the first, never for more. Cursors alone wait a little for company."""
+        """Takes what has queued up: waits for the first item, never for more, but a cursor alone waits for others."""
         items = self._drain(ROOM_DELAY if self._waiting else CURSOR_DELAY if self._cursors else IDLE)
         if items == [None] and not self._stopping and not self._waiting:
             items += self._drain(CURSOR_DELAY)
@@ -203,7 +203,7 @@ class Writer:
     def _transaction(
         self, events: list[Pending], tasks: list[Task], cursors: Cursors, *, sort_out: bool = False
     ) -> Commit:
-        """Writes all of it, or nothing and raises. State in memory stays as it is until the COMMIT is through."""
+        """Writes all of it, or nothing and raises. State in memory stays as it is until the COMMIT has succeeded."""
         if self._lost:
             raise JournalError(self._lost)
         self.progress.begun += 1
@@ -224,7 +224,7 @@ class Writer:
         return done
 
     def _do(self, job: Job, future: "Future[Any]") -> Outcome:
-        """A job that fails takes nothing with it, unless SQLite gave up the whole transaction."""
+        """Runs a job; one that fails takes nothing else with it, unless SQLite gave up the whole transaction."""
         self._connection.execute("SAVEPOINT job")
         try:
             outcome: Outcome = future, job(self._connection), None
@@ -237,7 +237,7 @@ class Writer:
         return outcome
 
     def _committed(self, events: list[Pending], done: Commit) -> None:
-        """Moves what is in memory, and answers: the COMMIT is through."""
+        """Updates what is in memory and answers, now that the COMMIT has succeeded."""
         self._retention.committed()
         if done.rows:
             self.progress.note()
@@ -258,7 +258,7 @@ class Writer:
             self._tail.changed()
 
     def _failed(self, error: Exception, events: list[Pending], tasks: list[Task], cursors: Cursors) -> None:
-        """Nothing of the batch is on disk: the platform pushes again, cursors wait for the next commit."""
+        """Answers where nothing of the batch is on disk: the platform pushes again, cursors wait for a commit."""
         self._note_failure(str(error), len(events))
         if is_damage(error):
             self.on_damage()
@@ -275,9 +275,9 @@ class Writer:
             time.sleep(CURSOR_DELAY)  # only cursors: no busy loop on a full disk
 
     def _settle(self, events: list[Pending]) -> bool:
-        """Tells each event's code to who fetched it, or to the source; returns whether that wakes the sinks.
+        """Gives each event's code to whoever fetched it, or to the source; returns whether that wakes the sinks.
 
-        It does once the acks are out: a sink that wakes up before holds the interpreter for a slice of events.
+        The sinks wake once the acks are out: one that wakes up before holds the interpreter for a slice of events.
         """
         pushed = [one for one in events if one.kept is None]
         for one in events:
