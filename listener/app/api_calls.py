@@ -1,6 +1,6 @@
-"""The daemon's calls of the platform's API, apart from the connection: one client and one meter for all.
+"""Makes the daemon's calls of the platform's API, apart from the connection, with one client and one meter for all.
 
-The check for other clients, what fetches missed messages, and what enriches events are made here.
+The check for other clients, backfills, and enriching make their calls here.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from listener.settings.config import Settings
 
 
 class ApiCalls:
-    """One client and one meter for the daemon's API calls. Raises JournalError where earlier counts can't be read."""
+    """The daemon's one client and one meter of API calls. Raises JournalError where earlier counts can't be read."""
 
     def __init__(self, settings: Settings, journal: Journal, connected: Callable[[], bool]) -> None:
         self._settings = settings
@@ -28,16 +28,16 @@ class ApiCalls:
         self.stage = Stage(settings, journal, lambda: self.tickets(settings.feishu.helpdesk_id or ""))
 
     def start(self) -> None:
-        """Starts what enriches events and what fetches missed ones. Raises JournalError."""
+        """Starts the enriching of events and the backfilling of missed ones. Raises JournalError."""
         self.stage.start()
         self.backfiller.start()
 
     def stop(self) -> None:
-        """Stops enriching; the next start takes up what is under way."""
+        """Stops enriching; the next start takes up what was under way."""
         self.stage.stop()
 
     def reload(self, settings: Settings) -> None:
-        """Reads the secrets anew at the next call."""
+        """Has the secrets read again at the next call."""
         self._settings, self._api = settings, None
 
     def online_clients(self) -> int:

@@ -1,4 +1,4 @@
-"""The listener as a process: what concerns all of it (signals, logs, memory, threads) is set here."""
+"""Runs the listener as a process, and sets what concerns all of it: signals, logs, memory, threads."""
 
 import asyncio
 import gc
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from listener.app.running import Bounds, Running, build
+from listener.app.running import Bounds, Running
 from listener.app.signals import handled
 from listener.base.logs import configure, get_logger
 from listener.base.threads import DaemonExecutor
@@ -28,9 +28,9 @@ def run(
     reread: Callable[[], Settings] | None = None,
     on_built: Callable[[Running], None] = lambda running: None,
 ) -> Running:
-    """Runs the daemon until a signal, `stop` of what `on_built` gets, or its bounds end it; blocks.
+    """Runs the daemon until a signal ends it, its bounds do, or `stop` of what `on_built` gets; blocks.
 
-    Returns what ran, for its figures. Raises ListenError where the daemon can't go on.
+    Returns the listener that ran, for its figures. Raises ListenError where the daemon can't go on.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(COLLECT_EVERY)
@@ -54,7 +54,7 @@ def opened(settings: Settings) -> Iterator[Journal]:
 
 async def _run(settings: Settings, journal: Journal, on_built: Callable[[Running], None], **more: Any) -> Running:
     asyncio.get_running_loop().set_default_executor(DaemonExecutor())
-    running = build(settings, journal, on_reload=_configure_logs, **more)
+    running = Running(settings, journal, on_reload=_configure_logs, **more)
     with handled(running.stop, running.reload):
         on_built(running)
         await running.run()

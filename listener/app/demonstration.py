@@ -1,6 +1,6 @@
-"""The demonstration: the real listener, unchanged, against the stand-in platform on loopback.
+"""Shows the real listener, unchanged, against the stand-in platform on loopback.
 
-The platform's part is told on stderr while it happens: connected, cut, back after so many ms, a duplicate dropped.
+What the platform does is told on stderr while it happens: connected, cut, back after so many ms, a duplicate dropped.
 """
 
 import os
@@ -47,7 +47,7 @@ class DemoFailed(ListenError):
 
 @dataclass
 class Demo:
-    """Shows the listener at work beside the stand-in platform: `count` records at `rate` a second.
+    """Shows the listener at work beside the stand-in platform: `count` records, `rate` of them a second.
 
     Without a count it goes on until it is stopped; `tell` gets each line of the story.
     """
@@ -134,7 +134,7 @@ def _settings(url: str, state: Path, more: str) -> Settings:
 
 
 def _page_of(settings: Settings) -> str:
-    """The page's address with the token of its buttons, which a browser keeps to itself after the "#"; "" for none."""
+    """Returns the page's address with its token after the "#", which a browser sends to nobody; "" for no page."""
     http = settings.http
     return f"http://{http.listen}/#token={http.token.read()}" if http.listen and http.token else ""
 

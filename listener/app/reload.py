@@ -1,4 +1,4 @@
-"""SIGHUP: the settings are read and checked again; what can change while events flow does, the rest is named."""
+"""Reloads the settings at SIGHUP: what can change while events flow does so, the rest is named."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

@@ -1,7 +1,7 @@
-"""One listener as an object: both halves built of the settings, run, and stopped in order. A process may hold several.
+"""Builds a listener of the settings, and runs and stops it in order. A process may hold several.
 
-Stop: the connection first, with a close frame, so that nothing new comes; then the sinks get what is journalled, for at
-most 3 s; then the journal, by who opened it. All of it within 5 s.
+At a stop the connection ends first, with a close frame, so that nothing new comes; then the sinks get what is
+journalled, for at most 3 s; then whoever opened the journal closes it. All of it takes 5 s at most.
 """
 
 import asyncio
@@ -46,19 +46,20 @@ class EventSource(ObservedSource, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """Ends of a bounded run: events delivered to every sink, seconds. None: until stopped."""
+    """The ends of a bounded run: so many events delivered to every sink, so many seconds. None means no bound."""
 
     max_events: int | None = None
     seconds: float | None = None
 
 
 class Running:
-    """`run` once, in the event loop that it was made in. `stop` and `reload` may be called meanwhile.
+    """One listener, made in a running event loop. It touches nothing that concerns the whole process.
 
-    Args:
-        journal: open and started; who opened it closes it.
-        reread: reads the settings again at a reload; blocks, raises ConfigError. The same ones if not given.
-        on_reload: is told of the settings that hold from now on.
+        with opened(settings) as journal:
+            await Running(settings, journal).run()
+
+    `journal` is open and started; who opened it closes it. `reread` reads the settings again at a reload; it blocks and
+    raises ConfigError. `on_reload` is told of the settings that hold from then on.
     """
 
     def __init__(
@@ -66,13 +67,13 @@ class Running:
         settings: Settings,
         journal: Journal,
         *,
-        bounds: Bounds,
-        backoff: Backoff,
-        reread: Callable[[], Settings] | None,
-        on_reload: Callable[[Settings], None],
+        bounds: Bounds | None = None,
+        backoff: Backoff | None = None,
+        reread: Callable[[], Settings] | None = None,
+        on_reload: Callable[[Settings], None] = lambda settings: None,
     ) -> None:
-        self.settings, self._journal, self._bounds, self._backoff = settings, journal, bounds, backoff
-        self._on_reload = on_reload
+        self.settings, self._journal, self._on_reload = settings, journal, on_reload
+        self._bounds, self._backoff = bounds or Bounds(), backoff or Backoff()
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._failure: BaseException | None = None
         timings = Latencies(histograms=settings.http.listen is not None)
@@ -82,7 +83,7 @@ class Running:
         self._workers = Workers(
             journal,
             self._thread_safe(self._worker_ended),
-            limit=bounds.max_events,
+            limit=self._bounds.max_events,
             on_delivered=timings.on_delivered,
             feishu=lambda: self.settings.feishu,
             view=self._calls.stage.view,
@@ -103,12 +104,12 @@ class Running:
         return min(worker.state.delivered for worker in self._workers)
 
     def stop(self) -> None:
-        """Stops it as SIGTERM does; may be called from any thread."""
+        """Stops the listener as SIGTERM does; may be called from any thread."""
         with suppress(RuntimeError):  # the loop is closed: it has stopped
             self._loop.call_soon_threadsafe(self._stop.set)
 
     def reload(self) -> None:
-        """Reloads the settings as SIGHUP does; to be called in the loop."""
+        """Reloads the settings as SIGHUP does; must be called in the loop."""
         self._reloader.ask()
 
     async def run(self) -> None:
@@ -137,7 +138,7 @@ class Running:
         return new_webhook(self.settings, self._receiver)
 
     def _online_clients(self) -> Callable[[], int] | None:
-        """Returns what asks the platform for the number of clients, and blocks; None for a webhook, which has none."""
+        """Returns a blocking call that asks the platform for the number of clients; None for a webhook."""
         feishu = self.settings.feishu
         if self.settings.source.type == "webhook" or feishu.check_clients_every is None:
             return None
@@ -145,7 +146,7 @@ class Running:
         return self._calls.online_clients
 
     def _two_at_once(self) -> bool:
-        """Whether a renewal makes the platform count one client more than there are."""
+        """Returns whether a renewal makes the platform count one client more than there are."""
         return isinstance(self._source, Supervisor) and self._source.renewal.two_at_once
 
     def _new_supervisor(self) -> Supervisor:
@@ -216,32 +217,3 @@ class Running:
                 self._loop.call_soon_threadsafe(callback, argument)
 
         return call
-
-
-def _nothing(_: Settings) -> None:
-    """Does nothing: nobody wants to know of a reload."""
-
-
-def build(
-    settings: Settings,
-    journal: Journal,
-    *,
-    bounds: Bounds | None = None,
-    backoff: Backoff | None = None,
-    reread: Callable[[], Settings] | None = None,
-    on_reload: Callable[[Settings], None] = _nothing,
-) -> Running:
-    """Makes a listener of these settings, in a running event loop. It touches nothing that concerns the whole process.
-
-    Example:
-        with opened(settings) as journal:
-            await build(settings, journal).run()
-    """
-    return Running(
-        settings,
-        journal,
-        bounds=bounds or Bounds(),
-        backoff=backoff or Backoff(),
-        reread=reread,
-        on_reload=on_reload,
-    )

@@ -1,6 +1,6 @@
-"""All signal handling. SIGTERM and SIGINT stop, and a second one ends the process at once; SIGHUP reloads.
+"""Handles all signals: SIGTERM and SIGINT stop, and a second one ends the process at once; SIGHUP reloads.
 
-With a controlling terminal SIGHUP stops too: a closed ssh window must not leave an orphan that takes events.
+With a controlling terminal SIGHUP stops, too: a closed ssh window must not leave an orphan that takes events.
 """
 
 import asyncio
@@ -18,8 +18,9 @@ _asked_early: list[int] = []  # signals that asked for a reload before there was
 def stoppable_at_once() -> None:
     """Has SIGTERM and SIGINT end the process with 0 while it is still starting, before `handled`.
 
-    By `_exit`, as safe as a kill: an exception can come up inside an import or a lock, which swallow or disguise it.
-    A SIGHUP that asks for a reload does not end it, as is its default: the settings are read once more then.
+    It uses `_exit`, which is as safe as a kill: an exception can come up inside an import or a lock, which swallow or
+    disguise it. A SIGHUP that asks for a reload does not end the process, as is its default: the settings are read once
+    more then.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
@@ -56,7 +57,7 @@ def handled(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[No
 
 
 def has_terminal() -> bool:
-    """Whether the process has a controlling terminal; asked at the start, since a closed one can't be opened."""
+    """Returns whether the process has a controlling terminal; called at the start, since a closed one can't be seen."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:

@@ -1,4 +1,4 @@
-"""A ticket's message as the API has it, made an event's payload: every field in its documented place. Pure.
+"""Makes an event's payload of a ticket's message as the API has it, every field in its documented place. Pure.
 
 The API knows neither event id nor sender type, position, chat or tenant; these are absent.
 """
@@ -17,7 +17,7 @@ _OWN = {"id", "message_id", "message_type", "created_at", "content", "user_id"}
 
 
 def created_ms(message: Row) -> int | None:
-    """Returns when a message was made, in Unix ms, whether the API says it in seconds or ms; None where it does not."""
+    """Returns when a message was made, in Unix ms, whether the API has it in seconds or ms; None where it has none."""
     at = number(message.get("created_at"))
     if type(at) is not int or at <= 0:
         return None
@@ -25,13 +25,13 @@ def created_ms(message: Row) -> int | None:
 
 
 def in_order(messages: Iterable[Row]) -> list[Row]:
-    """Sorts messages by their times, those of one moment by their ids; each comes once, and none without an id."""
+    """Sorts messages by time, those of one moment by id; repetitions are left out, and messages without an id."""
     by_id = {str(one["id"]): one for one in messages if type(one.get("id")) in (str, int) and one["id"] != ""}
     return sorted(by_id.values(), key=lambda one: (created_ms(one) or 0, _numeric(one["id"]), str(one["id"])))
 
 
 def payload(message: Row, ticket: Row, app_id: str) -> tuple[str, bytes]:
-    """Returns the event id and the payload of a message that was fetched."""
+    """Returns the event id and the payload of a fetched message."""
     event_id = f"{PREFIX}{message['id']}"
     header: Row = {"event_id": event_id, "event_type": TICKET_MESSAGE}
     if (at := created_ms(message)) is not None:
@@ -63,7 +63,7 @@ def _event(message: Row, ticket: Row) -> Row:
 
 
 def _content(content: Any) -> Any:
-    """Returns the object that a message's content holds as JSON in a string; what is no JSON stays as it is."""
+    """Returns the object that a message's content holds as JSON in a string; any other content stays as it is."""
     if type(content) is not str or not content.lstrip().startswith("{"):
         return content
     try:
@@ -73,7 +73,7 @@ def _content(content: Any) -> Any:
 
 
 def _sender(user_id: Any) -> Row:
-    """Puts an id in its place: its form says which of the three kinds it is."""
+    """Returns the sender's id in its place: its form says which of the three kinds it is."""
     if type(user_id) not in (str, int) or user_id in ("", 0, "0"):
         return {}
     text = str(user_id)

@@ -1,6 +1,6 @@
-"""Beside the running daemon: notes since when nobody listened, asks for what was missed, and carries out jobs.
+"""Backfills beside the running daemon: notes since when nobody listened, asks for what was missed, carries out jobs.
 
-All of it in a thread of its own. Nothing here is needed to listen: whatever fails is told and tried again.
+All of it runs in a thread of its own. Nothing here is needed to listen: whatever fails is logged and tried again.
 """
 
 import threading
@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 
 class Backfiller:
-    """Call `start`, then `stop`. `connected` says whether a connection is open now."""
+    """Backfills from `start` until `stop`. `connected` returns whether a connection is open now."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Backfiller:
         self._thread.start()
 
     def wake(self) -> None:
-        """Has it look now: the connection, or something in the journal, has changed."""
+        """Has the thread look now: the connection, or something in the journal, has changed."""
         self._woken.set()
 
     def stop(self, timeout: float = 0.3) -> None:
@@ -67,7 +67,7 @@ class Backfiller:
         self._thread.join(timeout)
 
     def tick(self) -> None:
-        """Notes that the connection is open, or was away; puts new calls on disk. Called every few seconds."""
+        """Notes whether the connection is open, and keeps new calls on disk; called every few seconds."""
         self._keeper.keep()
         if not self._connected():
             return

@@ -1,4 +1,4 @@
-"""The meter of API calls and the journal: what was counted outlives a run, and every process adds to the same sum."""
+"""Keeps the meter of API calls in the journal: the count outlives a run, and every process adds to the same sum."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -25,7 +25,7 @@ def restored(meter: Meter, journal: Journal) -> Meter:
 
 @contextmanager
 def counted(journal: Path) -> Iterator[Meter]:
-    """Gives a meter for calls that a person asks for: none is refused; a journal that is there counts them."""
+    """Yields a meter for calls that a person asks for: none is refused, and a journal that is there counts them."""
     meter = Meter()
     meter.optional = False
     try:

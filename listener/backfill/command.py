@@ -1,4 +1,4 @@
-"""The command's side: the daemon carries a job out where one runs, else this process does. Its progress can be read."""
+"""Backfills for the command line: the daemon carries a job out where one runs, else this process does."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ Api_of = Callable[[str, str], TicketsApi]
 
 
 def api_maker(feishu: FeishuSettings, api: Api) -> Api_of:
-    """Makes a helpdesk's calls of its id and token file; "" for the file means the configured helpdesk."""
+    """Returns a function that makes a helpdesk's API of its id and token file; "" means the configured helpdesk."""
 
     def make(helpdesk_id: str, token_file: str) -> TicketsApi:
         if token_file:
@@ -39,7 +39,8 @@ def api_maker(feishu: FeishuSettings, api: Api) -> Api_of:
 def count(settings: Settings, api: TicketsApi, since_ms: int) -> tuple[int, int, str]:
     """Counts the tickets that changed since then, and changes nothing.
 
-    Returns how many they are, the calls that fetching their messages takes at least, why some may be missing or "".
+    Returns (how many they are, the least number of calls that fetching their messages takes, why some may be missing or
+    "").
     """
     found = listing.changed(api, since_ms, now_ms())
     tickets = len(found.tickets)
@@ -48,7 +49,7 @@ def count(settings: Settings, api: TicketsApi, since_ms: int) -> tuple[int, int,
 
 
 def calls_so_far(journal: Path) -> tuple[dict[str, int], str]:
-    """Returns this month's calls by API, and why there are no more, or ""."""
+    """Returns (this month's calls by API, why there are no more, or "")."""
     if not journal.exists():
         return {}, ""
     with reading(journal) as connection:

@@ -1,6 +1,7 @@
-"""Carries out a job: lists tickets, fetches their messages, keeps them, notes how far it is. May be killed anywhere.
+"""Carries out a backfill job: lists tickets, fetches their messages, keeps them, notes its progress.
 
-Whoever has the journal does it: the daemon in a thread beside everything else, or the command where none runs.
+It may be killed anywhere. Whoever has the journal does it: the daemon in a thread beside everything else, or the
+command where none runs.
 """
 
 from collections.abc import Callable
@@ -37,10 +38,10 @@ class Stopped(Exception):
 
 @dataclass
 class Jobs:
-    """Carries out the journal's jobs of fetching, one after the other, in a thread that may block.
+    """Carries out the journal's backfill jobs, one after the other, in a thread that may block.
 
-    `api_of` makes a helpdesk's calls from its id and token file; `pause` waits, or raises Stopped.
-    `attempts` bounds the tries against a platform that is down; None: without an end.
+    `api_of` makes a helpdesk's API of its id and token file; `pause` waits, or raises Stopped. `attempts` bounds the
+    tries against a platform that is down; None means no bound.
     """
 
     journal: Journal
@@ -51,7 +52,7 @@ class Jobs:
     attempts: int | None = None
 
     def run(self, job: Backfill) -> None:
-        """Works until the job is done, or can't be. Raises Stopped, JournalError, and what held it up for too long."""
+        """Works until the job is done or can't be. Raises Stopped, JournalError, or what held it up for too long."""
         tries = 0
         while True:
             before = self.meter.total()
@@ -77,7 +78,7 @@ class Jobs:
                 return
 
     def _once(self, job: Backfill) -> str:
-        """Does all that is left of the job; returns what was learnt of the API on the way."""
+        """Does all that is left of the job; returns what it learnt of the API on the way."""
         api = self.api_of(job.helpdesk_id, job.token_file)
         self._index()
         current = self.journal.ask(lambda connection: backfills.job(connection, job.id)) or job
@@ -108,7 +109,7 @@ class Jobs:
         return True
 
     def _keep(self, wanted: list[Row], ticket: Row) -> int:
-        """Puts messages into the journal and returns how many were new. A full journal makes it wait."""
+        """Puts messages into the journal and returns how many were new; waits while the journal is full."""
         left = [payload(message, ticket, self.app_id) for message in wanted]
         fresh = tries = 0
         while left:
@@ -151,7 +152,7 @@ class Jobs:
         return found
 
     def _note_incomplete(self, job: Backfill, why: str) -> None:
-        """Keeps until the job's end why messages may be missing, however often it is begun anew."""
+        """Keeps why messages may be missing, until the job's end, however often it is begun anew."""
         self.journal.do(lambda connection: calls.mark(connection, f"{INCOMPLETE}{job.id}", why))
 
     def _incomplete(self, job: Backfill) -> str:
@@ -159,12 +160,12 @@ class Jobs:
 
     @property
     def _unit(self) -> int | None:
-        """How many milliseconds a unit of a message query's times has, once that was found out."""
+        """Returns how many milliseconds a unit of a message query's times has, once that was found out."""
         unit = self.journal.ask(lambda connection: calls.read(connection, calls.MESSAGE_UNIT))
         return int(unit) if unit is not None else None
 
     def _units(self) -> tuple[int, ...]:
-        """Returns the units to try: both, or the one that was seen to work; with the other nothing is ever found."""
+        """Returns the units to try: both, or the one that was seen to work, since the other one finds nothing."""
         return (1000, 1) if self._unit is None else (self._unit,)
 
     def _unit_found(self) -> str:
@@ -172,7 +173,7 @@ class Jobs:
         return f"the platform takes the times of messages in {unit}" if unit else "no message was found"
 
     def _index(self) -> None:
-        """Brings the index of message ids up to what the journal has, without holding up acks."""
+        """Brings the index of message ids up to the journal's newest event, without holding up acks."""
         keep_ms = self.journal.retention.keep_ms
         self.journal.do(lambda connection: messages.forget(connection, now_ms() - keep_ms - 2 * DAY_MS))
         while self.journal.do(lambda connection: messages.index(connection, SLICE)):

@@ -18,7 +18,7 @@ Window = tuple[str, int, int]  # by which time, from, until in Unix ms
 
 
 class TicketLists(Protocol):
-    """The one call of `TicketsApi` that is needed here."""
+    """The one call of `TicketsApi` that a listing needs."""
 
     def tickets(self, kind: str, since_ms: int, until_ms: int, page: int) -> tuple[int, list[Row]]: ...
 
@@ -32,7 +32,7 @@ class Listing:
 
 
 def changed(api: TicketLists, since_ms: int, now_ms: int, check: Callable[[], None] = lambda: None) -> Listing:
-    """Returns the tickets that changed, or were made, from `since_ms` on. `check` raises where it must end."""
+    """Returns the tickets that changed, or were made, from `since_ms` on. `check` raises where the listing must end."""
     found = Listing()
     for kind in ("update_time", "create_time"):
         _window(api, found, (kind, since_ms - OVERLAP_MS, now_ms + OVERLAP_MS), check)
@@ -40,7 +40,7 @@ def changed(api: TicketLists, since_ms: int, now_ms: int, check: Callable[[], No
 
 
 def _window(api: TicketLists, found: Listing, window: Window, check: Callable[[], None]) -> None:
-    """Adds a window's tickets; one with more than a query gives is halved."""
+    """Adds a window's tickets; a window with more than a query gives is halved."""
     check()
     kind, since_ms, until_ms = window
     total, first = api.tickets(*window, 1)
@@ -66,7 +66,7 @@ def _window(api: TicketLists, found: Listing, window: Window, check: Callable[[]
 def _pages(
     api: TicketLists, window: Window, total: int, tickets: dict[str, Row], check: Callable[[], None]
 ) -> tuple[bool, int]:
-    """Reads the pages after the first; returns whether the list stood still, and how many tickets there are."""
+    """Reads the pages after the first; returns whether the list stayed the same, and how many tickets there are."""
     stable = True
     for page in range(2, -(-min(total, MAX_ROWS) // PAGE_SIZE) + 1):
         check()

@@ -1,4 +1,4 @@
-"""What one examination is about, and what its steps learn on the way."""
+"""Holds what one examination is about, and what its steps learn on the way."""
 
 import os
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from listener.settings.config import Settings
 
 @dataclass
 class Examination:
-    """What one run of `doctor` examines. `helpdesks`: those of the options, instead of the configured one."""
+    """What one run of `doctor` examines; `helpdesks` are those of the options, instead of the configured one."""
 
     settings: Settings
     meter: Meter
@@ -22,7 +22,7 @@ class Examination:
 
     @cached_property
     def network(self) -> Network:
-        """Returns the way to the platform. Raises ConfigError."""
+        """Returns the network settings on the way to the platform. Raises ConfigError."""
         return network_of(self.settings.feishu)
 
     @cached_property
@@ -36,7 +36,7 @@ class Examination:
 
     @property
     def socket_url(self) -> str:
-        """Returns where the long connection most likely goes; the endpoint's answer decides, for each one anew."""
+        """Returns where the long connection most likely goes; the endpoint decides that for each connection anew."""
         address = urlsplit(self.domain)
         if address.scheme == "http":
             return f"ws://{address.netloc}"

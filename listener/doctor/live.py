@@ -1,4 +1,4 @@
-"""Watches for a real event, the proof of the whole chain: somebody writes in the helpdesk and sees it arrive."""
+"""Waits for a real event, the proof of the whole chain: somebody writes in the helpdesk and sees it arrive."""
 
 import threading
 import time
@@ -25,8 +25,8 @@ MEND = (
 def wait_for_event(settings: Settings, seconds: float, tell: Callable[[str], None]) -> StepReport:
     """Waits until an event is in the journal, at most `seconds`; blocks.
 
-    Where the service runs, it receives and forwards as ever, and its journal is watched. Where none does, one listens
-    meanwhile that forwards nothing: what comes is kept, and the next `start` hands it to the sinks.
+    Where the service runs, it receives and forwards as ever, and its journal is watched. Where none does, a listener
+    runs meanwhile that forwards nothing: what comes is kept, and the next `start` hands it to the sinks.
     """
     running = holder(settings.journal.path) is not None
     tell("send a message in the helpdesk now / 现在请在服务台里发一条消息 …")
@@ -41,7 +41,7 @@ def wait_for_event(settings: Settings, seconds: float, tell: Callable[[str], Non
 
 
 def _watched(settings: Settings, seconds: float, stop: threading.Event) -> float | None:
-    """Returns the seconds until the journal had one event more; None: none came, or `stop` was set."""
+    """Returns the seconds until the journal had another event; None where none came, or `stop` was set."""
     began = time.monotonic()
     before = _last_seq(settings)
     while time.monotonic() - began < seconds:
@@ -62,7 +62,7 @@ def _last_seq(settings: Settings) -> int:
 
 
 def _listened(settings: Settings, seconds: float) -> float | None:
-    """Runs the daemon without its sinks, whose positions are put into the journal before, so that they miss nothing."""
+    """Runs the daemon without its sinks, whose cursors are put into the journal before, so that they miss nothing."""
     with opened(settings) as journal:
         journal.attach((sink.name, sink.start == "earliest") for sink in settings.sinks)
     stop = threading.Event()

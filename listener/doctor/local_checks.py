@@ -1,4 +1,4 @@
-"""This machine's links: settings, secrets, journal, disk, sinks, the service."""
+"""Checks what is on this machine: settings, secrets, journal, disk, sinks, gaps, the service."""
 
 import os
 import tempfile
@@ -19,7 +19,7 @@ from listener.settings.values import format_size
 
 
 def local_checks(case: Examination) -> Iterator[Check]:
-    """Yields the checks of this machine, in the order of the chain."""
+    """Yields the checks of this machine, in their order."""
     settings = case.settings
     yield Check("settings", lambda: _settings(settings))
     yield Check("secret", lambda: _secrets(settings))
@@ -87,7 +87,7 @@ def _sinks(settings: Settings) -> Finding:
 
 
 def _gaps(settings: Settings) -> Finding:
-    """Tells when nobody listened, and what of it was fetched."""
+    """Tells the times without a connection, and how much of it was fetched."""
     if not settings.journal.path.exists():
         return ok("never listened yet")
     seen = missed.gaps(look(settings.journal.path))
@@ -98,7 +98,7 @@ def _gaps(settings: Settings) -> Finding:
 
 
 def _service(settings: Settings) -> Finding:
-    """Says of the service what `status` says. Raises ListenError where this user may not know."""
+    """Tells of the service what `status` does. Raises ListenError where this user may not know."""
     snapshot = query_status(settings)
     if snapshot.state == "stopped":
         return Finding("warning", "not running", "helpdesk-listen start, or: systemctl start helpdesk-listen")

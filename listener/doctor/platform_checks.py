@@ -1,4 +1,4 @@
-"""The way to the platform, and what the platform says: proxy, name, TLS, clock, credentials, connection, helpdesk."""
+"""Checks the way to the platform and the platform: proxy, name, TLS, clock, credentials, connection, helpdesk."""
 
 import socket
 import time
@@ -21,7 +21,7 @@ CLOCK_WARNING, CLOCK_FAILED = 30.0, 300.0  # seconds
 
 
 def platform_checks(case: Examination) -> Iterator[Check]:
-    """Yields the checks of the platform's side; clients are counted before the doctor connects itself."""
+    """Yields the checks of the platform's side; clients are counted before the doctor itself connects."""
     yield Check("proxy", lambda: _proxy(case), ("settings",))
     yield Check("name", lambda: _name(case), ("proxy",))
     yield Check("tls", lambda: _tls(case), ("name",), 10.0)
@@ -110,7 +110,7 @@ def _endpoint(case: Examination) -> Finding:
 
 
 def _connection(case: Examination) -> Finding:
-    """Opens a connection; what is pushed to it meanwhile is refused, so that it comes again."""
+    """Opens a connection, and refuses what is pushed to it meanwhile, so that it comes again."""
     seconds = shake_hands(case.settings.feishu)
     return ok(f"opened, and the ping answered in {seconds * 1000:.1f} ms")
 
@@ -150,7 +150,7 @@ def calling_settings(settings: Settings) -> list[str]:
 
 
 def _scopes(case: Examination, calling: list[str]) -> Finding:
-    """Calls what they will call, as far as that can be done without changing anything. Raises ListenError."""
+    """Calls what these settings will call, as far as that changes nothing. Raises ListenError."""
     api = TicketsApi(case.api, helpdesk_of(case.settings.feishu))
     now = now_ms()
     _, tickets = api.tickets("create_time", now - 30 * 86_400_000, now, 1)

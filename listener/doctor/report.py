@@ -1,4 +1,4 @@
-"""Runs checks one after the other, bounded in time; what hangs on a broken step is skipped and says on which."""
+"""Runs checks one after the other, bounded in time; a check that needs a failed one is skipped and says so."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,7 @@ State = Literal["ok", "warning", "failed", "skipped"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What a check saw, and its remedy."""
+    """What a check saw, and in `mend` its remedy."""
 
     state: State
     fact: str
@@ -24,7 +24,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class StepReport(msgspec.Struct, frozen=True):
-    """A finding with the name of the link in the chain."""
+    """A check's finding, under the check's name."""
 
     name: str
     state: State
@@ -34,7 +34,7 @@ class StepReport(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Check:
-    """A step of the examination: `look` returns what it found, and a ListenError of it is a failure.
+    """A step of the examination: `look` returns what it found; where it raises ListenError, the check has failed.
 
     `needs` names the steps that must not have failed before.
     """
@@ -69,7 +69,7 @@ def examine(checks: Iterable[Check], *, budget: float = BUDGET) -> Iterator[Step
 
 
 def found_wrong(steps: Iterable[StepReport]) -> bool:
-    """Returns whether a link of the chain is broken."""
+    """Returns whether a check has failed."""
     return any(step.state == "failed" for step in steps)
 
 

@@ -1,4 +1,4 @@
-"""A ticket as the API has it, in the record's terms: its types, names for codes and for drop-downs' options. Pure."""
+"""Puts a ticket of the API in the record's terms: its types, names for codes and for drop-downs' options. Pure."""
 
 from collections.abc import Mapping
 from typing import Any

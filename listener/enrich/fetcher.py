@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Fetched(Generic[T]):
-    """An answer of the API, or why there is none."""
+    """An answer of the API, or the reason why there is none."""
 
     value: T | None = None
     error: str = ""
@@ -55,7 +55,7 @@ class Fetcher(Generic[T]):
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
 
     def get(self, *key: Hashable) -> "Future[Fetched[T]]":
-        """Returns the answer for this key; it is asked for now unless it is known or under way."""
+        """Returns the answer for this key as a future; asks for it unless it is known or under way."""
         entry = self._entries.get(key)
         now = time.monotonic()
         if entry is not None and (not entry.answer.done() or now - entry.started < self._cache):

@@ -1,4 +1,4 @@
-"""The images of messages, in a folder: named by their content, of known types, within limits.
+"""Keeps the images of messages in a folder: named by their content, of known types, within limits.
 
 What a guest sends decides neither path nor name, and can't fill the disk: an image beyond the limits is not kept.
 """
@@ -44,7 +44,7 @@ class Folder:
         self._used: int | None = None
 
     def keep(self, content: bytes) -> Image:
-        """Returns the file of this content, and makes it where it is not there yet. Raises ListenError."""
+        """Returns the file with this content, made where it is not there yet. Raises ListenError."""
         if len(content) > self._max_size:
             raise Gone(f"larger than enrich.attachment_max_size ({len(content)} bytes)")
         ending, media_type = _type(content)
@@ -94,7 +94,7 @@ class Folder:
 
 
 def opened(folder: Path, sha256: str, media_type: str) -> tuple[BinaryIO, str] | None:
-    """Returns (file, media type by its content) of a kept image, None where it is not there or is another by now."""
+    """Returns (file, media type by its content) of a kept image; None where it is gone, or its content has changed."""
     ending = {kind: ending for _, ending, kind in TYPES} | {"image/webp": "webp"}
     name = f"{sha256}.{ending.get(media_type, '')}"
     try:

@@ -1,4 +1,4 @@
-"""Between the journal and the sinks that want more: fetches, keeps in the journal what came, then lets the event pass.
+"""Passes events from the journal to the sinks that want more of them, once what was fetched for each is on disk.
 
 Events pass in their order. Each waits for what is fetched for it, at most `enrich.wait` (images: IMAGE_WAIT); then it
 goes without, and says so. Later ones are read and fetched for meanwhile, so nobody waits twice.
@@ -50,7 +50,7 @@ class _Waiting:
 
 
 class Stage:
-    """Call `start`, then `view` for each sink, then `stop`. Nothing of it runs where `[enrich]` is off."""
+    """Enriches events from `start` until `stop`, for sinks that got a `view`; does nothing where `[enrich]` is off."""
 
     def __init__(self, settings: Settings, journal: Journal, api: Callable[[], TicketsApi]) -> None:
         self._settings, self._journal, self._api = settings.enrich, journal, api
@@ -69,7 +69,7 @@ class Stage:
         self.late = 0  # events that went without something since it did not come in time
 
     def start(self) -> None:
-        """Goes on where the last run was. Raises JournalError."""
+        """Goes on where the last run ended. Raises JournalError."""
         last = self._journal.last_seq
         ready_to = self._journal.ask(enrichment.enriched_to)
         if not self.is_on:
@@ -143,7 +143,7 @@ class Stage:
         self._read_to = events[-1].seq if events else max(last, self._read_to)
 
     def _begun(self, event: Received) -> _Waiting:
-        """Asks for what the event is to go out with."""
+        """Returns the event with all that it is to go out with asked for."""
         waiting = _Waiting(event)
         try:
             parsed = parse(event.payload)
@@ -161,7 +161,7 @@ class Stage:
         return waiting
 
     def _pass_on(self, ready: list[_Waiting]) -> None:
-        """Keeps what came for these in one commit; then the sinks may have them."""
+        """Keeps in one commit what came for these events; then the sinks may have them."""
         upto = ready[-1].event.seq if ready else self._read_to
         rows = [row for one in ready if (row := self._row(one)).detail is not None or row.more]
         with self._guard:
@@ -198,7 +198,7 @@ class Stage:
             return self._last_detail
 
     def _option_names(self) -> dict[str, str]:
-        """Returns the names of drop-downs' options; without them a ticket still says more than none."""
+        """Returns the names of drop-downs' options; where they can't be had, a ticket goes out without them."""
         with self._guard:
             if time.monotonic() < self._names_until:
                 return self._names

@@ -1,4 +1,4 @@
-"""The journal as a sink sees it that wants what was fetched: no event before that is on disk, and each one with it."""
+"""Shows the journal to a sink that wants what is fetched: no event before that is on disk, and each one with it."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ def wants(config: SinkConfig, settings: EnrichSettings) -> bool:
 class View:
     """A Journal to its users, with another `last_seq`, `read`, `ordered` and `wait`; the rest is the journal's own.
 
-    `enriched_to` says up to which seq events are ready; None: all that was enriched by an earlier run, for a command.
+    `enriched_to` returns up to which seq events are ready; None, for a command: all that an earlier run has enriched.
     """
 
     def __init__(self, journal: Journal, enriched_to: Callable[[], int]) -> None:
@@ -48,7 +48,7 @@ class View:
         return self._with_added([event for event in self._journal.read(after, limit) if event.seq <= upto])
 
     def ordered(self, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
-        """Returns the order's next events; what is ordered was delivered once, so it is ready."""
+        """Returns a redelivery's next events: each was delivered once, so it is ready."""
         events, upto = self._journal.ordered(order, after, limit)
         return self._with_added(events), upto
 

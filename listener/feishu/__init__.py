@@ -1,1 +1,1 @@
-"""All that is Feishu's: the only package that imports lark_oapi."""
+"""Talks to Feishu, in its long connection and its APIs: the only package that imports lark_oapi."""

@@ -1,4 +1,4 @@
-"""What an API's answer says. Pure. Sources: the helpdesk API's error table, the open platform's common error codes."""
+"""Reads an API's answer. Pure. Sources: the helpdesk API's error table, the open platform's common error codes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -49,7 +49,7 @@ _MENDS = {
 
 
 class Gone(ConfigError):
-    """What was asked for does not exist, or was deleted; the rest goes on."""
+    """What was asked for does not exist, or was deleted; other requests can go on."""
 
 
 def read(status: int, content: bytes, *, hide: str = "") -> dict[str, Any]:
@@ -79,7 +79,7 @@ def wait_of(status: int, headers: Mapping[str, str], content: bytes) -> float | 
 
 
 def is_quota(content: bytes) -> bool:
-    """Whether the answer says that the tenant's calls of this month are used up."""
+    """Returns whether the answer says that the tenant's calls of this month are used up."""
     if len(content) > _SHORT or str(QUOTA_USED_UP).encode() not in content:
         return False
     try:

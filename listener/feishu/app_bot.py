@@ -1,4 +1,4 @@
-"""The app's own bot: text messages to one chat, which the platform sends at most once for each `uuid` (for an hour)."""
+"""Posts as the app's own bot: texts to one chat, which the platform sends at most once an hour for each `uuid`."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class AppBot:
         self._api: Api | None = None
 
     async def post(self, text: str, uuid: str) -> PostOutcome:
-        """Posts a text; returns what came of it."""
+        """Posts a text; returns the outcome."""
         return await asyncio.to_thread(self._post, text, uuid)
 
     async def close(self) -> None:

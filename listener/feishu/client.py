@@ -1,4 +1,4 @@
-"""What a session needs of the platform's client, and the sense of what the endpoint and the handshake say. Pure."""
+"""Defines what a session needs of the platform's client, and reads what endpoint and handshake say. Pure."""
 
 import math
 import re
@@ -19,13 +19,13 @@ MAX_SERVICE_ID = 2**31 - 1  # the ping frame's field is an int32
 
 @dataclass
 class Timings:
-    """What the server may set, in seconds."""
+    """The timings that the server may set, in seconds."""
 
     ping_interval: float = 120.0
     reconnect_nonce: float = 5.0
 
     def obey(self, ping_interval: object, reconnect_nonce: object) -> None:
-        """Takes over what makes sense; ClientConfig comes partial, zero, negative and absurd."""
+        """Takes over what makes sense, since ClientConfig comes partial, zero, negative and absurd."""
         if _is_number(ping_interval) and ping_interval > 0:
             self.ping_interval = float(min(max(ping_interval, 1), 300))
         if _is_number(reconnect_nonce):
@@ -37,7 +37,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 class LongConnection(Protocol):
-    """What a session needs of the platform's client; sdk.py makes it of the official SDK's."""
+    """What a session needs of the platform's client; sdk.py makes one of the official SDK's."""
 
     timings: Timings
 
@@ -50,14 +50,14 @@ class LongConnection(Protocol):
         """Returns the platform's name for this connection."""
 
     def fetch_url(self) -> None:
-        """Calls the endpoint; blocks. Raises SessionError, ConfigError where the secret would go out unprotected."""
+        """Calls the endpoint; blocks. Raises SessionError, or ConfigError where the secret would go out unprotected."""
 
     @property
     def host(self) -> str:
         """Returns the host of the fetched URL, whose query holds secrets and is shown nowhere."""
 
     async def connect(self) -> None:
-        """Shakes hands at the URL that was fetched."""
+        """Does the handshake at the URL that was fetched."""
 
     def ping(self) -> bytes:
         """Returns the application's ping, encoded."""
@@ -100,7 +100,7 @@ def endpoint_failed(error: Exception) -> SessionError:
 
 
 def raise_refused(refusal: InvalidHandshake) -> None:
-    """Raises what a refused handshake's headers say, or the refusal itself where they say nothing."""
+    """Raises the error that a refused handshake's headers stand for, or the refusal itself where they say nothing."""
     headers = getattr(getattr(refusal, "response", None), "headers", None) or Headers()
     status, auth_code = _number(headers, "Handshake-Status"), _number(headers, "Handshake-Autherrcode")
     if status is None:

@@ -1,4 +1,4 @@
-"""Why a connection ended, in words for the operator. Pure, but for the connection's own state that it reads."""
+"""Says in words why a connection ended, or never opened. Pure, but for the connection's own state that it reads."""
 
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
@@ -12,7 +12,7 @@ _TOO_BIG_HINT = (
 
 
 def why_closed(connection: FrameConnection) -> Lost:
-    """Says how an open connection ended."""
+    """Returns how an open connection ended."""
     if connection.oversized is not None:
         said = f"the platform sent a message of {connection.oversized} bytes; the limit is {MAX_MESSAGE} bytes"
         return Lost(said, cause="too_big", hint=_TOO_BIG_HINT)
@@ -27,7 +27,7 @@ def why_closed(connection: FrameConnection) -> Lost:
 
 
 def in_words(error: Exception) -> str:
-    """Says why a handshake failed, without a text that may hold the connection's URL."""
+    """Returns why a handshake failed, without a text that may hold the connection's URL."""
     match error:
         case InvalidStatus():
             return f"HTTP {error.response.status_code}"

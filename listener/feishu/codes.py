@@ -1,4 +1,4 @@
-"""What the platform's refusals mean. Pure. Source: the SDK's ws/const.py, and what has been seen of the platform."""
+"""Translates the platform's refusals into errors. Pure. Source: the SDK's ws/const.py, and what was observed."""
 
 from listener.base.errors import (
     CredentialsRefused,

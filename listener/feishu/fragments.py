@@ -1,6 +1,6 @@
-"""Puts events that the platform split into several frames together again. Pure: the caller brings the clock.
+"""Joins the frames into which the platform split an event. Pure: the caller passes the time.
 
-Bounded in parts, bytes and open messages; the SDK's own is not, and it forgets a straggler after 5 s.
+It is bounded in parts, bytes and open messages; the SDK's own way is not, and it forgets a late part after 5 s.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ LIFETIME = 60.0  # seconds
 
 
 class BadFragment(ValueError):
-    """A part that can't belong to any message; it is dropped."""
+    """A part can't belong to any message; it is dropped."""
 
 
 @dataclass
@@ -23,14 +23,14 @@ class _Open:
 
 
 class Fragments:
-    """Puts the parts of one connection's messages together, within bounds of number, size and age."""
+    """Joins the parts of one connection's messages, within bounds of number, size and age."""
 
     def __init__(self) -> None:
         self.messages: dict[str, _Open] = {}  # by message id, the oldest first
         self.held = 0  # bytes
 
     def add(self, message_id: str, total: int, index: int, part: bytes, now: float) -> bytes | None:
-        """The whole payload once its last part is here; `now` in seconds. Raises BadFragment."""
+        """Adds a part at `now` seconds; returns the payload once all parts are there, else None. Raises BadFragment."""
         if not (0 < total <= MAX_PARTS and 0 <= index < total):
             raise BadFragment(f"part {index} of {total}")
         self._expire(now)
@@ -56,7 +56,7 @@ class Fragments:
             self._drop(message_id)
 
     def _bound(self) -> None:
-        """The oldest give way: the platform pushes what got no ack again."""
+        """Drops the oldest messages over the bounds: the platform pushes again what got no ack."""
         while len(self.messages) > MAX_OPEN or self.held > MAX_BYTES:
             self._drop(next(iter(self.messages)))
 

@@ -1,4 +1,4 @@
-"""The open platform's HTTP APIs, called through the SDK's client, every call bounded in time and size.
+"""Calls the open platform's HTTP APIs through the SDK's client, every call bounded in time and size.
 
 What of the SDK runs: its requests, builders, token manager and transport. What is replaced: the `requests` under its
 transport, which would wait up to 30 s, follow redirects with the secret, and read answers of any size; and its token
@@ -45,7 +45,7 @@ PATIENCE = 60.0  # seconds of waiting that the platform may ask for
 
 @dataclass(frozen=True)
 class Helpdesk:
-    """A helpdesk and its token, which stands in the helpdesk's own admin page."""
+    """A helpdesk and its token, which the helpdesk's own admin page shows."""
 
     id: str
     token: str = field(repr=False)
@@ -70,7 +70,7 @@ def helpdesk_of(feishu: FeishuSettings) -> Helpdesk:
 
 
 class Api:
-    """One app's calls; they block. Raise ConfigError, Unavailable or Unreachable."""
+    """Makes one app's calls, which block and raise ConfigError, Unavailable or Unreachable."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Api:
         self._sdk = OpenApi(feishu.app_id, feishu.app_secret.read(), feishu.domain, requests)
 
     def tenant_token(self) -> None:
-        """Asks for a tenant access token: whether app id and secret open the APIs."""
+        """Asks for a tenant access token, which shows whether app id and secret open the APIs."""
         with _documented():
             self._sdk.tenant_token()
 
@@ -100,15 +100,15 @@ class Api:
         return count
 
     def check_helpdesk(self, helpdesk: Helpdesk) -> None:
-        """Reads one ticket: whether scope, helpdesk id and token are right. Changes nothing."""
+        """Reads one ticket, which shows whether scope, helpdesk id and token are right. Changes nothing."""
         self.get(TICKETS_PATH, helpdesk, page_size=1)
 
     def subscribe(self, helpdesk: Helpdesk, events: Collection[str]) -> None:
-        """Has the helpdesk's events of these types sent to the app; again is no error."""
+        """Has the helpdesk's events of these types sent to the app; doing it again is no error."""
         self._change("subscribe", helpdesk, events)
 
     def unsubscribe(self, helpdesk: Helpdesk, events: Collection[str]) -> None:
-        """Ends `subscribe`; again is no error."""
+        """Ends `subscribe`; doing it again is no error."""
         self._change("unsubscribe", helpdesk, events)
 
     def send_message(self, body: dict[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
@@ -142,12 +142,12 @@ def _documented() -> Iterator[None]:
 
 
 def _pair(event: str) -> tuple[str, str]:
-    """ "helpdesk.ticket_message.created_v1" as the API names it: helpdesk.ticket_message, ticket_message.created_v1."""
+    """Returns ("helpdesk.ticket_message", "ticket_message.created_v1") of "helpdesk.ticket_message.created_v1"."""
     return event.rpartition(".")[0], event.partition(".")[2]
 
 
 class _Requests(BoundedRequests):
-    """Stands where the SDK's transport expects the `requests` module: judges answers, and waits as told."""
+    """Stands where the SDK's transport expects the `requests` module; it judges answers, and waits as they ask."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Counts this process's calls of the platform's APIs, keeps them under each API's limit, and ends them with the budget.
+"""Counts this process's calls of the platform's APIs, keeps to each API's limit, and ends calls with the budget.
 
 A small plan has 10,000 calls a month for all custom apps of the tenant together. Once the platform answers 99991403, or
 `feishu.max_calls_per_month` is reached, optional calls end until the next month (UTC). Events never pass here.
@@ -25,11 +25,11 @@ log = get_logger(__name__)
 
 
 class CallsHalted(Unavailable):
-    """The month's budget of API calls is used up: what is optional is not asked for before the next month."""
+    """The month's budget of API calls is used up: optional calls wait for the next month."""
 
 
 class Meter:
-    """Counts for every thread that calls an API. With `optional` False its calls are counted, and never refused."""
+    """Counts the calls of all threads. With `optional` False its calls are counted, and never refused."""
 
     def __init__(self, limit: int | None = None, *, clock: Callable[[], float] = time.time) -> None:
         self.limit, self._clock = limit, clock
@@ -82,7 +82,7 @@ class Meter:
                 self.halted = self.halted or halted
 
     def unkept(self) -> tuple[str, dict[str, int]]:
-        """Returns the month and the calls that are not on disk yet; `kept` takes them off."""
+        """Returns the month and the calls that are not on disk yet, from which `kept` takes them."""
         with self._guard:
             self._turn_month()
             return self._month, dict(self._unkept)

@@ -1,4 +1,4 @@
-"""The long connection's two legs, tried once each: whether the platform accepts the app, and whether it answers."""
+"""Tries each leg of the long connection once: whether the platform accepts the app, and whether it answers."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,9 +16,9 @@ LOOK = 0.02  # seconds between two looks for the pong
 
 
 def ask_endpoint(feishu: FeishuSettings) -> str:
-    """Calls the endpoint, which takes no connection; returns the host that it names. Raises SessionError, ConfigError.
+    """Calls the endpoint, which opens no connection; returns the host that it names. Raises SessionError, ConfigError.
 
-    Blocks up to SECONDS.
+    It blocks up to SECONDS.
     """
     return str(asyncio.run(_bounded(_ask(feishu), "the endpoint")))
 
@@ -68,7 +68,7 @@ async def _bounded(step: Any, what: str) -> Any:
 
 
 class _Refuser:
-    """Refuses what is pushed meanwhile: this probe keeps nothing, and the platform pushes it again in 15 s."""
+    """Refuses what is pushed meanwhile, since this probe keeps nothing; the platform pushes it again in 15 s."""
 
     def __init__(self) -> None:
         self.reply: Callable[[int], None] = lambda code: None

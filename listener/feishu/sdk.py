@@ -1,9 +1,9 @@
-"""The official SDK, in a private copy that loads without the SDK's 60 API packages.
+"""Adapts the official SDK, in a private copy that loads without the SDK's 60 API packages.
 
-`import lark_oapi` takes 1.3–2.3 s and 168 MB, because its `__init__` and `event.dispatcher_handler` import every
-API. Both are stood in for while a module is imported, as are its own protobuf and a cipher that only webhooks need
-(4 MB). Then all of it leaves `sys.modules` again: a plain `import lark_oapi` elsewhere in the process gets its own,
-whole SDK, and what is replaced here is seen by nobody else.
+`import lark_oapi` takes 1.3–2.3 s and 168 MB, because its `__init__` and `event.dispatcher_handler` import every API.
+Empty modules stand in for both while a module is imported, as they do for its own protobuf and for a cipher that only
+webhooks need (4 MB). Then all of it leaves `sys.modules` again: a plain `import lark_oapi` elsewhere in the process
+gets its own, whole SDK, and sees nothing of what is replaced here.
 
 Modules that hold state (the ws client's loop and `requests`, the token cache) are loaded anew for each of our clients,
 beside the others, which all share: two clients in one process know nothing of each other.
@@ -20,7 +20,7 @@ What runs of the ws Client, and what is replaced and why:
 | `_handle_data_frame`    | never called: its ack would leave before the commit (session.py has ours)         |
 | `_reconnect`, `start`   | never called: the supervisor decides                                              |
 
-`PRIVATE` names what of it this project touches although nobody promised it; tests/contract holds the SDK to that list.
+`PRIVATE` lists what this project uses of it although nobody promised it; tests/contract checks the SDK against it.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ log = logging.getLogger(__name__)
 
 
 class PrivateCopy:
-    """The SDK's modules as one client sees them: those named are its own, with their own globals."""
+    """The SDK's modules as one client sees them: those named here are its own, with their own globals."""
 
     def __init__(self, *own: str) -> None:
         self._own = {f"{_PACKAGE}.{name}" for name in own}
@@ -133,7 +133,7 @@ def new_cipher(key: str) -> Cipher:
 
 
 def new_client(app_id: str, secret: str, domain: str, network: Network, on_message: OnMessage) -> LongConnection:
-    """Makes a client for one connection, which shares no state with any other. Call inside a running loop."""
+    """Makes a client for one connection, which shares no state with any other; must be called in a running loop."""
     return _OneConnection(app_id, secret, domain, network, on_message)
 
 
@@ -204,7 +204,7 @@ async def _nothing() -> None:
 
 
 class OpenApi:
-    """One app's HTTP calls by the SDK's builders, token manager and transport, over `requests`; all block."""
+    """Makes one app's HTTP calls by the SDK's builders, token manager and transport, over `requests`; all block."""
 
     def __init__(self, app_id: str, secret: str, domain: str, requests: Any) -> None:
         self._load = PrivateCopy(*_WITH_STATE).load
@@ -248,7 +248,7 @@ class OpenApi:
         getattr(resource, verb)(request, self._option(headers))
 
     def _option(self, headers: dict[str, str]) -> Any:
-        """Makes a fresh option for each call, since the SDK writes into it."""
+        """Returns a new option for each call, since the SDK writes into it."""
         return self._load("core.model").RequestOption.builder().headers(headers).build()
 
 
@@ -290,7 +290,7 @@ def _take_out() -> dict[str, ModuleType]:
 
 
 def _tame(logger: logging.Logger) -> None:
-    """Keeps the SDK's logger from stdout and its lines with secrets, those of INFO and DEBUG, from any log."""
+    """Keeps the SDK's logger off stdout, and its lines of INFO and DEBUG, which hold secrets, out of any log."""
     logger.handlers.clear()
     logger.addFilter(_redacted)
 

@@ -1,7 +1,7 @@
-"""One connection, from the endpoint call to the close. Whatever ends it is raised to the caller.
+"""Runs one connection, from the endpoint call to the close. Whatever ends it is raised to the caller.
 
-Every wait has an end. An ack leaves on the connection that brought the frame, or not at all; the acks that one
-commit sets free leave in one write.
+Every wait has an end. An ack leaves on the connection that brought the frame, or not at all; the acks of one commit
+leave in one write.
 """
 
 import asyncio
@@ -40,23 +40,23 @@ class Limits:
 
 
 class Verdict(Protocol):
-    """What the handler makes of an event: `reply` is called once, in the loop, with 200 or 500."""
+    """An event that the handler took: the session sets `reply`, which is called once, in the loop, with 200 or 500."""
 
     reply: Callable[[int], None]
 
 
 class Handler(Protocol):
-    """Takes the exact bytes of a payload; the session sets `reply` of what it returns."""
+    """Takes the exact bytes of a payload and returns the event, of which the session sets `reply`."""
 
     def receive(self, payload: bytes) -> Any: ...
 
 
 class BadFrame(ValueError):
-    """A frame that makes no sense; it is dropped and the connection lives on."""
+    """A frame makes no sense; it is dropped and the connection lives on."""
 
 
 class BadFrames:
-    """Tells of dropped frames, a few a minute at most, however many there are."""
+    """Logs dropped frames, a few a minute at most, however many there are."""
 
     def __init__(self) -> None:
         self._limit = RateLimit()
@@ -98,7 +98,7 @@ class Session:
 
     @property
     def timings(self) -> Timings:
-        """The server's, as far as they make sense."""
+        """Returns the server's timings, as far as they make sense."""
         return self._client.timings
 
     @property
@@ -108,27 +108,27 @@ class Session:
 
     @property
     def connection_id(self) -> str:
-        """The platform's name for this connection."""
+        """Returns the platform's name for this connection."""
         return self._client.connection_id
 
     @property
     def connection(self) -> FrameConnection | None:
-        """The websocket, once it is open."""
+        """Returns the websocket, once it is open."""
         return self._client.connection
 
     @property
     def fresh(self) -> bool:
-        """Whether the platform has been heard since the last ping, or still has time to answer it."""
+        """Returns whether the platform has been heard since the last ping, or still has time to answer it."""
         return self._last_frame >= self._pinged or self._loop.time() - self._pinged < self._limits.pong
 
     async def open(self) -> None:
-        """The endpoint call and the handshake. Raises SessionError, or ConfigError for an unprotected secret."""
+        """Calls the endpoint and does the handshake. Raises SessionError, or ConfigError for an unprotected secret."""
         url = self._loop.run_in_executor(None, self._client.fetch_url)
         await self._bounded(url, self._limits.endpoint, "endpoint")
         await self._bounded(self._client.connect(), self._limits.handshake, "handshake")
 
     async def listen(self) -> NoReturn:
-        """Answers frames until the connection ends, then says why. Raises Lost."""
+        """Answers frames until the connection ends. Raises Lost, which says why."""
         connection = self.connection
         if connection is None:
             raise Lost("there is no connection", cause="broken")
@@ -143,11 +143,11 @@ class Session:
         raise (heart.exception() if heart.done() else None) or why_closed(connection)
 
     async def proven(self) -> None:
-        """Returns when the first frame has come; `listen()` asks for one by its ping."""
+        """Waits for the first frame, for which `listen()` asks by its ping."""
         await self._heard_first.wait()
 
     async def next_event(self, within: float) -> None:
-        """Returns when the next event comes, or after `within` seconds."""
+        """Waits for the next event, or for `within` seconds."""
         self._event_came.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._event_came.wait(), within)
@@ -170,7 +170,7 @@ class Session:
             connection.abort()
 
     async def _bounded(self, step: Awaitable[Any], seconds: float, cause: str) -> None:
-        """Whatever a peer can provoke, in the libraries too, is Unreachable; texts that may hold URLs aren't shown."""
+        """Awaits a step for so many seconds; raises Unreachable for whatever a peer can provoke, and shows no URL."""
         try:
             async with asyncio.timeout(seconds):
                 await step
@@ -184,7 +184,7 @@ class Session:
             raise Unreachable(f"{cause}: {in_words(e)}", cause=cause, hint=hint) from None
 
     async def _heartbeat(self, connection: FrameConnection) -> None:
-        """Application pings: after each some frame must come, whatever the websocket's own keepalive says."""
+        """Sends application pings: after each some frame must come, whatever the websocket's own keepalive says."""
         ping = self._client.ping()
         while True:
             patience = self._limits.probe if self._probing.is_set() else self._limits.pong
@@ -254,7 +254,7 @@ class Session:
         return self._fragments.add(_header(frame, "message_id"), total, index, part, self._loop.time())
 
     def _ack(self, connection: FrameConnection, echo: bytes, started: float, code: int) -> None:
-        """The frame echoed, so that headers nobody knows route the answer; source: the SDK's client.
+        """Sends the frame back with the code, so that headers which nobody knows route it; source: the SDK's client.
 
         Messages one after the other are one message (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
         """
@@ -265,7 +265,7 @@ class Session:
 
 @lru_cache(maxsize=1024)  # few are different: 0.1 µs an ack, not 1.4
 def _answer(code: int, milliseconds: int) -> bytes:
-    """What an ack's frame has beyond the echo."""
+    """Returns what an ack's frame has beyond the received one."""
     answer = frame_type()()
     answer.headers.add(key="biz_rt", value=str(milliseconds))
     answer.payload = b'{"code": %d}' % code
@@ -273,7 +273,7 @@ def _answer(code: int, milliseconds: int) -> bytes:
 
 
 def _kind_and_parts(frame: Any) -> tuple[str, str]:
-    """The headers `type` and `sum` in one walk: looking at a header costs as much as most steps here."""
+    """Returns the headers `type` and `sum` in one walk: looking at a header costs as much as most steps here."""
     kind = parts = None
     for header in frame.headers:
         key = header.key

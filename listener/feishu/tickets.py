@@ -1,6 +1,6 @@
-"""The helpdesk's reading APIs, in the terms of those who use them: tickets, messages, one ticket, fields, images.
+"""Calls the helpdesk's reading APIs in the terms of those who use them: tickets, messages, one ticket, fields, images.
 
-What comes back is what the platform sent, checked for its shape alone. Times are Unix milliseconds.
+What is returned is what the platform sent, checked for its shape alone. Times are Unix milliseconds.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 class TicketsApi:
-    """One helpdesk's calls. They block, and raise as `Api` does, and `answers.Gone` for what was deleted."""
+    """Makes one helpdesk's calls, which block and raise as `Api` does, and `answers.Gone` for what was deleted."""
 
     def __init__(self, api: Api, helpdesk: Helpdesk) -> None:
         self.api, self.helpdesk = api, helpdesk
@@ -27,7 +27,7 @@ class TicketsApi:
         return _total(data), _rows(data, "tickets")
 
     def messages(self, ticket_id: str, bounds: tuple[int, int] | None, page: int) -> tuple[int, list[Row]]:
-        """Returns the number of messages, and a page of them; `bounds` in the unit that the caller means, None: all."""
+        """Returns the number of messages, and a page of them; `bounds` are in the caller's unit of time, None: all."""
         times = {"time_start": bounds[0], "time_end": bounds[1]} if bounds else {}
         path = f"{TICKETS_PATH}/{_segment(ticket_id)}/messages"
         data = self._data(path, page=page, page_size=PAGE_SIZE, **times)

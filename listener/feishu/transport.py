@@ -1,4 +1,4 @@
-"""How both legs, the endpoint call and the socket, reach the platform: proxies, authorities, limits.
+"""Connects both legs, the endpoint call and the socket, with the platform: proxies, authorities, limits.
 
 The SDK's own calls have no timeout, follow redirects with the secret, and differ in their view of proxies.
 """
@@ -38,7 +38,7 @@ def is_loopback(host: str | None) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """The way out. `proxy` None: HTTPS_PROXY of the environment; NO_PROXY holds for either. Times in seconds."""
+    """The way out: `proxy`, else HTTPS_PROXY of the environment; NO_PROXY holds for either. Times are in seconds."""
 
     proxy: str | None = field(default=None, repr=False)
     ca_file: str | None = None
@@ -65,7 +65,7 @@ class Network:
         return context
 
     def check(self) -> None:
-        """Raises ConfigError where CA file or proxy can't be used; the proxy's password is shown in no log from now."""
+        """Raises ConfigError where CA file or proxy can't be used; from then on no log shows the proxy's password."""
         try:
             self.tls()
         except OSError as e:
@@ -89,7 +89,7 @@ class Network:
             remember(secret)  # some servers send a request's head back in their error
 
     def _wanted_proxy(self) -> tuple[str, str | None]:
-        """Returns the setting's name and the proxy; a bare host:port is taken for http, as curl does."""
+        """Returns the setting's name and the proxy; a bare host:port means http, as it does to curl."""
         found = [("feishu.proxy", self.proxy), *((name, os.environ.get(name)) for name in _PROXY_VARIABLES)]
         where, proxy = next(((name, value) for name, value in found if value), ("", None))
         return where, proxy if proxy is None or "://" in proxy else f"http://{proxy}"
@@ -115,7 +115,7 @@ class Response:
 
 
 class BoundedRequests:
-    """Stands where the SDK expects the `requests` module: bounded in time and size, and it stays where it was sent."""
+    """Stands where the SDK expects the `requests` module; bounded in time and size, and it follows no redirect."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -144,7 +144,7 @@ class BoundedRequests:
             end.cancel()
 
     def _send(self, call: "_Call", method: str, url: str, kwargs: dict[str, Any], limit: int) -> Response:
-        """Sends it, and follows no redirect, which would hand the secret to another host."""
+        """Sends the request without following redirects, which would hand the secret to another host."""
         wanted, proxy = self._network, self._network.proxy_for(url)
         settled: dict[str, Any] = {"timeout": (wanted.connect_timeout, wanted.read_timeout), "allow_redirects": False}
         settled |= {"stream": True, "proxies": {"http": proxy, "https": proxy}, "verify": wanted.ca_bundle()}
@@ -160,7 +160,7 @@ class BoundedRequests:
 
 
 class _Call(HTTPAdapter):
-    """One call that another thread can end: timeouts bound each read, but not how many there are."""
+    """One call that another thread can end: a timeout bounds each read, but not how many there are."""
 
     def __init__(self, network: Network) -> None:
         self.ended = False

@@ -1,4 +1,4 @@
-"""A TCP connection through an HTTP proxy (CONNECT: RFC 9110, section 9.3.6; Basic authentication: RFC 7617)."""
+"""Opens a TCP connection through an HTTP proxy (CONNECT: RFC 9110, section 9.3.6; Basic authentication: RFC 7617)."""
 
 import asyncio
 import base64
@@ -38,7 +38,7 @@ class _Answer(asyncio.Protocol):
 
 
 async def open_tunnel(proxy: str, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Transport:
-    """Opens a tunnel; returns its transport. `tls`: for a proxy reached by https. Raises Unreachable, OSError."""
+    """Opens a tunnel and returns its transport; `tls` is for a proxy reached by https. Raises Unreachable, OSError."""
     url = urlsplit(proxy)
     transport, answer = await asyncio.get_running_loop().create_connection(
         _Answer,

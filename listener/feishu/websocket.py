@@ -1,8 +1,8 @@
-"""The websocket under the session: frames by callback, everything of one turn in one write, through proxies too.
+"""Speaks websocket under the session: frames by callback, everything of one turn in one write, through proxies too.
 
-The library's sans-I/O protocol does the handshake and judges every frame but the plainest: a whole binary message of
-at most 64 KiB, which is read and written here (wire.py). It is fed whole frames, so it never loses its place.
-Nothing here waits: a peer that reads nothing, or that says goodbye and stays, is dropped.
+The library's sans-I/O protocol does the handshake and judges every frame but the plainest: a whole binary message of at
+most 64 KiB, which is read and written here (wire.py). It is fed whole frames, so it never loses its place. Nothing here
+waits: a peer that reads nothing, or that says goodbye and stays, is dropped.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ OnMessage = Callable[["FrameConnection", bytes, bool], None]
 
 
 class FrameConnection(asyncio.Protocol):
-    """Hands each whole message to `on_message` at once: no queue, no task, no wake-up in between."""
+    """A websocket that hands each whole message to `on_message` at once: no queue, no task, no wake-up in between."""
 
     transport: asyncio.Transport
 
@@ -51,17 +51,17 @@ class FrameConnection(asyncio.Protocol):
 
     @property
     def state(self) -> State:
-        """The library's view of the connection."""
+        """Returns the library's view of the connection."""
         return self._protocol.state
 
     @property
     def close_code(self) -> int | None:
-        """The code of the peer's close frame, 1006 where none came, None while the connection is open."""
+        """Returns the code of the peer's close frame, 1006 where none came, None while the connection is open."""
         return self._protocol.close_code
 
     @property
     def close_reason(self) -> str:
-        """The peer's own words."""
+        """Returns the reason in the peer's close frame."""
         return self._protocol.close_reason or ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,7 +77,7 @@ class FrameConnection(asyncio.Protocol):
         self._timer = self._loop.call_later(self._keepalive, self._ping)
 
     def post(self, message: bytes) -> None:
-        """Sends it with all else of this turn of the loop, or drops it if the connection ends before."""
+        """Sends a message with all else of this turn of the loop; it is dropped if the connection ends before."""
         if not self._outbox:
             self._loop.call_soon(self.flush)
         self._outbox.append(message)
@@ -104,7 +104,7 @@ class FrameConnection(asyncio.Protocol):
         await asyncio.shield(self._closed)
 
     def abort(self) -> None:
-        """Ends the TCP connection without a word."""
+        """Ends the TCP connection without a close frame."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -134,14 +134,14 @@ class FrameConnection(asyncio.Protocol):
         self._take_in()
 
     def _pass_on(self, data: bytes) -> bytes:
-        """Feeds the library what belongs to the frame that it is reading; returns the rest."""
+        """Feeds the library the rest of the frame that it is reading; returns the bytes after it."""
         taken, rest = data[: self._passing], data[self._passing :]
         self._passing -= len(taken)
         self._feed(taken)
         return rest
 
     def _whole_messages(self, data: bytes) -> bytes:
-        """Handles what is at the beginning; returns what comes after."""
+        """Handles the whole binary messages at the beginning; returns the bytes after them."""
         if not self._parts:
             messages, self._rest, data = unframed(data)
             for message in messages:
@@ -159,7 +159,7 @@ class FrameConnection(asyncio.Protocol):
         return data
 
     def _outside_frames(self, data: bytes) -> bytes:
-        """The handshake's answer, up to its end; what comes after a close is the library's to ignore."""
+        """Feeds the library what is no frame: the handshake's answer, and what it ignores after a close."""
         if self.state is State.CONNECTING and not self._opened.done():
             end = data.find(_END_OF_HEAD)
             if end < 0 and len(data) <= MAX_HEAD:
@@ -176,7 +176,7 @@ class FrameConnection(asyncio.Protocol):
         self._take_in()
 
     def _take_in(self) -> None:
-        """Takes over what the library made of its input."""
+        """Handles what the library made of its input."""
         for event in self._protocol.events_received():
             if isinstance(event, WebSocketFrame) and event.opcode in DATA_OPCODES:
                 self._on_frame(event)
@@ -208,7 +208,7 @@ class FrameConnection(asyncio.Protocol):
             self._loop.call_later(CLOSE_TIMEOUT, self.abort)
 
     def _ping(self) -> None:
-        """The websocket's own keepalive: a peer of which nothing at all has come since the last ping is gone."""
+        """Sends the websocket's own keepalive; a peer that has sent nothing since the last ping is gone."""
         if self.state is not State.OPEN:
             return
         if not self._heard:
@@ -222,13 +222,13 @@ class FrameConnection(asyncio.Protocol):
 
 
 class Websockets:
-    """Stands where the SDK expects the `websockets` module, and opens our own connection instead."""
+    """Stands where the SDK expects the `websockets` module; it opens our own connection instead."""
 
     def __init__(self, network: Network, on_message: OnMessage) -> None:
         self._network, self._on_message = network, on_message
 
     async def connect(self, url: str) -> FrameConnection:
-        """One connection after its handshake. No redirect is followed: the URL's query is a credential."""
+        """Returns a connection after its handshake. It follows no redirect, since the URL's query is a credential."""
         uri = parse_uri(url)
         tls = self._network.tls() if uri.secure else None
         # no extensions: events are small, and a peer can't make us inflate a bomb

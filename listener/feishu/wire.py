@@ -1,6 +1,7 @@
-"""The one kind of websocket frame that events and acks come in, coded by hand; pure. Source: RFC 6455, section 5.2.
+"""Codes by hand the one kind of websocket frame that carries events and acks. Pure. Source: RFC 6455, section 5.2.
 
-The library takes 5 µs to parse an event's frame and to make its ack's, this 1. What is of another kind is its business.
+The library takes 5 µs to parse an event's frame and to make its ack's, this code 1. Frames of another kind are left to
+it.
 """
 
 from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C, where the library has that
@@ -11,7 +12,7 @@ _IN_2_BYTES, _IN_8_BYTES = 126, 127  # in place of a length: it follows
 
 
 def unframed(data: bytes) -> tuple[list[bytes], bytes, bytes]:
-    """Returns (the whole binary messages at the beginning, the unfinished one after them, or what else is there)."""
+    """Returns (the whole binary messages at the beginning, the unfinished one after them, or anything else there)."""
     start = 0
     messages: list[bytes] = []
     while len(data) - start >= 4 and data[start] == _FINAL_BINARY:
@@ -28,8 +29,10 @@ def unframed(data: bytes) -> tuple[list[bytes], bytes, bytes]:
 
 
 def sizes(data: bytes) -> tuple[int, int] | None:
-    """(bytes of the head, bytes of the payload) of the frame of any kind at the beginning, None while its head lacks
-    bytes. A mask, which a server's frame must not have, counts for nothing: it is refused before."""
+    """Returns (bytes of the head, bytes of the payload) of the frame at the beginning, None while its head is torn.
+
+    It takes no account of a mask, which a server's frame must not have: such a frame is refused before.
+    """
     if len(data) < 2:
         return None
     size = data[1] & 0x7F
@@ -40,7 +43,7 @@ def sizes(data: bytes) -> tuple[int, int] | None:
 
 
 def framed(message: bytes, mask: bytes) -> bytes:
-    """A client's frame with a binary message; `mask`: 4 random bytes."""
+    """Returns a client's frame with a binary message; `mask` is 4 random bytes."""
     size = len(message)
     if size < _IN_2_BYTES:
         head = bytes((_FINAL_BINARY, _MASKED | size))

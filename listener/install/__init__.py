@@ -1,1 +1,1 @@
-"""Puts the daemon in place as a service of systemd: what is to be done, whether it can work, and doing it."""
+"""Installs the daemon as a service of systemd: what is to be done, whether it can work, and doing it."""

@@ -1,4 +1,4 @@
-"""What an installation consists of. Pure, but for the texts that come with the package."""
+"""Plans what an installation consists of. Pure, but for reading the texts that come with the package."""
 
 import os
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def config_text(layout: Layout, app_id: str, domain: str) -> str:
 def installation(
     layout: Layout, program: Path, *, app_id: str = "", domain: str = "", secret: str | None = None, now: bool = False
 ) -> list[InstallStep]:
-    """Returns the steps. `secret` None: keep what is there, or make an empty file. `now`: start or restart it."""
+    """Returns the steps; a `secret` of None keeps what is there, or makes an empty file; `now` also (re)starts it."""
     system = layout.home is None
     owner, root = (Owner(user="root", group=NAME), ROOT) if system else (ME, ME)
     config = config_text(layout, app_id, domain or str(_default_domain()))

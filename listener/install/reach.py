@@ -1,4 +1,4 @@
-"""Whether the service's user can reach the program: the usual trap is an interpreter in somebody's home."""
+"""Checks that the service's user can reach the program: the usual trap is an interpreter in somebody's home."""
 
 import os
 import stat
@@ -50,7 +50,7 @@ def obstacle(path: str, look: Stat = os.stat, hidden: Sequence[str] = HIDDEN) ->
 
 
 def _on_the_way(path: str) -> Iterator[str]:
-    """Yields the path and what is above it, as it is written and as its links lead."""
+    """Yields the path and all above it, as it is written and as its links lead."""
     for start in dict.fromkeys((os.path.abspath(path), os.path.realpath(path))):
         yield from (str(parent) for parent in reversed(Path(start).parents))
         yield start

@@ -1,4 +1,4 @@
-"""The steps of an installation: each can be done twice, and says what it did."""
+"""Carries out the steps of an installation; each can be done twice, and says what it did."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """The user and the group that own a file, by name; None: whoever installs."""
+    """The user and the group that own a file, by name; None stands for whoever installs."""
 
     user: str | None = None
     group: str | None = None
@@ -43,7 +43,7 @@ class Directory:
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A file to write. With `keep`, one that exists is somebody's work: only its mode and owner are put right."""
+    """A file to write. With `keep`, an existing one is somebody's work: only its mode and owner are corrected."""
 
     path: Path
     text: str

@@ -1,4 +1,4 @@
-"""How many clients of the app are online, asked now and then: one too many takes events away, and all looks well."""
+"""Counts now and then how many clients of the app are online: one too many takes events away, and all looks well."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 @dataclass
 class ClientsState:
-    """`online` is the newest count that the platform told, at Unix seconds `checked_at`; None: none yet."""
+    """What is known of the app's clients: how many were `online` at Unix seconds `checked_at`, None if unknown."""
 
     expected: int = 1
     online: int | None = None
@@ -40,10 +40,10 @@ async def watching(
     every: float | None = None,
     again: float = AGAIN,
 ) -> AsyncIterator[None]:
-    """Asks meanwhile, every so many seconds. `ask` blocks, in the loop's default executor; None: nothing to ask.
+    """Asks every so many seconds while its block runs. `ask` blocks, in the loop's default executor, or is None.
 
-    While `renewing` says yes, the platform counts two connections of this process; such an answer is not used, and the
-    question is asked once more after `again` seconds.
+    While `renewing` returns True, the platform counts two connections of this process; such an answer is not used, and
+    the question is asked once more after `again` seconds.
     """
     if ask is None:
         yield
@@ -58,7 +58,7 @@ async def watching(
 async def watch(
     state: ClientsState, ask: Callable[[], int], renewing: Callable[[], bool], every: float, again: float = AGAIN
 ) -> None:
-    """Asks as `watching` says until the platform refuses to tell: each more would cost a call for nothing."""
+    """Asks as `watching` says, until the platform refuses to answer: each more would cost a call for nothing."""
     await asyncio.sleep(FIRST)
     doubted = False  # whether the last answer was too many, and the first that was
     while True:
@@ -83,7 +83,7 @@ async def watch(
 
 
 def _failed(state: ClientsState, error: ListenError) -> None:
-    """Notes why the question failed, and logs it once: the app may lack the permission for good."""
+    """Notes why the question failed, and logs it once, since the app may lack the permission for good."""
     if state.error is None:
         log.info("how many clients are online can't be asked", because=str(error), hint=error.hint)
     state.error = str(error)

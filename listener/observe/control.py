@@ -1,6 +1,6 @@
-"""The daemon's status, asked from outside: a unix socket beside the journal. Who connects is sent the document.
+"""Serves the daemon's status to whoever connects to a unix socket beside the journal.
 
-Nothing is read from the asking side, so there is nothing to get wrong there.
+Nothing is read from the peer, so there is nothing to get wrong.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ def socket_path(journal: Path) -> Path:
 
 
 class Control:
-    """The daemon's side. Whoever holds the journal's lock may replace what an earlier daemon left behind."""
+    """The daemon's side of the socket. Whoever holds the journal's lock may replace the socket of an earlier daemon."""
 
     def __init__(self, journal: Path, answer: Callable[[], Awaitable[bytes]]) -> None:
         self._path = socket_path(journal)
@@ -34,7 +34,7 @@ class Control:
         self._asking = 0
 
     async def start(self) -> None:
-        """Serves the status from now on; where that fails it warns, since the daemon still listens."""
+        """Serves the status from now on; where that fails it warns, since the daemon still listens for events."""
         try:
             # Not start_unix_server: from Python 3.13 on it looks at the address, which is a descriptor's for a moment.
             self._server = await asyncio.start_server(self._serve, sock=_bound(self._path))
@@ -109,7 +109,7 @@ def _bound(path: Path) -> socket.socket:
 
 @contextmanager
 def _short(path: Path) -> Iterator[str]:
-    """An address has 108 bytes (unix(7)), which a deep directory may fill: the way there is a descriptor."""
+    """Returns a shorter path of the socket, by a directory's descriptor: an address has 108 bytes only (unix(7))."""
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{directory}/{path.name}"

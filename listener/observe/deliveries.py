@@ -1,4 +1,4 @@
-"""Which sink got which event when, of this run and bounded: the journal knows only how far each sink is."""
+"""Remembers which sink got which event when, in this run and bounded: the journal knows only how far each sink is."""
 
 import time
 from collections import deque

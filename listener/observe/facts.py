@@ -32,7 +32,7 @@ ROOM = 2**20  # bytes that make another attempt to write worth while
 
 
 class Live(Protocol):
-    """An open connection. `fresh`: the peer has answered when it should have."""
+    """An open connection; `fresh` says that the peer has answered when it should have."""
 
     @property
     def fresh(self) -> bool: ...
@@ -41,7 +41,7 @@ class Live(Protocol):
 
 
 class ObservedSource(Protocol):
-    """Where events come from: the supervisor of the long connection, or the webhook."""
+    """What is observed of a source of events: the long connection's supervisor, or the webhook."""
 
     @property
     def state(self) -> ConnectionState: ...
@@ -51,7 +51,7 @@ class ObservedSource(Protocol):
 
 @dataclass
 class Facts:
-    """Gathers what is to be told of the daemon from its parts, with the figures that only time can tell.
+    """Gathers what the daemon's parts know into snapshots, with the figures that only time can tell.
 
     `settings` changes with a reload.
     """
@@ -83,7 +83,7 @@ class Facts:
             self._question = writer.submit(lambda connection: None)  # calls it away from long housekeeping
 
     def stalled(self) -> str:
-        """Returns the part that stands still although it should move, so that only a restart can help; "" for none."""
+        """Returns the part that makes no progress although it should, so that only a restart can help; "" for none."""
         now, state, session = time.monotonic(), self.source.state, self.source.session
         if now - self.journal.writer.answered > WRITER_STALLED:
             return "the journal's writer"
@@ -93,7 +93,7 @@ class Facts:
         return "the supervisor" if now - state.progress > planned + SUPERVISOR_STALLED else ""
 
     async def snapshot(self, disk_of: float = 0.0) -> health.Snapshot:
-        """Gathers a snapshot within LOOK seconds, whatever the disk does, which may have been seen `disk_of` ago."""
+        """Returns a snapshot within LOOK seconds, whatever the disk does, which may have been seen `disk_of` s ago."""
         disk_answers = await self.disk_answers(disk_of)
         hanging = (self._hanging(worker, since) for worker, since in self.workers.overdue())
         sinks = (*(self._sink(worker) for worker in self.workers), *hanging)
@@ -191,7 +191,7 @@ class Facts:
         )
 
     def _hanging(self, worker: Worker, since: float) -> health.SinkStatus:
-        """A sink whose settings changed while it hangs: its successor may not write beside it."""
+        """Returns the status of a sink that hangs after its settings changed: its successor may not write beside it."""
         error = "its settings have changed, and it has not come back yet from a delivery with the old ones"
         return replace(self._sink(worker), failing_seconds=max(0.0, time.time() - since), last_error=error)
 
@@ -215,7 +215,7 @@ class Facts:
         return well or await self._look()
 
     async def _look(self) -> bool:
-        """Returns whether the disk answered in time. One thread at most looks, however many ask."""
+        """Returns whether the disk answered in time; one thread at most looks, however many ask."""
         if self._looking is None or self._looking.done():
             seqs = {worker.config.name: worker.state.seq for worker in self.workers}
             self._looking = asyncio.ensure_future(asyncio.to_thread(look, self.journal.path, seqs))
@@ -231,7 +231,7 @@ class Facts:
 
 
 def _forget(done: "asyncio.Future[Look]") -> None:
-    """Takes an error that came too late, which asyncio would report otherwise."""
+    """Retrieves an error that came too late, which asyncio would report otherwise."""
     if not done.cancelled():
         done.exception()
 

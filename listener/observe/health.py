@@ -1,6 +1,6 @@
-"""What is true of the daemon, as one document, and what is wrong with it. Pure: no I/O, no clock.
+"""Defines what is true of the daemon as one document, and judges what is wrong with it. Pure: no I/O, no clock.
 
-`helpdesk-listen status`, /readyz, /metrics and systemd's STATUS line all say what stands here.
+`helpdesk-listen status`, /readyz, /metrics and systemd's STATUS line all say what this document says.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ HELD_BACK = 1.0  # seconds that an event waits where sinks keep up
 
 
 class ConnectionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`losses` counts by cause; `fresh`: a frame came when the last ping was due an answer."""
+    """The connection. `losses` counts by cause; `fresh`: a frame came by the time when the ping's answer was due."""
 
     phase: str
     since: datetime
@@ -35,7 +35,7 @@ class ConnectionStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventsStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Since the start. `acks` by code; `per_second` over the last minute; the percentile over the newest acks."""
+    """The events since the start: `acks` by code, `per_second` over a minute, the percentile over the newest acks."""
 
     per_second: float = 0.0
     ack_p99_seconds: float | None = None
@@ -48,7 +48,7 @@ class EventsStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`answers`: its writer and its disk do; `failing`: why the last commit failed."""
+    """The journal. `answers`: its writer and its disk do; `failing`: why the last commit failed."""
 
     path: str
     answers: bool = True
@@ -67,7 +67,7 @@ class JournalStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`lag` in events; `dead_letters` wait in the journal for somebody's decision, the other counts are of this run."""
+    """A sink. `lag` is in events; `dead_letters` counts all in the journal, the other counts are of this run."""
 
     name: str
     type: str = ""
@@ -88,7 +88,7 @@ class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClientsStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Clients of the app that the platform counts as online; another one takes its share of the events."""
+    """The app's clients that the platform counts as online; another one takes its share of the events."""
 
     online: int
     expected: int = 1
@@ -96,7 +96,7 @@ class ClientsStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallsStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls of the platform's API in this month (UTC), by API; `halted`: why there are no more until the next."""
+    """The API calls of this month (UTC) by API; `halted` says why there are no more until the next month."""
 
     by_api: dict[str, int] = {}
     total: int = 0
@@ -105,7 +105,7 @@ class CallsStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GapStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A time without a connection; `recovered`: how many messages of it were fetched; None: nothing was fetched."""
+    """A time without a connection; `recovered` counts its messages that were fetched, None where none was asked for."""
 
     since: datetime
     until: datetime
@@ -113,7 +113,7 @@ class GapStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackfillStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A job of fetching what was said between two times; `new` of its messages were not in the journal."""
+    """A backfill job; `new` of its messages were not in the journal."""
 
     since: datetime
     until: datetime
@@ -127,7 +127,7 @@ class BackfillStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """`state`: the daemon runs and answers, runs and is silent, or does not run."""
+    """All of it. `state` says whether the daemon runs and answers, runs and is silent, or does not run."""
 
     state: Literal["running", "silent", "stopped"]
     taken_at: datetime
@@ -150,7 +150,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judged(snapshot: Snapshot) -> Snapshot:
-    """Returns the snapshot with `ready` and `problems` filled in from its facts."""
+    """Returns the snapshot with `ready` and `problems` filled in from its other fields."""
     unready = not_ready(snapshot)
     return msgspec.structs.replace(snapshot, ready=not unready, problems=(*unready, *_degraded(snapshot)))
 
@@ -173,7 +173,7 @@ def is_stuck(sink: SinkStatus) -> bool:
 
 
 def fills_up(journal: JournalStatus, sinks: Sequence[SinkStatus], share: float) -> bool:
-    """Whether that share of it is used and no room can be made, since it holds what a sink has not got."""
+    """Returns whether that share of the journal is used and can't be freed, since sinks have not got what it holds."""
     held_back = any(sink.lag and (sink.oldest_undelivered_seconds or 0.0) > HELD_BACK for sink in sinks)
     return held_back and journal.used_bytes >= share * journal.max_bytes > 0
 

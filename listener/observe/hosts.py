@@ -1,7 +1,7 @@
-"""Which names this machine goes by in a request, and whether the one who asks is on it. Pure, but for the host's name.
+"""Tells by which names this machine is asked, and whether the one who asks is on it. Pure, but for the host's name.
 
-A page of a stranger's can have the reader's browser ask us under a name of its own (DNS rebinding); the name then
-stands in Host. So Host is parsed as an address: "127.0.0.1.evil.test" is none, however it begins.
+A stranger's page can have the reader's browser ask us under a name of its own (DNS rebinding); the name then stands in
+Host. So Host is parsed as an address: "127.0.0.1.evil.test" is none, however it begins.
 """
 
 import socket

@@ -1,4 +1,4 @@
-"""The HTTP server for probes, scrapes and the page; the only file of this package that imports aiohttp.
+"""Serves HTTP for probes, scrapes and the page; the only file of this package that imports aiohttp.
 
 It answers from the loop that receives events, so a frozen daemon does not answer. Everything is bounded: connections,
 the bytes of a request, the seconds that a peer may take to ask or to read. A route gets a Request of ours and returns a
@@ -60,9 +60,9 @@ Route = Callable[[Request], Awaitable[Page]]
 
 
 class HttpServer:
-    """Answers HTTP requests by `routes`, which are by (method, path).
+    """Answers HTTP requests by `routes`, which maps (method, path) to the function that answers.
 
-    `address` is "host:port", where somebody else listens and hands the connections over.
+    `address` is "host:port", where another server listens and hands the connections over.
     """
 
     def __init__(self, address: str, routes: Mapping[tuple[str, str], Route]) -> None:
@@ -74,7 +74,7 @@ class HttpServer:
         self._runner: web.ServerRunner | None = None
 
     async def start(self) -> Callable[[], asyncio.BaseProtocol]:
-        """Returns what makes the protocol of each connection."""
+        """Returns the factory of the connections' protocols."""
         server = web.Server(
             self._serve,
             handler_cancellation=True,
@@ -89,7 +89,7 @@ class HttpServer:
         return capped(server, self._answering)
 
     async def close(self) -> None:
-        """Ends what is under way within a second."""
+        """Ends the requests that are under way, within a second."""
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -140,7 +140,7 @@ class HttpServer:
 
 
 def plain(status: HTTPStatus, text: str = "") -> Page:
-    """Returns an answer that says its status, or this text, in a line."""
+    """Returns an answer with this text, or with the status in words, on one line."""
     return Page(f"{text or status.phrase}\n".encode(), status.value)
 
 
@@ -180,7 +180,7 @@ async def _send(came: web.BaseRequest, page: Page, body: bytes) -> web.Response:
 
 
 async def _stream(came: web.BaseRequest, page: Page, pieces: AsyncIterator[bytes]) -> web.StreamResponse:
-    """Sends what comes until it ends or the peer goes."""
+    """Sends the pieces until they end or the peer goes."""
     headers = HEADERS | {"Content-Type": page.content_type} | dict(page.headers)
     response = web.StreamResponse(status=page.code, headers=headers)
     response.force_close()

@@ -1,4 +1,4 @@
-"""Figures of a running daemon, cheap enough for the receive path: a few appends a commit, sums when somebody asks."""
+"""Measures a running daemon, cheaply enough for the receive path: a few appends a commit, sums when somebody asks."""
 
 import time
 from bisect import bisect_left
@@ -16,7 +16,7 @@ DELAY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0,
 
 
 class Recent:
-    """Keeps the newest values, to tell their percentiles."""
+    """Keeps the newest values and tells their percentiles."""
 
     def __init__(self) -> None:
         self._values: deque[float] = deque(maxlen=RING)
@@ -31,7 +31,7 @@ class Recent:
 
 
 class Rate:
-    """The rate of a count that only grows, over the last minute."""
+    """Tells the rate of a growing count over the last minute."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
@@ -50,7 +50,7 @@ class Rate:
 
 
 class Histogram:
-    """Prometheus' kind: counts of values up to each bound. Written by one thread."""
+    """Counts values up to each bound, as Prometheus' histograms do; one thread writes it."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
@@ -72,7 +72,7 @@ class Histogram:
 
 
 class Latencies:
-    """How long acks and deliveries take. Histograms cost more than the newest acks do: only if somebody may scrape."""
+    """Measures acks and deliveries. Histograms cost more than the newest acks do, so they need a possible scrape."""
 
     def __init__(self, *, histograms: bool) -> None:
         self.recent_acks = Recent()

@@ -1,4 +1,4 @@
-"""The snapshot in Prometheus' words. Names and units: https://prometheus.io/docs/practices/naming/.
+"""Writes the snapshot as Prometheus metrics. Names and units: https://prometheus.io/docs/practices/naming/.
 
 Labels are a sink's name, an ack's code, an outcome, a cause, a version: nothing of an event.
 """

@@ -1,4 +1,4 @@
-"""When nobody listened, what of it was fetched, and the calls that were made, as the journal tells it. Pure."""
+"""Tells when nobody listened, what of it was fetched, and which calls were made, as the journal has it. Pure."""
 
 from datetime import datetime
 
@@ -48,7 +48,7 @@ def calls(seen: Look, limit: int | None) -> health.CallsStatus:
 
 
 def report(gap: health.GapStatus) -> str:
-    """Returns a line about a gap."""
+    """Returns a line of text about a gap."""
     times = f"nobody listened from {health.clock(gap.since)} to {health.clock(gap.until)}"
     if gap.recovered is not None:
         return f"{times}: {gap.recovered} messages of it were fetched; of deleted tickets nothing can be known"

@@ -1,4 +1,4 @@
-"""What looks at the daemon and lets others look: watchdog, status socket, HTTP. Nothing of it is needed to listen."""
+"""Ties together what watches the daemon: watchdog, status socket, HTTP. None of it is needed to listen."""
 
 import asyncio
 from typing import Self
@@ -12,7 +12,7 @@ from listener.observe.watchdog import Watchdog
 
 
 class Observer:
-    """An async context inside which the daemon can be watched: status socket, HTTP and watchdog."""
+    """Lets the daemon be watched inside its async block: status socket, HTTP and watchdog."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts

@@ -1,6 +1,6 @@
 """Listens for HTTP from the start, and loads what answers, 10 MB of libraries, when somebody first connects.
 
-Connections that come before it is loaded are held, unread. It is loaded in a thread: acks go on meanwhile.
+Connections that come before it is loaded are held, unread. It is loaded in a thread, so that acks go on meanwhile.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 
 class Served:
-    """Lives in the loop and listens at `address`, "host:port". `load` blocks, and returns what answers."""
+    """Listens at `address`, "host:port", in the loop. `load` blocks, and returns the site that answers."""
 
     def __init__(self, facts: Facts, address: str, load: "Callable[[Facts, str], Site] | None" = None) -> None:
         self._facts, self._address, self._load_site = facts, address, load or _site
@@ -30,7 +30,7 @@ class Served:
         self._new_protocol: Callable[[], asyncio.BaseProtocol] | None = None
 
     async def start(self) -> None:
-        """Listens. A daemon whose port is taken still listens for events: it says so, loudly, and goes on."""
+        """Listens. Where the port is taken, the daemon goes on listening for events and logs an error."""
         try:
             self._server = await serve(self._new, self._address)
         except OSError as e:
@@ -40,7 +40,7 @@ class Served:
             log.info("the page, health checks and metrics are served", page=f"http://{self._address}/")
 
     async def close(self) -> None:
-        """Ends what is under way within a second."""
+        """Ends the requests that are under way, within a second."""
         if self._server is not None:
             self._server.close()
         if self._loading is not None:
@@ -50,7 +50,7 @@ class Served:
             await self._site.close()
 
     def came(self, transport: asyncio.Transport) -> None:
-        """Hands a connection to whoever answers, or holds it until there is somebody."""
+        """Hands a connection to the site, or holds it until the site is loaded."""
         if self._new_protocol is not None:
             _hand_over(transport, self._new_protocol)
         elif len(self._held) >= HELD:
@@ -62,7 +62,7 @@ class Served:
                 self._loading = asyncio.ensure_future(self._load())
 
     def left(self, transport: asyncio.Transport) -> None:
-        """Forgets a connection that ended before anybody answered."""
+        """Forgets a connection that ended before it was answered."""
         self._held.discard(transport)
 
     def _new(self) -> asyncio.BaseProtocol:
@@ -87,7 +87,7 @@ class Served:
 
 
 class _Held(asyncio.Protocol):
-    """The protocol of a connection until there is one that answers."""
+    """The protocol of a connection until the site is loaded."""
 
     def __init__(self, served: Served) -> None:
         self._served = served
@@ -108,7 +108,7 @@ def _hand_over(transport: asyncio.Transport, new_protocol: Callable[[], asyncio.
 
 
 def _site(facts: Facts, address: str) -> "Site":
-    """Loads the libraries. It runs in a thread."""
+    """Loads the libraries and returns the site; runs in a thread."""
     from listener.observe.site import Site
 
     return Site(facts, address)

@@ -1,4 +1,4 @@
-"""What is served over HTTP: whether the daemon is alive and ready, its metrics, and the page."""
+"""Answers over HTTP whether the daemon is alive and ready, with its metrics, and with the page."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,16 +19,16 @@ class Site:
         self._server = HttpServer(address, routes)
 
     async def start(self) -> Callable[[], asyncio.BaseProtocol]:
-        """Returns what makes the protocol of each connection."""
+        """Returns the factory of the connections' protocols."""
         return await self._server.start()
 
     async def close(self) -> None:
-        """Ends what is under way within a second."""
+        """Ends the requests that are under way, within a second."""
         self._pages.close()
         await self._server.close()
 
     async def _alive(self, _: Request) -> Page:
-        """Answers: that it does so says that the loop turns."""
+        """Answers 200, which shows that the loop turns."""
         return Page(b"alive\n")
 
     async def _readiness(self, _: Request) -> Page:

@@ -1,4 +1,4 @@
-"""How is the daemon that uses this journal? It is asked; where it is silent or does not run, its journal is read."""
+"""Asks the daemon that uses a journal for its status; where it is silent or does not run, the journal is read."""
 
 import os
 import time
@@ -15,7 +15,7 @@ ANSWER = 0.6  # seconds for the daemon to answer
 
 
 def query_status(settings: Settings) -> health.Snapshot:
-    """Returns a snapshot, after ANSWER seconds at most. Raises ListenError where this user may not know."""
+    """Returns a snapshot, within ANSWER seconds. Raises ListenError where this user may not know."""
     pid, answer = ask(settings.journal.path, ANSWER) or (holder(settings.journal.path), b"")
     if not answer:
         return _without_daemon(settings, pid)
@@ -70,7 +70,7 @@ def _journal(path: Path, max_size: int, seen: Look) -> health.JournalStatus:
 
 
 def _sink(sink: health.SinkStatus, seen: Look, now: float) -> health.SinkStatus:
-    """Returns a sink's status; one that the journal does not know yet begins with what comes."""
+    """Returns a sink's status; a sink that the journal does not know yet begins with the next event."""
     oldest = seen.oldest_ms.get(sink.name)
     return health.SinkStatus(
         name=sink.name,

@@ -1,6 +1,6 @@
-"""The daemon's sign of life: every few seconds it looks at itself, and tells systemd what it sees.
+"""Looks at the daemon every few seconds, and reports to systemd: the watchdog, readiness, the status line.
 
-The watchdog is fed from the loop, so a frozen loop starves it, and only while the parts that must move do.
+The watchdog is fed from the loop, so a frozen loop starves it, and only while the parts that must progress do.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 
 class Watchdog:
-    """Looks at the daemon every few seconds, feeds the watchdog and keeps systemd's status line.
+    """Feeds systemd's watchdog and keeps its status line, from a look at the daemon every few seconds.
 
     `changed` and `run` are called in the loop.
     """
@@ -31,14 +31,14 @@ class Watchdog:
         self._stalled = self._said = ""
 
     def changed(self, state: ConnectionState) -> None:
-        """Notes a change of the connection; connected, or failed in a way that may pass, the service is up."""
+        """Notes a change of the connection; once connected, or failed in a way that may pass, the service is ready."""
         if not self._ready and state.phase in ("connected", "waiting"):
             self._ready = True
             self._tell_ready()
 
     @contextmanager
     def reloading(self) -> Iterator[None]:
-        """Tells systemd that a reload is under way, and when it is over, once the service is up."""
+        """Tells systemd that a reload is under way and, after its block, that the service is ready again."""
         if self._ready:
             self._notifier.reloading()
         try:

@@ -1,4 +1,4 @@
-"""The settings: config.toml, the environment and systemd's credentials, checked before anything starts.
+"""Defines the settings: config.toml, the environment and systemd's credentials, checked before anything starts.
 
 The environment beats the file. All that is wrong is told in one ConfigError, a line each.
 """
@@ -27,7 +27,7 @@ DEFAULT_SINKS: tuple[SinkConfig, ...] = (StdoutConfig(name="stdout"),)
 
 
 class SlowRetry(msgspec.Struct, frozen=True, kw_only=True):
-    """The pace while trying again soon is useless (credentials refused): seconds, doubling up to max."""
+    """The pace where trying again soon is useless (credentials refused): seconds, doubling up to `max`."""
 
     min_delay: Annotated[float, Duration("10ms", "1d")] = 5.0
     max_delay: Annotated[float, Duration("10ms", "1d")] = 300.0
@@ -64,7 +64,7 @@ class FeishuSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How events come in. The rest is for the webhook: where it listens, and how it knows the platform."""
+    """How events come in. All but the type is for the webhook: where it listens, and how it knows the platform."""
 
     type: Literal["long-connection", "webhook"] = "long-connection"
     listen: Annotated[str, Address()] = "127.0.0.1:8080"
@@ -88,7 +88,7 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
 class EnrichSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is fetched for an event on its way to the sinks: the ticket as it is then, the images of a message.
 
-    `ticket_cache` and `wait` in seconds, sizes in bytes.
+    `ticket_cache` and `wait` are in seconds, sizes in bytes.
     """
 
     ticket: bool = False
@@ -121,7 +121,7 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything, checked; paths are absolute. `origin` is the file's path or "environment"."""
+    """All settings, checked; paths are absolute. `origin` is the file's path or "environment"."""
 
     feishu: FeishuSettings
     journal: JournalSettings
@@ -223,7 +223,7 @@ def _files(journal: JournalSettings | None, sinks: list[tuple[str, SinkConfig]])
 
 
 def _refuse_what_never_comes(reader: Reader, feishu: FeishuSettings, sinks: list[tuple[str, SinkConfig]]) -> None:
-    """Tells where `only` names what no event of `feishu.events` has: such a sink would get nothing."""
+    """Refuses an `only` that names what no event of `feishu.events` has: such a sink would get nothing."""
     messages = "helpdesk.ticket_message.created_v1" in feishu.events
     for key, sink in sinks:
         only = sink.only
@@ -243,7 +243,7 @@ def _refuse_what_never_comes(reader: Reader, feishu: FeishuSettings, sinks: list
 def _refuse_calls_without_helpdesk(
     reader: Reader, feishu: FeishuSettings, enrich: EnrichSettings, backfill: BackfillSettings
 ) -> None:
-    """Tells of settings that call the helpdesk's API where its two credentials are not set."""
+    """Refuses settings that call the helpdesk's API where its two credentials are not set."""
     if feishu.helpdesk_id is not None and feishu.helpdesk_token is not None:
         return
     wanted = {

@@ -1,6 +1,6 @@
-"""JSON Schema 2020-12 of config.toml, made from the reference of the settings, so that editors complete and check it.
+"""Makes the JSON Schema 2020-12 of config.toml, by which editors complete and check it, from the settings' reference.
 
-It knows names, types and choices; what depends on several settings, or on this machine, is for `check` to say.
+It knows names, types and choices; `check` says what depends on several settings, or on this machine.
 """
 
 import tomllib
@@ -24,7 +24,7 @@ def config_schema() -> Schema:
 
 
 def _put(root: Schema, setting: Setting) -> None:
-    """Puts a setting's schema in its place; the tables above it are there already."""
+    """Puts a setting's schema in its place, below tables that are there already."""
     *above, name = setting.key.split(".")
     for each in above:
         root = root["properties"][each]

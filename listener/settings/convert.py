@@ -1,4 +1,4 @@
-"""One TOML value → what a struct's field wants, by its annotation, or a `WrongValueError`. Pure."""
+"""Converts a TOML value to what a struct's field wants, by its annotation, or raises a WrongValueError. Pure."""
 
 import difflib
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _SHOWN = 60  # characters of a wrong value that a message repeats
 
 
 class WrongValueError(ValueError):
-    """`right` completes "expected …", `found` is the value at fault."""
+    """A value is not what it should be: `right` completes "expected …", `found` is the value."""
 
     def __init__(self, right: str, found: object, guess: str = "") -> None:
         super().__init__(right)

@@ -1,4 +1,4 @@
-"""What a setting takes, read off its annotation once: in English, in Chinese, and as JSON Schema. Pure."""
+"""Tells what a setting takes, read off its annotation once: in English, in Chinese, and as JSON Schema. Pure."""
 
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin

@@ -1,8 +1,8 @@
-"""The reference of the settings as two pages of Markdown, README.md and README.zh-CN.md beside this file.
+"""Writes the reference of the settings as two pages of Markdown, README.md and README.zh-CN.md beside this file.
 
     python -m listener.settings.page
 
-writes them anew; a test holds that they are up to date.
+writes them anew; a test checks that they are up to date.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ MADE_BY = "python -m listener.settings.page"
 
 
 class Language(msgspec.Struct, frozen=True):
-    """The page's own words, and which of a setting's words it takes."""
+    """The page's own words in one language, and which of a setting's words it takes."""
 
     file: str
     field: str  # of Kind and Meaning
@@ -89,7 +89,7 @@ def _sections(language: Language) -> Iterator[tuple[str, Setting, list[Setting]]
 
 
 def _grouped(every: Iterable[Setting]) -> Iterator[tuple[Setting, list[Setting]]]:
-    """Returns each table of the top, and each type of sink, with all that may stand in it."""
+    """Returns each table of the top level, and each type of sink, with all that may stand in it."""
     groups: list[tuple[Setting, list[Setting]]] = []
     for one in every:
         if one.is_table and one.key.count(".") == one.key.startswith("sinks."):
@@ -100,13 +100,13 @@ def _grouped(every: Iterable[Setting]) -> Iterator[tuple[Setting, list[Setting]]
 
 
 def _new(key: str, common: dict[str, list[Setting]]) -> list[Setting]:
-    """Returns what sinks behind a network have beyond every sink."""
+    """Returns the settings that sinks behind a network have beyond those of every sink."""
     known = set() if key == ANY else {_said(one, ANY) for one in common[ANY]}
     return [one for one in common[key][1:] if _said(one, key) not in known]
 
 
 def _own(table: Setting, rows: list[Setting], common: dict[str, list[Setting]]) -> list[Setting]:
-    """Returns what a type has of its own, or means or sets differently from the others."""
+    """Returns the settings that a type has of its own, or means or sets differently from the others."""
     known = {_said(one, key) for key, every in common.items() for one in every}
     return [one for one in rows if _said(one, table.key) not in known]
 

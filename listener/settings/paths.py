@@ -1,4 +1,4 @@
-"""Where a relative path of the settings starts: the directories of systemd, of XDG, or beside the file."""
+"""Decides where a relative path of the settings starts: the directories of systemd, of XDG, or beside the file."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ class NoDirectory(ValueError):
 
 
 class BaseDirectory(Enum):
-    """The directory that a relative path starts from."""
+    """A mark for `Annotated`: the directory from which a relative path starts."""
 
     STATE = "state"  # $STATE_DIRECTORY, else XDG's: what the daemon must not lose
     LOGS = "logs"  # $LOGS_DIRECTORY, else the working directory: what sinks write

@@ -1,7 +1,7 @@
-"""TOML tables → frozen structs, by the structs' own annotations; problems are collected and told at once.
+"""Reads TOML tables into frozen structs by the structs' own annotations; problems are collected and told at once.
 
-One problem is one line: the file, the setting's path (from 0, as in `sinks[1].path`), what is right, what was
-found. A struct's field is a setting of its name; a `SecretSource` named `x` is two, `x` and `x_file`.
+One problem is one line: the file, the setting's path (from 0, as in `sinks[1].path`), what is right, what was found. A
+struct's field is a setting of its name; a `SecretSource` named `x` is two, `x` and `x_file`.
 """
 
 import re
@@ -31,7 +31,7 @@ def settings_of(field: FieldInfo) -> tuple[str, ...]:
 
 
 class Reader:
-    """Reads the tables of one configuration; `problems` and `warnings` grow on the way."""
+    """Reads the tables of one configuration, and collects `problems` and `warnings` on the way."""
 
     def __init__(self, file: Path | None, env: Mapping[str, str]) -> None:
         self.origin = str(file) if file else "environment"
@@ -42,7 +42,7 @@ class Reader:
         self._is_private = False  # whether the file itself holds a secret
 
     def table(self, cls: type[S], raw: object, key: str, base: S | None = None) -> S | None:
-        """Reads `raw` as a `cls`, None if it has a problem; what it leaves out is as in `base`."""
+        """Returns `raw` as a `cls`, None if it has a problem; what it leaves out is as in `base`."""
         if not isinstance(raw, dict):
             self.wrong(key, "a table", raw)
             return None
@@ -54,7 +54,7 @@ class Reader:
         return self._build(cls, given, key, base) if len(self.problems) == before else None
 
     def choice(self, raw: object, name: str, choices: tuple[str, ...], key: str) -> str | None:
-        """Reads the setting that decides what its table `raw` may hold."""
+        """Returns the setting that decides what its table `raw` may hold."""
         if not isinstance(raw, dict):
             self.wrong(key, "a table", raw)
         elif name not in raw:

@@ -35,7 +35,7 @@ class Meaning(msgspec.Struct, frozen=True):
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting, or a table of them. `default` is as in config.toml, "" for none; `variable` beats the file."""
+    """A setting, or a table of them. `default` is as in config.toml, "" for none; `variable` beats the file."""
 
     key: str
     kind: Kind

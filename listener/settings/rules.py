@@ -1,7 +1,7 @@
-"""What a setting accepts, said once: marks for `Annotated` that convert a TOML value or refuse it.
+"""Defines what settings accept: marks for `Annotated` that convert a TOML value or refuse it.
 
-`keep: Annotated[float, Duration("1m", "3650d")]` reads "7d" as seconds. A rule's `right` completes
-"expected …" in the message about a wrong value. `Env` and `paths.BaseDirectory` are marks for the reader itself.
+`keep: Annotated[float, Duration("1m", "3650d")]` reads "7d" as seconds. A rule's `right` completes "expected …" in the
+message about a wrong value. `Env` and `paths.BaseDirectory` are marks for the reader itself.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ _PROXY = re.compile(rf"(?P<scheme>https?)://(?:(?P<user>[^\s/?#]*)@)?{_HOST}/*",
 
 
 class Rule(Protocol):
-    """Converts what TOML or the environment gave; ValueError where it is not what `right` says."""
+    """Converts what TOML or the environment gave. Raises ValueError where it is not what `right` says."""
 
     @property
     def right(self) -> str: ...
@@ -29,13 +29,13 @@ class Rule(Protocol):
 
 
 class Env(msgspec.Struct, frozen=True):
-    """The environment variable that beats the file; an empty one counts as unset."""
+    """A mark that names the environment variable which beats the file; an empty one counts as unset."""
 
     name: str
 
 
 class Duration(msgspec.Struct, frozen=True):
-    """Seconds, within limits; "never" is None where that is allowed."""
+    """A rule for seconds, within limits; "never" is None where that is allowed."""
 
     at_least: str
     at_most: str
@@ -56,7 +56,7 @@ class Duration(msgspec.Struct, frozen=True):
 
 
 class Size(msgspec.Struct, frozen=True):
-    """Bytes, within limits: a text with a unit, or a whole number."""
+    """A rule for bytes, within limits: a text with a unit, or a whole number."""
 
     at_least: str
     at_most: str
@@ -72,7 +72,7 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class Count(msgspec.Struct, frozen=True):
-    """A whole number, within limits."""
+    """A rule for a whole number, within limits."""
 
     at_least: int
     at_most: int
@@ -88,7 +88,7 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A text that a pattern matches whole."""
+    """A rule for a text that a pattern matches whole."""
 
     pattern: str
     right: str
@@ -98,7 +98,7 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class Texts(msgspec.Struct, frozen=True):
-    """A list of texts that a pattern matches whole; `what` they are."""
+    """A rule for a list of texts that a pattern matches whole; `what` names them."""
 
     pattern: str
     what: str
@@ -114,7 +114,7 @@ class Texts(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where the secret goes: `https://host[:port]`, or http to loopback. Lower case, no final slash."""
+    """A rule for where the secret goes: `https://host[:port]`, or http to loopback. Lower case, no final slash."""
 
     right: str = (
         'an address such as "https://open.feishu.cn" or "https://open.larksuite.com", '
@@ -128,7 +128,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """A proxy's URL, a secret since it may hold a password; shown without one."""
+    """A rule for a proxy's URL, which is a secret since it may hold a password; it is shown without one."""
 
     right: str = 'a proxy such as "http://proxy.example:3128" or "http://user:password@proxy.example:3128"'
 
@@ -139,7 +139,7 @@ class Proxy(msgspec.Struct, frozen=True):
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where a server listens: "host:port", the host a name or an address."""
+    """A rule for where a server listens: "host:port", the host a name or an address."""
 
     right: str = 'an address such as "127.0.0.1:8080", "[::1]:8080" or "0.0.0.0:8080"'
 
@@ -175,7 +175,7 @@ def _is_usable(url: dict[str, str]) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address, in lower case, never leaves this machine."""
+    """Returns whether a name or an address, in lower case, never leads off this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,7 +1,7 @@
-"""Secrets: where one comes from, how it is read, and that it is shown nowhere.
+"""Finds and reads secrets, and makes sure that they are shown nowhere.
 
-A source is read again at each use, so that a rotated file needs no restart. The environment and the
-configuration's text are held as they were when the settings were loaded.
+A source is read again at each use, so that a rotated file needs no restart. The environment and the configuration's
+text are held as they were when the settings were loaded.
 """
 
 import os
@@ -20,7 +20,7 @@ LIMIT = 4096  # bytes; a longer file is not a secret but a mistaken path
 
 
 class Secret:
-    """A text that no log, repr or error may show; `shown` stands in for it. Not serialisable, by intent."""
+    """A text that no log, repr or error may show; `shown` stands in for it. It can't be serialised, by intent."""
 
     __slots__ = ("_text", "shown")
 
@@ -48,7 +48,7 @@ class Secret:
 
 
 class SecretKind(Enum):
-    """Where a secret comes from, the first that is there."""
+    """Where a secret comes from; the first that is there wins."""
 
     ENV = "environment"
     CREDENTIAL = "credential"  # systemd's; a snapshot that only a restart refreshes
@@ -65,7 +65,7 @@ _CURES = {
 
 
 class SecretSource(msgspec.Struct, frozen=True):
-    """Where one secret is. `where` is a variable, a path or a setting; `held` the text if there is no file."""
+    """Where one secret is: `where` is a variable, a path or a setting; `held` is its text if there is no file."""
 
     kind: SecretKind
     where: str

@@ -1,4 +1,4 @@
-"""The configuration file as TOML tables; whatever is wrong with it is told as file:line:column."""
+"""Parses the configuration file as TOML tables, and tells what is wrong with it as file:line:column."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: "1h30m" is 5400.0 seconds, "100MiB" is 104857600 bytes. Pure."""
+"""Converts durations and sizes as people write them: "1h30m" is 5400.0 seconds, "100MiB" is 104857600 bytes. Pure."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Where events go. A file for each type of sink; `TYPES` is the table of them, plug-ins included."""
+"""Delivers events to where they go. Each type of sink has a file; `TYPES` is their table, plug-ins included."""
 
 from importlib.util import find_spec
 
@@ -32,7 +32,7 @@ TYPES: dict[str, SinkType] = {
 
 
 def new_sink(config: SinkConfig, stopping: Stopping) -> Sink:
-    """Makes a local sink; `stopping` is set when waiting for its reader no longer makes sense."""
+    """Makes a local sink; `stopping` is set when waiting for its reader makes no sense any more."""
     made: Sink = TYPES[config.type].new(config, stopping)
     return made
 
@@ -50,7 +50,7 @@ def missing_extra(kind: str) -> str | None:
 
 
 def load_plug_in(name: str) -> bool:
-    """Looks for a plug-in's type of that name among the entry points, and says whether there is one."""
+    """Looks for a plug-in's type of that name among the entry points; returns whether there is one."""
     from importlib.metadata import entry_points
 
     for point in entry_points(group="helpdesk_listen.sinks", name=name):
@@ -61,7 +61,7 @@ def load_plug_in(name: str) -> bool:
 
 
 def load_plug_ins() -> None:
-    """Adds the types of every plug-in that is installed to the table."""
+    """Adds the types of all installed plug-ins to the table."""
     from importlib.metadata import entry_points
 
     for name in entry_points(group="helpdesk_listen.sinks").names:

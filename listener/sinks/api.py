@@ -1,4 +1,4 @@
-"""The stable face for plug-ins: what is named here stays as it is within a major version.
+"""The stable interface for plug-ins: every name here stays as it is within a major version.
 
 A plug-in names a `SinkType` as an entry point of the group `helpdesk_listen.sinks`; the entry point's name is the
 sink's type in config.toml, and the fields of its `NetworkConfig` are the settings.

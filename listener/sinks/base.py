@@ -1,4 +1,4 @@
-"""What every sink is configured with, what it is asked to do, and what may come of it."""
+"""Defines what every sink is configured with, what it is asked to do, and what may come of it."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ DAY = 86_400.0  # seconds
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a sink that fails is tried again; both in seconds."""
+    """How long a failing sink is tried again; both values are in seconds."""
 
     max_delay: Annotated[float, Duration("10ms", "1d")] = 60.0
     give_up_after: Annotated[float | None, Duration("1s", "3650d", never=True)] = DAY
@@ -35,7 +35,7 @@ else:
 
 
 class Only(msgspec.Struct, frozen=True, kw_only=True):
-    """The events that a sink gets: those that match each list that is given. What has no such field does not match."""
+    """The events that a sink gets: those that match each given list. An event without such a field does not match."""
 
     sender: tuple[Sender, ...] = ()
     helpdesk_id: Annotated[tuple[str, ...], Texts(r"[0-9A-Za-z_-]{1,64}", "ids of helpdesks")] = ()
@@ -44,7 +44,7 @@ class Only(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings that all types share. A sink's place in the journal hangs on its name."""
+    """The settings that all types share. A sink's cursor in the journal belongs to its name."""
 
     name: Annotated[
         str,
@@ -72,7 +72,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True)
 class LinesWritten:
-    """The first `count` lines are where they belong, and `position` is after them.
+    """The first `count` lines are delivered, and `position` is after them.
 
     `keep_now`: the sink can't find its way from an older position, so this one must be on disk before it goes on.
     `sync`: a power loss may still take lines, of earlier deliveries too. No position may be kept before this is called;
@@ -89,7 +89,7 @@ class LinesWritten:
 class NotWritten:
     """None of the lines is delivered, and a later attempt may help.
 
-    `position`: where the sink stands all the same, such as after half a line that went out; "" says nothing of it.
+    `position` is where the sink is all the same, such as after half a line that went out; "" where nothing changed.
     """
 
     reason: str
@@ -98,7 +98,7 @@ class NotWritten:
 
 @dataclass(frozen=True)
 class LineRejected:
-    """The lines before `index` are delivered; the one there never will be."""
+    """The lines before `index` are delivered; the one at `index` never will be."""
 
     index: int
     reason: str
@@ -116,10 +116,10 @@ Outcome = LinesWritten | NotWritten | LineRejected | Closed
 
 
 class Sink(Protocol):
-    """Runs in a thread of its own. What it raises counts as NotWritten."""
+    """A local sink. It runs in a thread of its own, and what it raises counts as NotWritten."""
 
     def open(self, position: str, upcoming: Iterator[bytes]) -> LinesWritten:
-        """Finds the way from `position`; the count says how many of the `upcoming` lines are there already."""
+        """Opens the sink at `position`; the returned count says how many `upcoming` lines are there already."""
         ...
 
     def deliver(self, lines: Sequence[Line]) -> Outcome: ...
@@ -129,7 +129,7 @@ class Sink(Protocol):
         ...
 
     def reopen(self) -> None:
-        """From another thread: the next delivery opens what it writes to anew (SIGHUP)."""
+        """Has the next delivery open anew what it writes to (SIGHUP); called from another thread."""
         ...
 
     def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Events as messages in a team's chat, by a group bot of Feishu, Lark, DingTalk, WeCom or Slack, or by the app's own.
+"""Posts events as messages in a team's chat, by a group bot of Feishu, Lark, DingTalk, WeCom or Slack, or by the app's.
 
 A batch is one message. While the service's limits allow no post, events gather in the next batch: the first texts, and
 how many more there are in how many tickets. chat_services.py says what each service wants.
@@ -25,7 +25,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 class ChatConfig(NetworkConfig, frozen=True, kw_only=True):
-    """`url`: a group bot's address, which is a credential. `chat_id`: the chat that the app's own bot writes to.
+    """The settings: `url` is a group bot's address, a credential; to the chat `chat_id` the app's own bot writes.
 
     `text` is a jq expression for the message's text.
     """
@@ -66,7 +66,7 @@ class Bot(Protocol):
 
 
 class ChatSink:
-    """`app_bot` posts as the app, where the settings name a `chat_id`; whoever knows the app puts it in."""
+    """Posts by a group bot or, where the settings name a `chat_id`, by `app_bot`, which the daemon sets."""
 
     def __init__(self, config: ChatConfig) -> None:
         self._config = config
@@ -90,7 +90,7 @@ class ChatSink:
         return self._pace.wait()
 
     async def deliver(self, batch: Batch) -> Sequence[Result]:
-        """Posts one message of all; where it is refused, the worker halves the batch to find the event at fault."""
+        """Posts one message of all events; if it is refused, the worker halves the batch to find the one at fault."""
         assert self._bot is not None, "opened first"  # noqa: S101 the worker's promise
         self._pace.count()
         answer = await self._bot.post(self._message([self._said(one) for one in batch]), uuid_of(batch))
@@ -125,14 +125,14 @@ class GroupBot:
     """A bot of one group, behind an address that is itself the credential. Address and secret are read at each post."""
 
     def __init__(self, config: ChatConfig, service: ChatService) -> None:
-        """Raises ConfigError where the address can't be used, OSError where `ca_file` can't be read."""
+        """Reads the address. Raises ConfigError where it can't be used, OSError where `ca_file` can't be read."""
         from listener.sinks.http_client import HttpClient
 
         self._config, self._service = config, service
         self._client = HttpClient(config, self._url())
 
     async def post(self, text: str, uuid: str) -> PostOutcome:
-        """Posts a text; returns what came of it. A group bot takes no `uuid`."""
+        """Posts a text; returns the outcome. A group bot takes no `uuid`."""
         body, url = self._service.body(text), self._url()
         if self._config.secret and self._service.sign:
             url = self._service.sign(url, body, self._config.secret.read(), time.time())

@@ -1,4 +1,4 @@
-"""Whether a chat's group bot takes our address and signature, and whether it wants a keyword, without a message."""
+"""Asks a chat service, without a message, if it takes our address and signature, and whether it wants a keyword."""
 
 import asyncio
 import re
@@ -9,7 +9,7 @@ from listener.sinks.chat_services import SERVICES, PostOutcome
 
 
 def ask(config: ChatConfig) -> str:
-    """Posts an empty text, which every service refuses after it has looked at who posts it. Says what that showed.
+    """Posts an empty text, which every service refuses after it has looked at who posts it; returns what that showed.
 
     Raises ConfigError for what the settings must change, Unavailable where there is no answer.
     """

@@ -1,8 +1,9 @@
-"""The chat services: how each wants a group bot's message, how it is signed, how much and how often, what it answers.
+"""Describes the chat services: each one's message, signature, limits and answers.
 
 Sources: Feishu https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot, DingTalk
 https://open.dingtalk.com/document/robots/custom-robot-access, WeCom
-https://developer.work.weixin.qq.com/document/path/91770, Slack https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks.
+https://developer.work.weixin.qq.com/document/path/91770, Slack
+https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks.
 """
 
 import base64
@@ -23,7 +24,7 @@ Meaning = Literal["delivered", "again", "paused", "rejected"]
 
 @dataclass(frozen=True)
 class PostOutcome:
-    """What came of a post; `after`: seconds before the next attempt, where the service or its rules say so."""
+    """What came of a post; `after` is the seconds before the next attempt, where the service or its rules give them."""
 
     meaning: Meaning
     reason: str = ""
@@ -53,7 +54,7 @@ class ChatService:
     avoids_rush: bool = False  # whether it asks not to be posted to on full and half hours
 
     def read(self, status: int, headers: Mapping[str, str], body: bytes) -> PostOutcome:
-        """Tells what an answer means. A code that nobody knows is one to try again: nothing is lost by it."""
+        """Returns what an answer means. A code that nobody knows means another attempt, which loses nothing."""
         code, message = _code(body, self.code) if self.code and status in (200, 400) else (None, "")
         if code is None:
             return self._without_code(status, headers, body)

@@ -1,4 +1,4 @@
-"""What a chat message says: a default text that a team likes to read, and the same of many events in one. Pure.
+"""Writes the text of a chat message: a default one that a team likes to read, and the same of many events. Pure.
 
 What a guest wrote is data: it mentions nobody, makes no link look like another, and can't pass for a line of ours.
 """
@@ -50,7 +50,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
 
 
 class Said(NamedTuple):
-    """One event's text, and the ticket that it is about."""
+    """An event's text, and the ticket that it is about."""
 
     ticket: str
     text: str

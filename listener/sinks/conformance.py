@@ -1,4 +1,4 @@
-"""The conformance suite: what every network sink must do, a plug-in's too. It needs pytest.
+"""Tests what every network sink must do, a plug-in's too: the conformance suite. It needs pytest.
 
 An author names the other end of the sink, an `OtherEnd`, as an entry point of the group `helpdesk_listen.conformance`,
 under the name of the sink's type, and runs
@@ -42,34 +42,34 @@ HOSTILE = (
 
 
 class OtherEnd(Protocol):
-    """What the sink delivers to, on this machine; it is there inside its `with`."""
+    """What the sink delivers to, on this machine; it runs inside its `with` block."""
 
     def __init__(self, directory: Path) -> None:
-        """`directory` is empty, and the end's own."""
+        """Makes the other end; `directory` is empty, and its own."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
 
     def settings(self) -> Mapping[str, object]:
-        """The sink's settings besides name and type; a dotted name is one of a table's."""
+        """Returns the sink's settings besides name and type; a dotted name is one of a table's."""
         ...
 
     def got(self) -> list[str]:
-        """The `event_id` of each record that arrived, in the order of arrival, repetitions included."""
+        """Returns the `event_id` of each record that arrived, in the order of arrival, repetitions included."""
         ...
 
     def down(self) -> AbstractContextManager[object]:
-        """Is not there, or refuses everybody, inside its `with`."""
+        """Is unreachable, or refuses everybody, inside its `with` block."""
         ...
 
     def hanging(self) -> AbstractContextManager[object]:
-        """Takes what is sent inside its `with`, and never answers."""
+        """Takes what is sent and never answers, inside its `with` block."""
         ...
 
 
 class Conformance:
-    """The tests; a subclass says which `type` of sink, and what is at its `other_end`."""
+    """The tests; a subclass sets the `type` of sink, and its `other_end`."""
 
     type: str
     other_end: Callable[[Path], OtherEnd]
@@ -171,7 +171,7 @@ class Case:
         self.kind, self.end, self.directory = kind, end, directory
 
     def config(self, **more: object) -> NetworkConfig:
-        """As config.toml has it. Raises ConfigError."""
+        """Returns the settings as config.toml gives them. Raises ConfigError."""
         given = {"name": "sink", "type": self.kind, "retry.max_delay": "50ms"} | dict(self.end.settings()) | more
         lines = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
         file = self.directory / "config.toml"
@@ -214,13 +214,13 @@ class Case:
         until(lambda: worker.state.seq >= journal.last_seq and not worker.state.waiting, "all is delivered")
 
     def got(self, count: int) -> list[str]:
-        """What has arrived, once it is that many."""
+        """Waits until that many records have arrived, and returns them."""
         until(lambda: len(self.end.got()) >= count, f"{count} events arrive")
         return self.end.got()
 
 
 def payload(number: int, text: str = "hello") -> bytes:
-    """A message of a guest, with the id e0, e1, …"""
+    """Returns a guest's message, with the id e0, e1, …"""
     event = {"ticket_message_id": str(number), "sender_type": 2, "msg_type": "text", "text": text}
     event["ticket"] = {"ticket_id": f"t{number % TICKETS}", "status": 2}
     header = {
@@ -232,7 +232,7 @@ def payload(number: int, text: str = "hello") -> bytes:
 
 
 def batch(config: NetworkConfig, count: int) -> Batch:
-    """Events in the form that the sink's settings give them."""
+    """Returns events in the form that the sink's settings give them."""
     events = [Received(n + 1, f"e{n}", "", 1_608_725_989_000, payload(n)) for n in range(count)]
     preparer = Preparer(config, Formatter(share=False), threading.Event())
     try:
@@ -242,7 +242,7 @@ def batch(config: NetworkConfig, count: int) -> Batch:
 
 
 def in_order(got: list[str]) -> bool:
-    """Whether the events of each ticket came one after the other, at first sight of each."""
+    """Returns whether the events of each ticket came one after the other, at their first arrival."""
     tickets: dict[int, list[int]] = defaultdict(list)
     for one in dict.fromkeys(got):
         tickets[int(one[1:]) % TICKETS].append(int(one[1:]))

@@ -1,9 +1,9 @@
-"""Events to a command of the user: one that stays and reads a line each, or one that is run for each batch.
+"""Hands events to a command of the user: one that stays and reads a line each, or one that is run for each batch.
 
 Exit codes as in sysexits.h: 0 delivered, 75 try again, 65 rejected; any other is one to try again. There is no shell.
-"stay" counts an event as delivered once it is written to the command's standard input: what such a command has not
-read when it dies is lost. "batch" runs the command for up to `batch.max_events` lines, and counts them when it has
-ended with 0.
+"stay" counts an event as delivered once it is written to the command's standard input: what such a command has not read
+when it dies is lost. "batch" runs the command for up to `batch.max_events` lines, and counts them when it has ended
+with 0.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ GOODBYE = 1.0  # seconds for a command that stays to end by itself
 
 
 class ExecConfig(NetworkConfig, frozen=True, kw_only=True):
-    """`env`: "NAME" as it is here, "NAME=value" as given; PATH and nothing else otherwise."""
+    """The settings. `env`: "NAME" for a variable as it is here, "NAME=value" for one as given; PATH is always there."""
 
     type: Literal["exec"] = "exec"
     command: Annotated[tuple[str, ...], Texts(r"(?s).{1,4000}", 'a command and its arguments, such as ["./notify"]')]
@@ -136,7 +136,7 @@ class ExecSink:
 
 
 async def _write(process: Process, batch: Batch) -> None:
-    """Writes, and returns when the pipe has taken all of it."""
+    """Writes the lines; returns when the pipe has taken all of them."""
     if process.stdin:
         process.stdin.transport.set_write_buffer_limits(0)
         process.stdin.write(b"".join(line.data + b"\n" for line in batch))
@@ -144,7 +144,7 @@ async def _write(process: Process, batch: Batch) -> None:
 
 
 async def _end(process: Process) -> None:
-    """Ends the command's process group, whatever of it is left."""
+    """Ends all that is left of the command's process group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
@@ -165,7 +165,7 @@ async def _within(tail: "asyncio.Task[bytes]") -> bytes:
 
 
 def _judged(code: int, words: bytes) -> Result:
-    """Returns what a run came to. One that fails may do so because of its events: the worker finds out."""
+    """Returns a run's results. One that fails may do so because of its events, which the worker finds out."""
     if code == 0:
         return Delivered()
     reason = _reason(code, words)

@@ -1,4 +1,4 @@
-"""Records appended to a file, a line each: none torn, none twice, none missing, across kill -9 and power loss.
+"""Appends records to a file, a line each: none torn, none twice, none missing, across kill -9 and power loss.
 
 The cursor in the journal may lag behind the file, so at the start the bytes past its offset are compared with what the
 journal would write there (resume.py). A file that was renamed or deleted meanwhile is left, and a new one begun: so
@@ -52,7 +52,7 @@ class Rotate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileConfig(SinkConfig, frozen=True, kw_only=True):
-    """`fsync` "batch" holds through a power loss, "never" through kill -9 only.
+    """The settings. `fsync` "batch" survives a power loss, "never" kill -9 only.
 
     A line can be read at once. Lines are synced together, within a second; the position that is kept follows the sync.
     """
@@ -80,7 +80,7 @@ class FileSink:
         self._torn = False  # half a line may be past the offset
 
     def open(self, position: str, upcoming: Iterator[bytes]) -> LinesWritten:
-        """The file that the cursor knows is brought to a whole line first, then `path` is opened for more."""
+        """Completes the file that the cursor knows to a whole line, then opens `path` for more."""
         found = 0
         known = Position.decode(position)
         if known is not None:
@@ -112,7 +112,7 @@ class FileSink:
         return LinesWritten(len(lines), self._position(), sync=self.sync)
 
     def sync(self) -> str:
-        """Makes what was written last through a power loss, or takes it back: "", or why.
+        """Syncs what was written last or, where that fails, takes it back; returns "", or why it failed.
 
         A sync that failed can't be repeated: the kernel may have dropped the bytes (https://lwn.net/Articles/752063/).
         """
@@ -139,7 +139,7 @@ class FileSink:
             self._fd = -1
 
     def _follow(self) -> None:
-        """A link stays, and what it leads to now is written and rotated."""
+        """Follows a link, which stays: what it leads to now is written and rotated."""
         self._path = Path(os.path.realpath(self._config.path))
         rotate = self._config.rotate
         self._rotation = (
@@ -147,7 +147,7 @@ class FileSink:
         )
 
     def _begin_anew(self) -> LinesWritten:
-        """A new file at `path`, or the old one as it is now; the place there must be kept before its first line.
+        """Opens a new file at `path`, or the old one as it is now; its position must be kept before its first line.
 
         What was written to the old file is synced first, and its last position kept.
         """
@@ -161,7 +161,7 @@ class FileSink:
         return LinesWritten(0, self._position(), keep_now=True)
 
     def _changed(self) -> bool:
-        """Whether `path` is not what was left there: renamed, deleted, written to by others, or SIGHUP says so."""
+        """Returns whether `path` is not as it was left: renamed, deleted, written to by others, or SIGHUP says so."""
         if self._fd < 0 or self._reopen:
             return True
         try:
@@ -217,7 +217,7 @@ class FileSink:
 
 
 def _lock(fd: int, path: Path) -> None:
-    """One process writes a file: lines of two would tear each other. The lock goes with the descriptor."""
+    """Locks the file for this process, since lines of two would tear each other. The lock goes with the descriptor."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -240,7 +240,7 @@ def _lock_holder(fd: int) -> int:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Nothing in the file is compared, completed or moved while another process writes it."""
+    """Locks the file while it is compared, completed or moved, so that no other process writes it."""
     if not path.exists():
         yield
         return
@@ -259,4 +259,4 @@ def _write(fd: int, data: bytes) -> None:
 
 
 def _no_sync(_fd: int) -> None:
-    """The page cache outlives the process, not the power."""
+    """Does nothing: the page cache survives the process, though not the power."""

@@ -1,4 +1,4 @@
-"""The http sink of `start --forward-to URL`, whose signing secret is made once and kept."""
+"""Makes the http sink of `start --forward-to URL`, whose signing secret is made once and kept."""
 
 import base64
 import os
@@ -11,7 +11,7 @@ NAME, FILE = "forward-to", "forward_to_secret"
 
 
 def forwarding(url: str, directory: Path) -> HttpConfig:
-    """Makes the sink's settings. Raises ValueError for a wrong address, OSError where the secret can't be kept."""
+    """Returns the sink's settings. Raises ValueError for a wrong address, OSError where the secret can't be kept."""
     rule = Url()
     try:
         address = rule(url)

@@ -1,4 +1,4 @@
-"""Events posted to an HTTP endpoint, signed as Standard Webhooks are where there is a secret.
+"""Posts events to an HTTP endpoint, signed as Standard Webhooks are where there is a secret.
 
 One event a request, or with `batch.max_events` > 1 a JSON array (or lines). Only a 2xx counts as taken; what the other
 answers mean is in `meaning`. The client is aiohttp, loaded when a sink is opened (http_client.py).
@@ -63,7 +63,7 @@ class Headers(msgspec.Struct, frozen=True):
 
 
 class HttpConfig(NetworkConfig, frozen=True, kw_only=True):
-    """`allow_http`: plain http beyond this machine, where anyone on the way reads along."""
+    """The settings. `allow_http` permits plain http beyond this machine, where anyone on the way can read events."""
 
     type: Literal["http"] = "http"
     url: Annotated[Secret, Url()]
@@ -136,7 +136,7 @@ class HttpSink(ClientSink["HttpClient"]):
 
 
 def encode(batch: Batch, form: str, encoding: str, *, alone: bool) -> tuple[bytes, str]:
-    """Returns the body of a request and its media type; `alone`: an event a request, not an array of one."""
+    """Returns the body of a request and its media type; `alone`: one event, not an array of one."""
     cloud, lines = form == "cloudevents", [one.data for one in batch]
     if encoding == "ndjson":
         return b"".join(line + b"\n" for line in lines), "application/x-ndjson"
@@ -167,7 +167,7 @@ def signed(message: str, timestamp: int, body: bytes, key: bytes | None) -> dict
 
 
 def meaning(status: int, headers: Mapping[str, str], body: bytes) -> Result:
-    """Tells what an answer says of the events, or of the endpoint."""
+    """Returns what an answer says of the events, or of the endpoint."""
     if 200 <= status < 300:
         return Delivered()
     said = clean(body.decode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""The HTTP client of the http sink: aiohttp, its errors translated here and nowhere else."""
+"""Wraps the HTTP client of the http sink, aiohttp; its errors are translated here and nowhere else."""
 
 import asyncio
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class HttpClient:
     """Keeps connections open; follows no redirect, keeps no cookie, reads no .netrc."""
 
     def __init__(self, config: NetworkConfig, url: str, cert: Path | None = None, key: Path | None = None) -> None:
-        """Raises OSError where a certificate can't be read. The worker bounds a whole request by `timeout`."""
+        """Makes the client, whose requests the worker bounds by `timeout`. Raises OSError for a bad certificate."""
         self._config = config
         self._proxy = url, proxy_for(url, config)  # a URL and its proxy
         secure = any(one and one.startswith("https:") for one in self._proxy)
@@ -70,7 +70,7 @@ async def _read(response: aiohttp.ClientResponse, seconds: float) -> bytes:
 
 
 def _why(error: Exception) -> str:
-    """Says what is wrong without the URL, which aiohttp's own texts may hold."""
+    """Returns what is wrong without the URL, which aiohttp's own texts may hold."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
     inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error

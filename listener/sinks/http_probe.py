@@ -1,4 +1,4 @@
-"""Whether an http sink's other end can be reached: a TCP connection and TLS, and not a byte of HTTP."""
+"""Checks that an http sink's other end can be reached: a TCP connection and TLS, and not a byte of HTTP."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ SECONDS = 10.0
 
 
 def connect(config: HttpConfig) -> str:
-    """Says that it can be reached. Raises Unavailable where it can't, ConfigError where a secret can't be used."""
+    """Connects, and returns a text that says so. Raises Unavailable without a connection, ConfigError for a secret."""
     if config.token:
         config.token.read()
     if config.secret:

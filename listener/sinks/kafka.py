@@ -1,4 +1,4 @@
-"""Events produced to a Kafka topic by an idempotent producer; the key is the ticket, so its events keep their order.
+"""Produces events to a Kafka topic, with an idempotent producer; the key is the ticket, so its events keep their order.
 
 The broker drops what the producer itself sends twice, and nothing else: after a crash of ours what was under way comes
 again, with the same header `event_id`. kafka_client.py has the producer and what its errors mean.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class KafkaConfig(NetworkConfig, frozen=True, kw_only=True):
-    """TLS is used where a broker is beyond this machine, unless `allow_plaintext`; SASL where there is a username."""
+    """The settings. Brokers beyond this machine are reached by TLS, unless `allow_plaintext`; a username means SASL."""
 
     type: Literal["kafka"] = "kafka"
     brokers: Annotated[tuple[str, ...], Texts(r"[A-Za-z0-9.-]+:[0-9]{1,5}", 'brokers such as "kafka.example:9093"')]

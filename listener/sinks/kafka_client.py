@@ -1,4 +1,4 @@
-"""The producer of the kafka sink: librdkafka through confluent-kafka, its errors translated here and nowhere else.
+"""Wraps the producer of the kafka sink, librdkafka; confluent-kafka's errors are translated here and nowhere else.
 
 Its reports come in a thread that does nothing but wait for them; the event loop is woken once a batch.
 """
@@ -38,7 +38,7 @@ _SETTINGS: Final = frozenset(
 
 @dataclass
 class _Reports:
-    """What became of a batch's messages; `done` is called once, when the last one is known."""
+    """The reports on a batch's messages; `done` is called once, when the last one is known."""
 
     results: list[Result]
     done: Callable[[], None]
@@ -74,7 +74,7 @@ class KafkaClient:
         threading.Thread(target=self._listen, name=f"kafka-{config.name}", daemon=True).start()
 
     async def produce(self, messages: Sequence[tuple[str | None, str, bytes]]) -> Sequence[Result]:
-        """Sends messages of (ticket, event id, data); one result for each, in their order."""
+        """Sends messages of (ticket, event id, data); returns a result for each, in their order."""
         loop, all_known = asyncio.get_running_loop(), asyncio.Event()
         unknown = TryAgain(f"{self._where}: no answer within {self._timeout:g} s", None, "endpoint")
         reports = _Reports([unknown] * len(messages), lambda: _wake(loop, all_known), len(messages))

@@ -1,4 +1,4 @@
-"""Records as entries of the daemon's own log, on standard error or in the journal of systemd."""
+"""Writes records as entries of the daemon's own log, on standard error or in the journal of systemd."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -10,7 +10,7 @@ from listener.sinks.base import NEVER_GIVE_UP, Closed, Line, LinesWritten, Outco
 
 
 class LogConfig(SinkConfig, frozen=True, kw_only=True):
-    """`level`: the one that each record is logged at."""
+    """The settings; each record is logged at `level`."""
 
     type: Literal["log"] = "log"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -36,7 +36,7 @@ class LogSink:
         return None
 
     def reopen(self) -> None:
-        """Nothing to open."""
+        """Does nothing, since nothing is open."""
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Does nothing, since nothing is open."""

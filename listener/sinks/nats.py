@@ -1,4 +1,4 @@
-"""Events published to a NATS JetStream stream, deduplicated by the server through `Nats-Msg-Id`, the event id.
+"""Publishes events to a NATS JetStream stream, deduplicated by the server through `Nats-Msg-Id`, the event id.
 
 Events of one ticket go out one after the other, tickets side by side; where the stream's configuration allows atomic
 batches, a batch is one of them. nats_client.py has the connection and what the server's answers mean.
@@ -107,5 +107,5 @@ class NatsSink(ClientSink["NatsClient"]):
         return waves
 
     def _key(self, message: Message) -> str:
-        """Returns what a message keeps its order in: its ticket, or all there is."""
+        """Returns the key by which messages keep their order: the subject, or one for all of them."""
         return "" if self._config.order == "strict" else message.subject

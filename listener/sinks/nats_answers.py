@@ -1,4 +1,4 @@
-"""What a JetStream stream answers to messages that were published."""
+"""Reads what a JetStream stream answers to messages that were published."""
 
 import asyncio
 
@@ -8,14 +8,14 @@ from listener.sinks.results import TryAgain
 
 
 class Refusal(msgspec.Struct):
-    """Why a stream did not take a message."""
+    """The reason why a stream did not take a message."""
 
     description: str = ""
     err_code: int = 0
 
 
 class PubAck(msgspec.Struct):
-    """What a stream answers to a message."""
+    """A stream's answer to a message."""
 
     error: Refusal | None = None
 
@@ -24,7 +24,7 @@ _decode = msgspec.json.Decoder(PubAck).decode
 
 
 def read(answer: bytes) -> PubAck | None:
-    """Returns what a stream says; None where it is no stream that speaks."""
+    """Returns the stream's answer, None where it is not a stream that speaks."""
     try:
         return _decode(answer)
     except msgspec.MsgspecError:
@@ -32,7 +32,7 @@ def read(answer: bytes) -> PubAck | None:
 
 
 class Answers:
-    """The answers to messages that went out at once; one future for all, since one each costs as much as the rest.
+    """The answers to messages that went out together; they share a future, since one each would double the costs.
 
     `all_known` is done with the last answer.
     """

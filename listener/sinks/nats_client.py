@@ -1,7 +1,7 @@
-"""The connection of the nats sink: nats-py, its errors and the server's answers translated here and nowhere else.
+"""Wraps the connection of the nats sink: nats-py's errors and the server's answers are translated here alone.
 
-A connection that is lost is not mended by nats-py but made anew by the next attempt, so that credentials are read again
-and nobody waits for an answer that can't come any more.
+nats-py does not repair a lost connection; the next attempt makes a new one, so that credentials are read again and
+nobody waits for an answer that can't come any more.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class PlaintextError(nats.errors.Error):
 
 
 class _Connection(Connection):
-    """nats-py, which goes on in plain text where a server does not ask for TLS, whatever the address says.
+    """nats-py's client with TLS enforced: its own goes on in plain text where a server does not ask for TLS.
 
     Three of its private names are used: `_process_info`, `_send_command` and `_flush_pending`.
     """
@@ -50,7 +50,7 @@ class _Connection(Connection):
         await super()._process_info(info, initial_connection)
 
     async def send(self, commands: bytes) -> None:
-        """Sends commands that are ready, as `publish` does with those that it makes. Raises what that raises."""
+        """Sends finished commands, as `publish` does with those that it makes. Raises what `publish` raises."""
         if not self.is_connected:
             raise nats.errors.ConnectionClosedError
         await self._send_command(commands)
@@ -74,7 +74,7 @@ class NatsClient:
     async def connect(self, *, make: bool) -> TryAgain | None:
         """Connects to the first server that lets us, and looks at the stream; returns why it can't be used, if so.
 
-        make: whether it makes or changes the stream where the settings want that.
+        With `make` it makes or changes the stream where the settings want that.
         """
         problem = None
         for server in self._config.servers:
@@ -151,7 +151,7 @@ class NatsClient:
         return TryAgain(f"{self._where}: {clean(reason)}", None, "endpoint")
 
     async def _guarded_look(self, *, make: bool) -> TryAgain | None:
-        """Looks at the stream, makes or widens it where asked to; returns what is wrong with it otherwise."""
+        """Looks at the stream, makes or changes it where asked to; returns what is wrong with it, if anything is."""
         try:
             return await self._look(make=make)
         except nats.js.errors.ServiceUnavailableError:
@@ -241,9 +241,9 @@ class NatsClient:
         return TryAgain(reason, None, "endpoint", paused=error.err_code == OTHER_STREAM)
 
     async def _heard(self, error: Exception) -> None:
-        """The server's words beside its answers: what is not permitted gets no answer at all.
+        """Takes the server's words beside its answers: what is not permitted gets no answer at all.
 
-        While it connects, raises them: nats-py would go on trying by itself.
+        While it connects it raises them, since nats-py would go on trying by itself.
         """
         if not self._connection.is_connected:
             raise error

@@ -1,4 +1,4 @@
-"""The settings of the nats sink."""
+"""Defines the settings of the nats sink."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,7 @@ class Servers(msgspec.Struct, frozen=True):
 
 
 class NatsConfig(NetworkConfig, frozen=True, kw_only=True):
-    """`create`: the stream is made, and knows ids for long enough."""
+    """The settings. With `create` the stream is made, and knows ids for long enough."""
 
     type: Literal["nats"] = "nats"
     servers: Annotated[tuple[Secret, ...], Servers()]

@@ -1,4 +1,4 @@
-"""Messages in the words of NATS's protocol, for JetStream's headers. Pure.
+"""Encodes messages in NATS's protocol, with JetStream's headers. Pure.
 
 nats-py puts together one message at a time, in six times as long; here a batch becomes one run of bytes.
 """
@@ -16,7 +16,7 @@ _is_plain: Final = re.compile(r"[A-Za-z0-9_:.~!*'()\[\]/+=-]*").fullmatch
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """What is published of an event; `headers` are lines."""
+    """An event's message; `headers` are lines."""
 
     subject: str
     headers: str
@@ -29,7 +29,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 def message_of(subject: str, event_id: str, stream: str, data: bytes) -> Message:
-    """Returns the message of an event, whose id the server knows it by."""
+    """Returns the message of an event, whose id the server recognises."""
     known_by = event_id if _is_plain(event_id) else quote(event_id, safe=_SAFE)
     return Message(subject, f"Nats-Msg-Id: {known_by}\r\nNats-Expected-Stream: {stream}\r\n", data)
 

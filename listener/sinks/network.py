@@ -1,4 +1,4 @@
-"""The contract of sinks behind a network, and the settings that they share.
+"""Defines the contract of sinks behind a network, and the settings that they share.
 
 A worker (delivery/network_worker.py) hands such a sink batches, several at a time where `in_flight` allows, and never
 two at a time that hold events of one ticket. The sink answers with a result for each event.
@@ -29,7 +29,7 @@ SHOWN = 200  # characters of what the other end says that a log or a dead letter
 
 
 class BatchLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How many events share a request: up to so many, so many bytes, or what came in `linger` seconds."""
+    """The bounds of a request: so many events, so many bytes, or what came within `linger` seconds."""
 
     max_events: Annotated[int, Count(1, 10_000)] = 1
     max_bytes: Annotated[int, Size("1KiB", "64MiB")] = 2**20
@@ -37,7 +37,7 @@ class BatchLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkConfig(SinkConfig, frozen=True, kw_only=True):
-    """The settings of every sink behind a network. `order`: events of one ticket, or all, one after the other."""
+    """The settings of every sink behind a network. `order`: events of one ticket, or all, go one after the other."""
 
     batch: BatchLimits = BatchLimits()
     in_flight: Annotated[int, Count(1, 1024)] = 16
@@ -76,15 +76,15 @@ class NetworkSink(Protocol):
     """
 
     async def open(self) -> None:
-        """Makes the sink ready, without a word to the other end where that can be avoided."""
+        """Makes the sink ready, without a request to the other end where that can be avoided."""
         ...
 
     async def deliver(self, batch: Batch) -> Sequence[Result]:
-        """Hands over the events; one result for each, in their order."""
+        """Hands over the events; returns a result for each, in their order."""
         ...
 
     def reopen(self) -> None:
-        """Has secrets read anew before the next request, since the settings were read again (SIGHUP)."""
+        """Has secrets read again before the next request, since the settings were read again (SIGHUP)."""
         ...
 
     async def close(self) -> None:
@@ -97,7 +97,7 @@ class Probing(Protocol):
     """A network sink that can say whether its other end would take events, without handing it one."""
 
     async def probe(self) -> str:
-        """Says that it would. Raises Unavailable where not, ConfigError where a setting or a secret can't be used."""
+        """Returns a text that says so. Raises Unavailable if not, ConfigError for a setting or secret it can't use."""
         ...
 
     async def close(self) -> None: ...
@@ -122,7 +122,7 @@ C = TypeVar("C", bound=Closable)
 
 
 class ClientSink(Generic[C]):
-    """What a sink with one client shares: the client is made when the sink opens, and made anew where it is not fresh.
+    """A sink with one client, which is made when the sink opens, and made anew where it is not fresh.
 
     It is not fresh once the settings were read again, or the other end refused what was read of them: a password that
     was changed in its file works with the next attempt.
@@ -133,7 +133,7 @@ class ClientSink(Generic[C]):
         self._fresh = False  # whether the client was made of the secrets as they are now
 
     def _new_client(self) -> C:
-        """Makes a client, silently for the other end. Raises ConfigError where a setting or a secret can't be used."""
+        """Makes a client without any request. Raises ConfigError where a setting or a secret can't be used."""
         raise NotImplementedError
 
     async def open(self) -> None:
@@ -163,13 +163,13 @@ class ClientSink(Generic[C]):
             await before.close()
 
     def _doubt(self, results: Sequence[Result]) -> None:
-        """Has the secrets read again before the next request where one of these results says that somebody must act."""
+        """Has the secrets read again before the next request where a result says that somebody must act."""
         if any(isinstance(one, TryAgain) and one.paused for one in results):
             self._fresh = False
 
 
 def clean(text: str) -> str:
-    """Returns what a stranger said on one line, printable and short."""
+    """Returns a stranger's text on one line, printable and short."""
     return peers_words(text[:SHOWN]).strip()
 
 
@@ -195,7 +195,7 @@ def tls(config: NetworkConfig, cert: Path | None = None, key: Path | None = None
 
 @dataclass(frozen=True)
 class SinkType:
-    """A type of sink: its settings, and what makes a sink of them. An entry point of a plug-in names one.
+    """A type of sink: its settings, and what makes a sink of them. A plug-in's entry point names one.
 
     `needs` is the module of the client library that the extra of the type's name installs; "" where none is needed.
     """

@@ -1,4 +1,4 @@
-"""Events as rows of a PostgreSQL table, exactly once by the key `event_id`.
+"""Inserts events as rows of a PostgreSQL table, exactly once by the key `event_id`.
 
 A batch is one INSERT that passes over ids which are there, so an attempt whose outcome nobody heard may be made again.
 postgresql_schema.py has the table and its views, postgresql_rows.py the values, postgresql_client.py the connections.
@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 
 class PostgresqlConfig(NetworkConfig, frozen=True, kw_only=True):
-    """`create`: the sink makes and migrates its table, indexes and views; else it says what is missing, as SQL."""
+    """The settings. With `create` the sink makes and migrates table, indexes and views; else it tells missing SQL."""
 
     type: Literal["postgresql"] = "postgresql"
     dsn: SecretSource
@@ -92,7 +92,7 @@ class PostgresqlSink(ClientSink["PostgresqlClient"]):
         return PostgresqlClient(config, read_dsn(config.dsn.read(), allow_plaintext=config.allow_plaintext))
 
     async def _ready(self) -> TryAgain | None:
-        """Returns why the table can't take events yet, if so. A migration that outlasts an attempt goes on."""
+        """Returns why the table can't take events yet, None if it can. A migration that outlasts an attempt goes on."""
         if self._is_ready:
             return None
         self._readying = self._readying or asyncio.create_task(self._make_ready())
@@ -141,7 +141,7 @@ class PostgresqlSink(ClientSink["PostgresqlClient"]):
         return _try_again(failure)
 
     async def _of_the_rows(self, failure: "CallFailure") -> Result:
-        """Rejects the rows, unless the table is not what it was: then every event would become a dead letter."""
+        """Rejects the rows, unless the table has changed: then every event would become a dead letter."""
         self._is_ready = False
         return await self._ready() or Rejected(failure.reason)
 

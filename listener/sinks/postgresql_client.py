@@ -1,4 +1,4 @@
-"""The connections of the postgresql sink: asyncpg, its errors translated here and nowhere else.
+"""Wraps the connections of the postgresql sink: asyncpg, its errors translated here and nowhere else.
 
 asyncpg rather than psycopg: wheels that need no libpq, the Apache licence rather than the LGPL, a third of the memory.
 """
@@ -41,7 +41,7 @@ _STATES: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class CallFailure:
-    """Why a call failed, and of what that speaks: the server, our settings, the table, our rights, the rows."""
+    """A call's failure, and what it is about: the server, our settings, the table, our rights, the rows."""
 
     kind: Kind
     reason: str
@@ -64,7 +64,7 @@ class PostgresqlClient:
         return await self._call(lambda connection: _look(connection, table))
 
     async def migrate(self, table: Table) -> CallFailure | None:
-        """Makes or changes the table and its views, one daemon at a time; takes as long as it takes."""
+        """Makes or changes the table and its views, one daemon at a time, without a time limit."""
         return await self._call(lambda connection: _migrate(connection, table), patient=True)
 
     async def close(self) -> None:

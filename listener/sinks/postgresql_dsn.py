@@ -1,4 +1,4 @@
-"""The address of a PostgreSQL server, as libpq writes it: read, checked, and shown without its secrets. Pure."""
+"""Reads and checks a PostgreSQL server's address as libpq writes it, and shows it without its secrets. Pure."""
 
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
@@ -14,7 +14,10 @@ OURS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs")
 
 @dataclass(frozen=True)
 class Dsn:
-    """`url` without what is here; `where` for people. `mode` is libpq's sslmode; paths of certificates may be ""."""
+    """The address: `url` without what is in the other fields, `where` for people, `mode` as libpq's sslmode.
+
+    Paths of certificates may be "".
+    """
 
     url: Secret
     where: str
@@ -26,7 +29,10 @@ class Dsn:
 
 
 def read_dsn(text: str, *, allow_plaintext: bool) -> Dsn:
-    """Raises ConfigError without a word of the text. Beyond this machine sslmode is verify-full unless it is given."""
+    """Returns the address. Raises ConfigError, which quotes none of it.
+
+    Beyond this machine sslmode is verify-full unless it is given.
+    """
     try:
         parts = urlsplit(text)
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -66,7 +72,7 @@ def _hide(netloc: str, options: dict[str, str]) -> None:
 
 
 def _is_local(hostspec: str) -> bool:
-    """Whether a host, with or without a port, is this machine; a path, and none at all, is a Unix socket."""
+    """Returns whether a host, with or without a port, is this machine; a path, and none at all, is a Unix socket."""
     spec = unquote(hostspec)
     host = spec[1 : spec.find("]")] if spec.startswith("[") else spec.partition(":")[0]
     return not host or host.startswith("/") or is_loopback(host.lower())

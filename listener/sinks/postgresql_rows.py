@@ -1,4 +1,4 @@
-"""Events to rows of the postgresql sink's table. Pure.
+"""Makes events into rows of the postgresql sink's table. Pure.
 
 The columns say what the record says, whatever `format` and `transform` make of the line in the column `record`; what
 the settings omit or mask is neither in the columns nor in the line. Rows go out as an array for each column: one JSON
@@ -50,7 +50,7 @@ class _Sender(msgspec.Struct, gc=False):
 
 
 class _Event(_RowTicket, gc=False):
-    """What the columns need of an event's object; some types of event are themselves the ticket."""
+    """The fields of an event's object that the columns need; some types of event are themselves the ticket."""
 
     ticket: _RowTicket | None = None
     object: _RowTicket | None = None
@@ -87,7 +87,7 @@ class Rows:
         self._shows_text = not {"event.text", "event.content"} & set(omitted)
 
     def row(self, event: Received, data: bytes) -> tuple[Row, bool]:
-        """(the row, whether characters that PostgreSQL can't hold were replaced in it)."""
+        """Returns (the row, whether characters that PostgreSQL can't hold were replaced in it)."""
         suspect = _may_hold_nul(data)
         replaced = suspect and _holds_nul(value := _decode(data))
         line = on_one_line(_encode(_marked(_without_nul(value)))) if replaced else data
@@ -123,12 +123,12 @@ class Rows:
 
 
 def columns_of(rows: Sequence[Row]) -> list[list[Any]]:
-    """The arrays that `Table.insert` takes, one for each column."""
+    """Returns the arrays that `Table.insert` takes, one for each column."""
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in Row._fields]
 
 
 def _omitted_of_record(form: str, omit: Sequence[str]) -> list[str]:
-    """The paths in the record of what `omit` names in lines of this format."""
+    """Returns the record's paths of what `omit` names in lines of this format."""
     before = {"cloudevents": ("data", "event"), "raw": ("header", "")}.get(form)
     if not before:
         return list(omit)
@@ -166,7 +166,7 @@ def _text(value: Any) -> str | None:
 
 
 def _time(value: Any) -> datetime | None:
-    """Only what the record has as RFC 3339; a time outside years 1 to 9999 stays in the record alone."""
+    """Returns the time if the record has it as RFC 3339; one outside years 1 to 9999 stays in the record alone."""
     try:
         return datetime.fromisoformat(value) if type(value) is str and value.endswith("Z") else None
     except ValueError:
@@ -174,12 +174,12 @@ def _time(value: Any) -> datetime | None:
 
 
 def _may_hold_nul(json: bytes) -> bool:
-    """Returns whether it has what NUL looks like in JSON; to look for one byte first takes a fifth of the time."""
+    """Returns whether it has what NUL looks like in JSON; looking for one byte first takes a fifth of the time."""
     return b"\\" in json and b"\\u0000" in json
 
 
 def _holds_nul(value: Any) -> bool:
-    """Whether a text of it holds one; in JSON's own text a backslash before "u0000" looks the same."""
+    """Returns whether a text in it holds NUL; in JSON's own text a backslash before "u0000" looks the same."""
     if type(value) is dict:
         return any(_holds_nul(name) or _holds_nul(inner) for name, inner in value.items())
     if type(value) is list:

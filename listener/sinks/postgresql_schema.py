@@ -1,4 +1,4 @@
-"""The table and the views of the postgresql sink, as SQL, and what is wrong with a table that is there. Pure.
+"""Defines the table and the views of the postgresql sink as SQL, and tells what is wrong with an existing table. Pure.
 
 `VERSION` stands in the comment of the view of tickets: where that is another one, or a column is missing, `migration`
 runs. A change of the views appends columns and raises VERSION: CREATE OR REPLACE keeps the grants of their readers.
@@ -12,7 +12,7 @@ MESSAGE: Final = "helpdesk.ticket_message.created_v1"
 
 
 class Column(NamedTuple):
-    """`path`: where the value of an older row stands in its record."""
+    """A column; `path` is where the record of an older row has its value."""
 
     name: str
     type: str
@@ -52,7 +52,7 @@ LOOK_AT_VIEW: Final = "SELECT obj_description(to_regclass($1), 'pg_class')"
 
 
 class FoundTable(NamedTuple):
-    """What the catalogue says of the table. `columns`: name to type; `needed`: those that a row must give."""
+    """What the catalogue says of the table: `columns` maps names to types, `needed` are those that a row must give."""
 
     columns: Mapping[str, str]
     needed: frozenset[str]
@@ -61,7 +61,7 @@ class FoundTable(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is wrong with the table, and the SQL that corrects it; `is_ours`: no one else relies on what it changes."""
+    """What is wrong with the table, and the SQL that corrects it; `is_ours`: nobody else relies on what it changes."""
 
     what: str
     sql: str
@@ -86,17 +86,17 @@ class Table:
         return f"INSERT INTO {self.name} ({_NAMES}) SELECT {values} FROM {rows} ON CONFLICT DO NOTHING"  # noqa: S608
 
     def problems(self, found: FoundTable) -> list[Problem]:
-        """Without any, it takes events."""
+        """Returns what is wrong with the table; without any problem it takes events."""
         if not found.columns:
             return [Problem("there is no such table", self.create)]
         return [*self._wrong_columns(found), *self._wrong_keys(found)]
 
     def is_current(self, found: FoundTable) -> bool:
-        """Whether the views, too, are those of this version."""
+        """Returns whether the views, too, are those of this version."""
         return not self.problems(found) and (found.comment or "").startswith(VERSION)
 
     def migration(self, found: FoundTable) -> list[str]:
-        """The statements that make or change the table, its indexes and its views; for one transaction."""
+        """Returns the statements that make or change the table, its indexes and its views, for one transaction."""
         changes = [one.sql for one in self.problems(found) if one.is_ours]
         retyped = any(" TYPE " in sql for sql in changes)
         drop = [f"DROP VIEW IF EXISTS {self.tickets}, {self.hourly}"] if retyped else []
@@ -111,7 +111,7 @@ class Table:
 
     @property
     def _compression(self) -> str:
-        """LZ4 costs the server a fifth less time a row than its default, which stays where it was built without LZ4."""
+        """Returns SQL for LZ4, which costs the server a fifth less time a row than its default, where it has LZ4."""
         return (
             f'DO $$ BEGIN ALTER TABLE {self.name} ALTER COLUMN "record" SET COMPRESSION lz4;'
             " EXCEPTION WHEN feature_not_supported OR syntax_error THEN NULL; END $$"
@@ -119,7 +119,7 @@ class Table:
 
     @property
     def indexes(self) -> list[str]:
-        """Those that the views use."""
+        """Returns the statements for the indexes that the views use."""
         made = f'CREATE INDEX IF NOT EXISTS "{self._bare}_{{}}_idx" ON {self.name} ({{}})'
         return [made.format("ticket", "ticket_id, created_at"), made.format("created_at", "created_at")]
 
@@ -147,7 +147,7 @@ class Table:
         return wrong
 
     def _wrong_keys(self, found: FoundTable) -> list[Problem]:
-        """Without a key on event_id a crash repeats events; a key on other columns of ours would drop some unsaid."""
+        """Returns problems of keys: without one on event_id a crash repeats events; others would drop some unsaid."""
         ours = {column.name for column in COLUMNS}
         wrong = []
         if not any(columns == {"event_id"} and whole for _, columns, whole in found.keys):
@@ -160,7 +160,7 @@ class Table:
         return wrong
 
     def _fill(self, added: Sequence[Column]) -> str:
-        """Gives the columns that older rows did not have what their records hold."""
+        """Returns the statements that fill columns which older rows did not have, from their records."""
         values = ", ".join(f'"{c.name}" = {_from_record(c)}' for c in added)
         return f"UPDATE {self.name} SET {values}"  # noqa: S608
 

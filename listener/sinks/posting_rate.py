@@ -1,4 +1,4 @@
-"""How often a chat service is posted to: below its limits, and not in the rush of a full or half hour."""
+"""Decides how often a chat service is posted to: below its limits, and not in the rush of a full or half hour."""
 
 import time
 from collections import deque
@@ -8,12 +8,12 @@ RUSH = 10.0  # seconds after each full and half hour, in which Feishu asks not t
 
 
 def rush(now: float) -> float:
-    """Seconds until the rush of a full or half hour is over, at the Unix time `now`; 0 outside of it."""
+    """Returns the seconds until the rush of a full or half hour is over, at Unix time `now`; 0 outside of it."""
     return max(0.0, RUSH - now % 1800)
 
 
 class PostingRate:
-    """Counts posts: so many in a minute, and so many seconds apart."""
+    """Limits posts: so many in a minute, and so many seconds apart."""
 
     def __init__(self, per_minute: int, spacing: float, *, avoids_rush: bool = False) -> None:
         self._per_minute, self._spacing, self._avoids_rush = per_minute, spacing, avoids_rush
@@ -22,7 +22,7 @@ class PostingRate:
         self._last = 0.0
 
     def wait(self) -> float:
-        """Seconds until the next post may go; 0 if it may go now."""
+        """Returns the seconds until the next post may go; 0 if it may go now."""
         now = time.monotonic()
         due = self._last + self._spacing
         if len(self._posts) == self._per_minute:

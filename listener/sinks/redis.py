@@ -1,4 +1,4 @@
-"""Events appended to a Redis stream, each id once within 8 h.
+"""Appends events to a Redis stream, each id once within 8 h.
 
 Redis has no such memory of its own before 8.6, so a script looks for the id, appends the event and notes the id, all in
 one step of the server. redis_client.py has the connections and what the server's errors mean.
@@ -44,7 +44,7 @@ return added
 
 
 class RedisConfig(NetworkConfig, frozen=True, kw_only=True):
-    """`max_len`: about so many entries are kept, the oldest leave; None: all, as long as there is memory."""
+    """The settings. About `max_len` entries are kept, the oldest leave; None: all are, as long as there is memory."""
 
     type: Literal["redis"] = "redis"
     url: SecretSource
@@ -94,7 +94,7 @@ class RedisSink(ClientSink["RedisClient"]):
 
 
 def checked(url: str, *, allow_plaintext: bool) -> str:
-    """The address of a Redis server. Raises ConfigError without a word of it where it can't be used."""
+    """Returns the address of a Redis server. Raises ConfigError, without a word of it, where it can't be used."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -1,4 +1,4 @@
-"""The connections of the redis sink: redis-py, its errors translated here and nowhere else."""
+"""Wraps the connections of the redis sink: redis-py, its errors translated here and nowhere else."""
 
 import hashlib
 import os
@@ -42,7 +42,7 @@ class RedisClient:
         )
 
     async def run(self, keys: Sequence[str], arguments: Sequence[str | bytes]) -> Result:
-        """Runs the script, which the server may have forgotten."""
+        """Runs the script, which is sent again where the server has forgotten it."""
 
         async def work() -> Result:
             try:
@@ -54,7 +54,7 @@ class RedisClient:
         return await self._guarded(work)
 
     async def look(self, stream: str) -> str | TryAgain:
-        """How the server keeps what it has, in words, if the key is a stream or nothing yet."""
+        """Returns in words how durably the server keeps data, if the key is a stream or nothing yet."""
 
         async def work() -> str | TryAgain:
             kind = str(await self._redis.type(stream))

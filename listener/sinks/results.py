@@ -1,4 +1,4 @@
-"""What may become of an event that a network sink was given."""
+"""Defines what may become of an event that a network sink was given."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Where a file sink goes on after a crash: how many of the next lines are in the file already."""
+"""Finds where a file sink goes on after a crash: how many of the next lines are in the file already."""
 
 import os
 import zlib
@@ -16,9 +16,9 @@ log = get_logger(__name__)
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A file sink's place, kept with its cursor: the file, however it is called by now, and the bytes in it.
+    """A file sink's position, kept with its cursor: the file, whatever its name is by now, and the offset in it.
 
-    `crc` is zlib's of the last PRINT bytes before `offset`: inode numbers are used again.
+    `crc` is zlib's of the last PRINT bytes before `offset`, since inode numbers are used again.
     """
 
     inode: int
@@ -30,14 +30,14 @@ class Position(msgspec.Struct, frozen=True):
 
     @classmethod
     def decode(cls, text: str) -> "Position | None":
-        """None for a sink that has no place yet, or had one in other terms, being of another type then."""
+        """Returns the position; None where the sink has none yet, or had another type that wrote it."""
         try:
             return msgspec.json.decode(text, type=cls)
         except msgspec.MsgspecError:
             return None
 
     def is_of(self, path: Path) -> bool:
-        """Whether it is this file's, as far as the file goes."""
+        """Returns whether the position is in this file, as far as the file goes."""
         if not path.is_file():
             return False
         try:
@@ -50,13 +50,13 @@ class Position(msgspec.Struct, frozen=True):
 
 
 def fingerprint(fd: int, offset: int) -> int:
-    """The crc of `Position`."""
+    """Returns the `crc` of a `Position`."""
     start = max(0, offset - PRINT)
     return zlib.crc32(os.pread(fd, offset - start, start))
 
 
 def find(path: Path, position: Position) -> Path | None:
-    """The file of this position: `path`, or what it was renamed to, which is in the same directory."""
+    """Returns the position's file: `path`, or what it was renamed to in the same directory; None if there is none."""
     if position.is_of(path):
         return path
     try:
@@ -106,7 +106,7 @@ def _compare(file: BinaryIO, size: int, upcoming: Iterator[bytes]) -> tuple[int,
 
 
 def _is_there(file: BinaryIO, line: bytes) -> bool:
-    """Whether the line stands here, completed if it is torn; if not, the file is left where it was."""
+    """Returns whether the line stands here, completed if it is torn; if not, the file's place stays where it was."""
     start = file.tell()
     here = file.read(len(line))
     if here == line:
@@ -119,7 +119,7 @@ def _is_there(file: BinaryIO, line: bytes) -> bool:
 
 
 def _pass_record(file: BinaryIO) -> bool:
-    """Goes past a whole line of JSON; says whether there was one."""
+    """Goes past a whole line of JSON; returns whether there was one."""
     start = file.tell()
     line = file.readline()
     if line.endswith(b"\n") and _is_record(line):

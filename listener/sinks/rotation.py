@@ -1,4 +1,4 @@
-"""A file sink that rotates by itself: tickets.jsonl becomes tickets.jsonl.20261122T093000.123456Z, perhaps .gz."""
+"""Rotates a file sink's file: tickets.jsonl becomes tickets.jsonl.20261122T093000.123456Z, perhaps .gz."""
 
 import gzip
 import os
@@ -28,7 +28,7 @@ class Rotation:
         self._tidying: threading.Thread | None = None
 
     def due(self, offset: int, written_at: float) -> bool:
-        """Whether the file of `offset` bytes, last written at `written_at`, is to be moved away before the next line.
+        """Returns whether the file of `offset` bytes, last written at `written_at`, is to be moved before a next line.
 
         Periods are counted from the epoch: `every = "1d"` changes at midnight UTC, whenever the process was started.
         """
@@ -78,7 +78,7 @@ class Rotation:
 
 
 def _compress(path: Path) -> None:
-    """The original goes once the other is on disk, name and all."""
+    """Compresses a file, which is removed once the compressed one is on disk, name and all."""
     part = Path(f"{path}.gz.tmp")
     try:
         with path.open("rb") as source, open(part, "wb", opener=for_the_group) as raw:

@@ -1,4 +1,4 @@
-"""Records on standard output, a line each. A slow reader delays only this sink; a closed one ends it."""
+"""Writes records to standard output, a line each. A slow reader delays only this sink; a closed one ends it."""
 
 import os
 import select
@@ -25,7 +25,7 @@ _BROKEN = select.POLLERR | select.POLLNVAL | select.POLLHUP
 
 
 class StdoutConfig(SinkConfig, frozen=True, kw_only=True):
-    """Standard output has no settings of its own."""
+    """The settings, of which standard output has none of its own."""
 
     type: Literal["stdout"] = "stdout"
     retry: Retry = NEVER_GIVE_UP
@@ -41,7 +41,7 @@ class StdoutSink:
         self._out = b""  # what of the next lines is out already
 
     def open(self, position: str, upcoming: Iterator[bytes]) -> LinesWritten:
-        """Half a line that an earlier sink left on the same pipe or file is completed, or else ended by a newline."""
+        """Completes half a line that an earlier sink left on the same pipe or file, or else ends it by a newline."""
         place, _, rest = position.partition(" ")
         if rest and place == self._place():
             size, crc = map(int, rest.split())
@@ -51,7 +51,7 @@ class StdoutSink:
         return LinesWritten(0, self._position())
 
     def deliver(self, lines: Sequence[Line]) -> Outcome:
-        """Stops between two writes, so that what is out is known to the byte."""
+        """Writes the lines; it stops between two writes only, so that what is out is known to the byte."""
         count = 0
         for piece, size in _pieces([line.data for line in lines]):
             try:
@@ -69,10 +69,10 @@ class StdoutSink:
         return Closed() if any(state & _BROKEN for _, state in self._poll.poll(0)) else None
 
     def reopen(self) -> None:
-        """Nothing to open."""
+        """Does nothing, since there is nothing to open."""
 
     def close(self) -> None:
-        """The descriptor is the process's."""
+        """Does nothing, since the descriptor is the process's."""
 
     def _write(self, piece: bytes) -> bool:
         """Writes all of the piece; returns False if a stop came first.
@@ -92,7 +92,7 @@ class StdoutSink:
         return True
 
     def _position(self) -> str:
-        """Where half a line is out: on which pipe or file, how much of what comes next, and its checksum."""
+        """Returns where half a line is out: on which pipe or file, how much of what comes next, and its checksum."""
         return f"{self._place()} {len(self._out)} {zlib.crc32(self._out)}" if self._out else ""
 
     def _place(self) -> str:

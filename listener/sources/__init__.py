@@ -1,1 +1,1 @@
-"""How events come in: the receiver that keeps and answers them, the long connection, and the webhook."""
+"""Receives events: the receiver that keeps and answers them, the long connection, and the webhook."""

@@ -1,4 +1,4 @@
-"""Keeps one session open: opens it, listens, and when it ends decides when to try again. Knows no SDK.
+"""Keeps one session open: opens it, listens, and when it ends decides when to try again. It knows no SDK.
 
 A session proves itself by living 5 s or by bringing an event; then its end costs one prompt new attempt, jittered so
 that a restart of the platform is not met by all its clients at once. Everything else backs off with full jitter.
@@ -52,7 +52,7 @@ class SupervisedSession(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Backoff:
-    """Seconds. SOON grows gently: two dozen refusals in a row cost 10 s, and the longest wait is 8 s."""
+    """The seconds between attempts. SOON grows gently: two dozen refusals in a row cost 10 s, the longest wait 8 s."""
 
     soon_initial: float = 0.25
     soon_base: float = 1.1
@@ -65,7 +65,7 @@ class Backoff:
     log_every: float = 60.0
 
     def strategies(self) -> dict[Pace, wait_base]:
-        """Full jitter: a random time between 0 and the growing bound."""
+        """Returns a strategy for each pace, with full jitter: a random time between 0 and the growing bound."""
         soon = wait_random_exponential(self.soon_initial, self.soon_max, exp_base=self.soon_base)
         slow = wait_random_exponential(self.slow_initial, self.slow_max)
         return {Pace.SOON: soon, Pace.SLOW: slow, Pace.FATAL: slow}
@@ -146,7 +146,7 @@ class Supervisor:
             self._enter("stopped")
 
     async def _watch(self) -> NoReturn:
-        """Notices what no connection tells by itself: that the machine slept, and that events have stopped coming."""
+        """Watches for what no connection tells by itself: the machine slept, or events have stopped coming."""
         before = self._suspended()
         while True:
             await next_beat(LOOK)
@@ -159,14 +159,14 @@ class Supervisor:
                 self.renewal.hasten()
 
     def _wake(self, slept: float) -> None:
-        """Lets nothing wait after the machine was suspended: the old connection is probably gone."""
+        """Ends all waits after the machine was suspended, since the old connection is probably gone."""
         log.info("this machine slept; the connection is probed", seconds=round(slept))
         self._woke.set()
         if self.session is not None:
             self.session.probe()
 
     async def _one_session(self) -> None:
-        """Returns once a connection that had proved itself is lost; raises what kept one from coming so far."""
+        """Returns once a connection that had proved itself is lost; raises what prevented one from coming so far."""
         self.state.attempts += 1
         self.state.next_attempt_at = None
         self._enter("connecting")
@@ -215,7 +215,7 @@ class Supervisor:
         self._watch_refusals(error)
 
     def _tell(self, error: SessionError) -> None:
-        """One line for each new reason, then one a minute while it lasts."""
+        """Logs a failure: a line for each new reason, then one a minute while it lasts."""
         limit = self._limits.setdefault(error.cause, RateLimit(1, self._backoff.log_every))
         if limit.take() is None:
             return
@@ -224,7 +224,7 @@ class Supervisor:
         tell(what, because=str(error), cause=error.cause, attempts=self.state.attempts, hint=error.hint)
 
     def _watch_refusals(self, error: SessionError) -> None:
-        """systemd's copy of a credential is refreshed by a restart only."""
+        """Raises RestartNeeded where only a restart can refresh systemd's copy of a refused credential."""
         if not isinstance(error, CredentialsRefused):
             return
         self.refused_since = self.refused_since or time.monotonic()
@@ -236,7 +236,7 @@ class Supervisor:
             )
 
     def _until_stale(self) -> float:
-        """Seconds until a systemd credential that is refused counts as stale."""
+        """Returns the seconds until a systemd credential that is refused counts as stale."""
         since = self.refused_since if self.refused_since is not None else time.monotonic()
         return since + self._backoff.stale_secret_after - time.monotonic()
 

@@ -1,7 +1,7 @@
-"""The receiving half: a payload comes in, goes to the journal, and is answered once it is on disk, or with 500.
+"""Receives payloads: each goes to the journal, and is answered with 200 once it is on disk, or with 500.
 
 The platform gives a handler 3 s. What is not on disk by then is refused, so that it is pushed again; a commit that
-comes through late keeps the event all the same, and the second push is a duplicate.
+succeeds late keeps the event all the same, and the second push is a duplicate.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ log = get_logger(__name__)
 
 @dataclass
 class ReceiveState:
-    """Counts since the start; `last_event_at` in Unix seconds."""
+    """Counts since the start; `last_event_at` is in Unix seconds."""
 
     acks: dict[int, int] = field(default_factory=lambda: {KEPT: 0, REFUSED: 0})
     kept: int = 0
@@ -35,7 +35,7 @@ class ReceiveState:
 
 
 class Receiver:
-    """Takes the events of every source. Lives in the loop's thread."""
+    """Takes the events of every source. It lives in the loop's thread."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Receiver:
         journal.writer.on_settled = self._from_writer
 
     def receive(self, payload: bytes) -> Pending:
-        """Takes an event in. The caller sets `reply` of what this returns before the loop goes on."""
+        """Takes an event in and returns it; the caller must set its `reply` before the loop goes on."""
         try:
             event_id, event_type = identify(payload)
         except Unparsable as e:

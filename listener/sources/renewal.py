@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 
 class Renewable(Protocol):
-    """One connection, as far as a renewal is concerned."""
+    """One connection, as a renewal sees it."""
 
     @property
     def connection_id(self) -> str: ...
@@ -53,7 +53,7 @@ class Renewal(Generic[S]):
 
     @property
     def every(self) -> float | None:
-        """Seconds from one renewal to the next; a new value counts from the moment when it is set."""
+        """Returns the seconds from one renewal to the next; a new value counts from the moment when it is set."""
         return self._every
 
     @every.setter
@@ -70,11 +70,11 @@ class Renewal(Generic[S]):
 
     @property
     def two_at_once(self) -> bool:
-        """Whether the platform may count two connections of this process."""
+        """Returns whether the platform may count two connections of this process."""
         return time.monotonic() < self._two_until
 
     async def hold(self, first: S, switched: Callable[[S], None]) -> NoReturn:
-        """Listens on `first`, then on each successor, until the newest is lost. Raises why. Closes the successors."""
+        """Listens on `first`, then on each successor, until the newest is lost. Raises why; closes the successors."""
         current = first
         listening: asyncio.Future[NoReturn] = asyncio.ensure_future(first.listen())
         try:
@@ -91,7 +91,7 @@ class Renewal(Generic[S]):
                 await current.close()
 
     async def _until_due(self, listening: "asyncio.Future[NoReturn]") -> None:
-        """Returns when it is time to renew. Raises what ended the connection before."""
+        """Waits until it is time to renew. Raises what ended the connection before."""
         while True:
             self._changed.clear()
             pause = None if self._every is None else self._every * random.uniform(1 - JITTER, 1)
@@ -105,7 +105,7 @@ class Renewal(Generic[S]):
                 return
 
     async def _successor(self, listening: "asyncio.Future[NoReturn]") -> "tuple[S, asyncio.Future[NoReturn]]":
-        """Tries until a new connection is proven. Raises what ended the old one, if that comes first."""
+        """Tries until a new connection is proven, and returns it. Raises what ended the old one, if that is first."""
         attempts = 0
         while True:
             opening = asyncio.ensure_future(self._opened())
@@ -170,7 +170,7 @@ class Renewal(Generic[S]):
             await self._close(old)
 
     async def _calm(self, old: S) -> bool:
-        """Whether no event waits for its answer, nor comes in the next moment, as one of a burst would."""
+        """Returns whether no event waits for its answer, nor comes in the next moment, as one of a burst would."""
         if old.unanswered:
             return False
         await old.next_event(BURST)
@@ -186,7 +186,7 @@ class Renewal(Generic[S]):
 async def _first_of(
     listening: "asyncio.Future[NoReturn]", *others: "asyncio.Future[Any]", within: float | None = None
 ) -> "set[asyncio.Future[Any]]":
-    """Waits for any of them, or for `within` seconds. Raises the end of the connection if that has come."""
+    """Waits for any of them, or for `within` seconds. Raises the end of the connection if one has ended."""
     done, _ = await asyncio.wait({listening, *others}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
     if listening in done:
         listening.result()
@@ -194,7 +194,7 @@ async def _first_of(
 
 
 async def _ended(task: "asyncio.Future[Any]") -> None:
-    """Cancels a task and waits for its end; what it says is no longer of interest."""
+    """Cancels a task and waits for its end; how it ends does not matter any more."""
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():

@@ -1,4 +1,4 @@
-"""Says when a connection that has brought many events is silent for unusually long. Pure.
+"""Detects when a connection that has brought many events is silent for unusually long. Pure.
 
 A silence is unusual when it is longer than a minute and than five times the longest of the last hundred pauses between
 events: where events come at random at a steady rate, that happens by chance less than once in ten billion pauses. A
@@ -13,7 +13,7 @@ SHORTEST = 60.0  # seconds of silence that are never unusual
 
 
 class SilenceDetector:
-    """Learns the pauses between events from a count that somebody shows to it every few seconds."""
+    """Learns the pauses between events from their count, which it is shown every few seconds."""
 
     def __init__(self, pauses: int = PAUSES, shortest: float = SHORTEST) -> None:
         self._pauses: deque[float] = deque(maxlen=pauses)
@@ -23,9 +23,9 @@ class SilenceDetector:
         self._told = False
 
     def look(self, count: int | None, now: float) -> bool:
-        """Takes the number of events of the present connection, None without one, at this time in seconds.
+        """Takes the present connection's number of events, None without a connection, at this time in seconds.
 
-        Returns True at the one look at which a silence has become unusual.
+        Returns True once for each silence, when it has become unusual.
         """
         if count is None or count < self._count:  # another connection
             self._count, self._last, self._told = count or 0, None, False

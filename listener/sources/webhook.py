@@ -1,4 +1,4 @@
-"""The webhook source: an HTTP server that takes what the platform posts, keeps it, and only then answers 200.
+"""Receives events as a webhook: an HTTP server that takes what the platform posts, keeps it, and only then answers 200.
 
 Receipt is the same as over the long connection: the Receiver journals, dedupes, and answers within 2.5 s with 200 or
 500; the platform pushes again what got anything but 200. TLS is a reverse proxy's job.
@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Open:
-    """What status asks of a connection. A socket that listens has no pings, and never goes silent."""
+    """What status asks of a connection: a listening socket has no pings, and is never silent."""
 
     fresh: bool = True
     round_trip: float | None = None
@@ -37,7 +37,7 @@ class Open:
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a peer may take, in seconds."""
+    """How long a peer may take for each part, in seconds."""
 
     head: float = 20.0  # for the head of a request, and for the next one on a kept connection
     body: float = 10.0
@@ -52,7 +52,7 @@ class CannotListen(ListenError):
 
 
 def new_webhook(settings: Settings, handler: Handler) -> "Webhook":
-    """As the settings say. A replay from before the journal's memory is stale. Raises ConfigError."""
+    """Makes the webhook of the settings. A replay from before the journal's memory is stale. Raises ConfigError."""
     return Webhook(settings.source, _verifier(settings), handler)
 
 
@@ -94,7 +94,7 @@ class Webhook:
         self._verifier = _verifier(settings)
 
     async def run(self) -> NoReturn:
-        """Raises CannotListen."""
+        """Serves until it is cancelled. Raises CannotListen."""
         app = web.Application()
         app.router.add_post(self._config.path, self._receive)
         runner = web.AppRunner(
@@ -167,7 +167,7 @@ class Webhook:
         return web.json_response({"msg": "success" if code == 200 else "not kept, push again"}, status=code)
 
     async def _kept(self, payload: bytes) -> int:
-        """200 once it is on disk, else 500; the Receiver sees to it that one of them comes in time."""
+        """Returns 200 once the payload is on disk, else 500; the Receiver makes sure that one of them comes in time."""
         answered = asyncio.get_running_loop().create_future()
         verdict = self._handler.receive(payload)
         verdict.reply = lambda code: None if answered.done() else answered.set_result(code)

@@ -1,10 +1,10 @@
-"""Whether a webhook request is the platform's, and what it holds: signature, encryption, token, challenge. No I/O.
+"""Verifies that a webhook request is the platform's, and unpacks it: signature, encryption, token, challenge. No I/O.
 
 Source: the open platform's pages on receiving events at a server. The SDK's dispatcher does the same, but loads every
 API, answers each forgery with 500 (so that it is pushed again), and knows no time limit; its cipher is used here.
 
-What is trusted: with an encrypt key, what carries its signature; without one, what carries the verification token.
-The challenge is never signed: it must be encrypted with the key, or carry the token.
+What is trusted: with an encrypt key, what carries its signature; without one, what carries the verification token. The
+challenge is never signed: it must be encrypted with the key, or carry the token.
 """
 
 import base64
@@ -24,7 +24,7 @@ MAX_CHALLENGE = 1024  # characters
 
 
 class RequestRejected(Exception):
-    """Not the platform's, or not for this app: nothing of it is kept. `status` is the HTTP answer."""
+    """The request is not the platform's, or not for this app: nothing of it is kept. `status` is the HTTP answer."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +33,7 @@ class RequestRejected(Exception):
 
 @dataclass(frozen=True)
 class Challenge:
-    """The platform asks whether the address is ours; it wants this back within 1 s."""
+    """The platform asks whether the address is ours, and wants this text back within 1 s."""
 
     text: str
 
@@ -45,7 +45,7 @@ class _Outside(msgspec.Struct):
 
 
 class _Callback(msgspec.Struct):
-    """What tells a challenge from an event, and the token of either; every type may be a lie."""
+    """The fields that tell a challenge from an event, and the token of either; every type may be a lie."""
 
     type: Any = None
     challenge: Any = None
@@ -105,7 +105,7 @@ class Verifier:
         return payload, True
 
     def _check_token(self, envelope: _Callback, *, required: bool) -> None:
-        """Compares the verification token. `required`: nothing else vouches for the request."""
+        """Compares the verification token; it is `required` where nothing else vouches for the request."""
         header = envelope.header if isinstance(envelope.header, dict) else {}
         token = envelope.token or header.get("token")
         if not token and not required:
@@ -137,10 +137,10 @@ def _envelope(payload: bytes) -> _Callback:
 
 
 def _seconds(timestamp: str) -> float:
-    """Documented in seconds; 13 digits are milliseconds."""
+    """Returns the timestamp in seconds, as it is documented; one of 13 digits is in milliseconds."""
     return int(timestamp) / (1000 if len(timestamp) == 13 else 1) if len(timestamp) <= 13 else 0.0
 
 
 def _same(right: str, given: str) -> bool:
-    """In constant time, whatever characters were sent."""
+    """Compares in constant time, whatever characters were sent."""
     return hmac.compare_digest(right.encode(), given.encode(errors="surrogateescape"))

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from listener.app.daemon import opened
-from listener.app.running import Running, build
+from listener.app.running import Running
 from listener.settings.config import Settings, load
 from listener.simulator import PlatformThread
 from tests.samples import encode, example
@@ -55,7 +55,7 @@ def test_each_gets_its_own_and_one_goes_on_when_the_other_stops(tmp_path: Path) 
             await asyncio.to_thread(stand_ins[number].call, stand_ins[number].platform.push, encode(example(event_id)))
 
         async def main() -> None:
-            running: list[Running] = [build(one, journal) for one, journal in zip(wanted, journals, strict=True)]
+            running: list[Running] = [Running(one, journal) for one, journal in zip(wanted, journals, strict=True)]
             runs = [asyncio.ensure_future(one.run()) for one in running]
             for number in (0, 1):
                 await push(number, f"of {number}")

@@ -1,9 +1,9 @@
-"""Who may see the page, and who may press its buttons.
+"""Decides who may see the page, and who may press its buttons.
 
 On this machine whoever asks may read. Beyond it nothing is shown without the token of `http.token_file`, and nobody
 acts without it anywhere. Who gives the token gets a cookie that proves it without holding it, for a week; a new token
-ends it. A browser sends a cookie of 127.0.0.1 to every port, and counts ports as the same site: so each action also
-has to come from a page of this very address (Origin).
+ends it. A browser sends a cookie of 127.0.0.1 to every port, and counts ports as the same site: so each action also has
+to come from a page of this very address (Origin).
 """
 
 import asyncio
@@ -28,7 +28,10 @@ log = get_logger(__name__)
 
 
 class Access:
-    """Lives in the loop; the token's file is read in a thread. `clock` tells monotonic seconds."""
+    """Checks requests by address, token and cookie. Lives in the loop, and reads the token's file in a thread.
+
+    `clock` tells monotonic seconds.
+    """
 
     def __init__(self, source: SecretSource | None, port: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._source, self._clock = source, clock
@@ -40,7 +43,7 @@ class Access:
 
     @property
     def has_token(self) -> bool:
-        """Whether the settings name a token at all."""
+        """Returns whether the settings name a token at all."""
         return self._source is not None
 
     async def refusal(self, request: Request) -> Page | None:
@@ -62,7 +65,7 @@ class Access:
         return None if await self.may_act(request) else plain(HTTPStatus.UNAUTHORIZED, "the token is missing")
 
     async def may_act(self, request: Request) -> bool:
-        """Returns whether the request holds a cookie that the token gave."""
+        """Returns whether the request holds a cookie that was given for the token."""
         cookie = request.cookies.get(self._cookie, "")
         token = await self._current() if cookie else None
         until, _, _ = cookie.partition(".")
@@ -71,7 +74,7 @@ class Access:
         return hmac.compare_digest(cookie.encode(errors="replace"), _signed(token, until))
 
     async def log_in(self, request: Request, given: str) -> Page:
-        """Answers whoever gives the token with the cookie."""
+        """Answers a right token with the cookie, a wrong one with a refusal."""
         if not _is_same_origin(request, needs_origin=True):
             return plain(HTTPStatus.FORBIDDEN, "log in on the page itself")
         async with self._trying:
@@ -86,7 +89,7 @@ class Access:
         return Page(b"{}", content_type="application/json", headers={"Set-Cookie": self._set(value, WEEK, request)})
 
     def log_out(self, request: Request) -> Page:
-        """Takes the cookie away."""
+        """Answers with an order to delete the cookie."""
         return Page(b"{}", content_type="application/json", headers={"Set-Cookie": self._set("", 0, request)})
 
     def _set(self, value: str, seconds: int, request: Request) -> str:
@@ -94,7 +97,7 @@ class Access:
         return f"{self._cookie}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
     async def _current(self) -> bytes | None:
-        """The token, read again now and then: it may be exchanged while the daemon runs."""
+        """Returns the token, read again now and then, since its file may change while the daemon runs."""
         if self._source is not None and self._clock() - self._read_at > REREAD:
             self._read_at = self._clock()
             try:
@@ -106,16 +109,16 @@ class Access:
 
 
 def _signed(token: bytes, until: str) -> bytes:
-    """A cookie's value: until when it counts, and the proof that the token was known."""
+    """Returns a cookie's value: until when it is valid, and the proof that the token was known."""
     proof = hmac.new(token, f"helpdesk-listen page {until}".encode(), hashlib.sha256).hexdigest()
     return f"{until}.{proof}".encode()
 
 
 def _is_same_origin(request: Request, *, needs_origin: bool) -> bool:
-    """Whether a page of this very address asks. Browsers tell it; what is no browser tells nothing, and may read.
+    """Returns whether a page of this very address asks. Browsers say so; other clients say nothing, and may read.
 
     A reverse proxy says in X-Forwarded-Host under which name it was asked. A page of another origin can't add that
-    header: its browser would ask first whether it may, and we never say yes.
+    header: its browser would first ask whether it may, and we never say yes.
     """
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return False

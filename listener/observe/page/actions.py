@@ -1,4 +1,4 @@
-"""The page's buttons: what `dead-letters retry`, `dead-letters discard` and `replay` do, inside the daemon."""
+"""Does what the page's buttons ask for, inside the daemon: dead letters' retry and discard, replay, waiting events."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ log = get_logger(__name__)
 
 
 class Letters(msgspec.Struct, forbid_unknown_fields=True):
-    """Dead letters of a sink: these, or without `ids` every one; the sink "-" means payloads that can't be read."""
+    """A request about a sink's dead letters: those in `ids`, else every one; the sink "-" means unreadable payloads."""
 
     sink: Name
     ids: Annotated[list[Number], msgspec.Meta(max_length=1000)] | None = None
 
 
 class Again(msgspec.Struct, forbid_unknown_fields=True):
-    """Asks for one event to be delivered to a sink once more."""
+    """A request to deliver one event to a sink once more."""
 
     sink: Name
     seq: Number
@@ -37,7 +37,7 @@ class Again(msgspec.Struct, forbid_unknown_fields=True):
 
 @runtime_checkable
 class Deciding(Protocol):
-    """A sink's worker that has events waiting beside its position."""
+    """A sink's worker that keeps a retry queue."""
 
     state: SinkState
 
@@ -45,20 +45,20 @@ class Deciding(Protocol):
 
 
 class ActionRefused(ListenError):
-    """What was asked for can't be done."""
+    """The action that was asked for can't be done."""
 
 
 class Actions:
-    """Does what the page's buttons ask for: redelivery, and decisions on dead letters. Lives in the loop.
+    """Carries out the page's actions: redelivery, and decisions on dead letters. Lives in the loop.
 
-    Each returns how many events it concerns; raises ActionRefused, JournalError, ValueError.
+    Each returns how many events it concerns, and raises ActionRefused, JournalError or ValueError.
     """
 
     def __init__(self, facts: Facts) -> None:
         self._facts, self._journal = facts, facts.journal
 
     async def retry(self, body: bytes) -> int:
-        """Hands dead letters to their sink again: its worker does it within 2 s."""
+        """Hands dead letters to their sink again; its worker delivers them within 2 s."""
         asked = msgspec.json.decode(body, type=Letters)
         self._check_sink(asked.sink)
         done = await self._in_slices(asked, decisions.retry)
@@ -66,7 +66,7 @@ class Actions:
         return done
 
     async def discard(self, body: bytes) -> int:
-        """Gives dead letters up for good, but those that are being retried."""
+        """Gives dead letters up for good, except those that are being retried."""
         asked = msgspec.json.decode(body, type=Letters)
         done = await self._in_slices(asked, decisions.discard)
         log.info("dead letters are discarded: somebody asked for it on the page", sink=asked.sink, count=done)
@@ -83,13 +83,13 @@ class Actions:
         return 1
 
     async def hurry(self, body: bytes) -> int:
-        """Has a sink attempt what waits for another attempt now; only sinks on the network have such events."""
+        """Has a sink attempt its retry queue now; only sinks behind a network have one."""
         worker = self._deciding(msgspec.json.decode(body, type=Letters).sink)
         worker.decide(lambda verdicts: verdicts.retries.hurry())
         return worker.state.waiting
 
     async def discard_waiting(self, body: bytes) -> int:
-        """Gives up for good what waits for another attempt: events by their seqs in `ids`, or all of the sink's."""
+        """Gives up events of a sink's retry queue for good: those with the seqs in `ids`, or all."""
         asked = msgspec.json.decode(body, type=Letters)
         counted: Future[int] = Future()
         self._deciding(asked.sink).decide(lambda verdicts: counted.set_result(verdicts.discard(asked.ids)))

@@ -1,6 +1,6 @@
-"""The images of messages that `[enrich] attachments` has kept, for the page: a folder of files named by their content.
+"""Finds the images that `[enrich] attachments` has kept, for the page: a folder of files named by their content.
 
-Which file it is says the journal, never the one who asks; what it is says its content, never its name.
+The journal says which file it is, never the one who asks; its content says what it is, never its name.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class ImageTransfers:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more may be sent now."""
+        """Returns whether no more images may be sent now."""
         return self._count >= AT_ONCE
 
     async def pieces(self, file: BinaryIO) -> AsyncIterator[bytes]:

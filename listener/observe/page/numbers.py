@@ -1,4 +1,4 @@
-"""Figures of the journal's days: tickets by status, messages by hour and sender, first response times. Pure."""
+"""Counts the journal's last days: tickets by status, messages by hour and sender, first response times. Pure."""
 
 from collections import Counter, OrderedDict
 
@@ -34,7 +34,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Numbers:
-    """Counts the events that are added in their order; its memory is bounded by TICKETS and HOURS."""
+    """Counts events, which are added oldest first; TICKETS and HOURS bound its memory."""
 
     def __init__(self) -> None:
         self.seq = 0  # of the newest event in it

@@ -1,4 +1,7 @@
-"""What the page asks of the journal: messages, one event, letters, the pace, the figures. In threads, and bounded."""
+"""Answers the page's questions to the journal: messages, one event, letters, the pace, the figures.
+
+Each answer is made in a thread, and bounded.
+"""
 
 import asyncio
 import time
@@ -95,7 +98,7 @@ class Queries:
         return encode({"counts": counts, "letters": found})
 
     async def pace(self, offset: int) -> bytes:
-        """Returns {today, before, minutes}; `offset`: minutes that the reader's clock is ahead of UTC."""
+        """Returns {today, before, minutes}; `offset` is how many minutes the reader's clock is ahead of UTC."""
         offset = max(-14 * 60, min(14 * 60, offset))
         at, known = self._pace.get(offset, (0.0, b""))
         if time.monotonic() - at > FRESH:
@@ -105,7 +108,7 @@ class Queries:
         return known
 
     async def numbers(self) -> bytes:
-        """Returns the figures; what was counted before is kept for a while, so that only what is new is read."""
+        """Returns the figures; counts are kept for a while, so that only new events are read."""
         async with self._counting:
             numbers = self._numbers = self._numbers or Numbers()
             complete = await self._read(lambda path: _count(path, numbers))
@@ -156,7 +159,7 @@ def _event(path: Path, seq: int) -> tuple[Received, list[browse.Held]] | None:
 def _formats(received: Received) -> dict[str, Any]:
     """Returns an event's record and payload, without the verification token.
 
-    What can't be read has a reason in its place.
+    Where the event can't be read, the reason stands in their place.
     """
     try:
         return {name: msgspec.Raw(FORMATS[name](received)) for name in ("record", "raw")}
@@ -182,7 +185,7 @@ def _letter(one: browse.Held, event: Received | None) -> dict[str, Any]:
 
 
 def _pace(path: Path, now_ms: int, offset_ms: int) -> dict[str, Any]:
-    """Events of today and of the days before up to the same time of the day, and of each of the last minutes."""
+    """Returns the events of today, of the days before up to this time of the day, and of each of the last minutes."""
     midnight = now_ms - (now_ms + offset_ms) % DAY_MS
     minute = now_ms - now_ms % MINUTE_MS
     with reading(path) as connection:
@@ -197,7 +200,7 @@ def _pace(path: Path, now_ms: int, offset_ms: int) -> dict[str, Any]:
 
 
 def _count(path: Path, numbers: Numbers) -> bool:
-    """Adds what is new; says whether nothing is left to add."""
+    """Adds new events to the figures; returns whether none is left to add."""
     with reading(path) as connection:
         if not numbers.seq:
             oldest = browse.nth_newest(connection, FIGURES)

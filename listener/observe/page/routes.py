@@ -1,4 +1,4 @@
-"""The page's addresses: its files, the JSON behind it, the stream, the buttons. Each passes access.py first."""
+"""Maps the page's addresses: its files, the JSON behind it, the stream, the buttons. access.py checks each request."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -40,7 +40,7 @@ class Login(msgspec.Struct):
 
 
 class Pages:
-    """The page and its API: `routes` for the HTTP server; `close` ends the streams."""
+    """The page and its API: `routes` are for the HTTP server, `close` ends the streams."""
 
     def __init__(self, facts: Facts, address: str) -> None:
         self._access = Access(facts.settings.http.token, address.rpartition(":")[2])
@@ -52,7 +52,7 @@ class Pages:
         self._stream.close()
 
     def routes(self) -> dict[tuple[str, str], Route]:
-        """Returns them by (method, path)."""
+        """Returns the functions that answer, by (method, path)."""
         asked = {"messages": self._messages, "event": self._event, "letters": self._letters, "pace": self._pace}
         asked |= {"numbers": self._numbers, "stream": self._follow, "me": self._me, "image": self._image}
         done = {"retry": self._actions.retry, "discard": self._actions.discard, "replay": self._actions.replay}
@@ -65,7 +65,7 @@ class Pages:
         )
 
     async def _file(self, file: Page, request: Request) -> Page:
-        """The files hold nothing of the journal; beyond this machine they are where the token is asked for."""
+        """Answers with a file of the page, on any machine: files hold no event, and the page asks for the token."""
         if not (self._access.has_token or is_local(request.host, request.peer, request.headers)):
             return plain(HTTPStatus.FORBIDDEN, "beyond this machine the page needs http.token_file")
         return file
@@ -145,7 +145,7 @@ class Pages:
 
 
 def _static() -> dict[str, Page]:
-    """The page's files by path, 70 kB, read once: a disk that hangs must not hold up the loop."""
+    """Returns the page's files by path, 70 kB, read once: a disk that hangs must not hold up the loop."""
     pages = {}
     for file in files(__package__).joinpath("static").iterdir():
         if (kind := KINDS.get(file.name.rpartition(".")[2])) is not None:
@@ -155,7 +155,7 @@ def _static() -> dict[str, Page]:
 
 
 def _seq(number: int) -> int:
-    """A number that SQLite can hold."""
+    """Returns the nearest number that can be a seq in SQLite."""
     return max(0, min(1 << 62, number))
 
 

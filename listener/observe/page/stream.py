@@ -1,4 +1,4 @@
-"""What is new, told to every open page as server-sent events: messages every 0.2 s, the state every 2 s.
+"""Streams what is new to every open page as server-sent events: messages every 0.2 s, the state every 2 s.
 
 One task gathers and encodes for all of them, and only while a page is open; it looks at the journal's newest seq and
 has no part in receiving. A page that reads too slowly is cut off; it comes back with Last-Event-ID, the seq that it has
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 
 class Stream:
-    """Lives in the loop. `gather`: seconds between two looks at the journal."""
+    """Streams to all open pages. Lives in the loop; `gather` is the seconds between two looks at the journal."""
 
     def __init__(self, facts: Facts, gather: float = GATHER) -> None:
         self._facts, self._journal, self._every = facts, facts.journal, gather
@@ -40,11 +40,11 @@ class Stream:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more pages may follow."""
+        """Returns whether no more pages may follow."""
         return len(self._pages) >= self.most
 
     async def follow(self, after: int | None) -> AsyncIterator[bytes]:
-        """Yields pieces of the stream, first what came after that seq, until the daemon stops or the page is slow."""
+        """Yields pieces of the stream, first those after that seq, until the daemon stops or the page is too slow."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(BEHIND)
         self._begin(queue)
         try:
@@ -87,7 +87,7 @@ class Stream:
                 log.debug("the page can't be told what is new", because=str(e))
 
     async def _missed(self, after: int, last: int) -> bytes:
-        """What came meanwhile; made once for all the pages that come back together, such as after a restart."""
+        """Returns what came meanwhile, made once for all pages that come back together, such as after a restart."""
         async with self._gate:
             if self._newest_missed[0] != (after, last):
                 self._newest_missed = (after, last), await self._messages(after, last, MISSED)
@@ -105,7 +105,7 @@ class Stream:
         return _piece("now", health.encode(await self._facts.snapshot()))
 
     async def _messages(self, after: int, last: int, most: int) -> bytes:
-        """The messages after one seq up to another, the newest of them; its id is the last seq."""
+        """Returns the newest messages after one seq up to another, as a piece whose id is the last seq."""
         first = max(after, last - most)
         body = await asyncio.to_thread(_gathered, self._journal, first, last, first - after) if last > after else b""
         return _piece("messages", body or encode({"events": [], "skipped": 0, "last": last}), last)
@@ -123,7 +123,7 @@ def _gathered(journal: Journal, after: int, last: int, skipped: int) -> bytes:
 
 
 def _piece(name: str, data: bytes, seq: int | None = None) -> bytes:
-    """A server-sent event; JSON holds no line ends."""
+    """Returns a server-sent event; JSON on one line needs no escape in it."""
     number = b"" if seq is None else f"id: {seq}\n".encode()
     return number + f"event: {name}\ndata: ".encode() + data + b"\n\n"
 

@@ -1,4 +1,4 @@
-"""An event as a list shows it: who, when, to which ticket, the words. Pure; whatever the types, nothing is raised."""
+"""Summarises an event as a list shows it: who, when, to which ticket, the words. Pure; it raises for no type."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -78,7 +78,7 @@ def encoded(summaries: Iterable[Summary]) -> bytes:
 
 
 def matches(one: Summary, words: Sequence[str]) -> bool:
-    """Returns whether each of the words, in lower case, stands in the ticket's id, its status, who or the text."""
+    """Returns whether each of the words, in lower case, stands in the ticket's id, status, sender or text."""
     where = f"{one.ticket}\n{one.sender}\n{one.who}\n{one.agent}\n{one.status}\n{one.text}".lower()
     return all(word in where for word in words)
 
@@ -101,7 +101,7 @@ def _who(sender: Any) -> str:
 
 
 def _pictures(body: dict[str, Any]) -> tuple[str, ...]:
-    """The keys of a message's images, "" for those whose keys stand elsewhere, such as in rich text."""
+    """Returns the keys of a message's images, "" for those whose keys stand elsewhere, such as in rich text."""
     keys = [printable(key)[:100] for key in _keys(body.get("content")) if type(key) is str and key]
     return tuple((keys + [""] * (pictures_of(body) - len(keys)))[:PICTURES])
 
