@@ -1,1 +1,1 @@
-"""What every layer uses: errors, logs, redaction, clock, files, threads."""
+"""Holds what every layer uses: errors, logs, redaction, clock, files, threads."""

@@ -20,7 +20,7 @@ def peers_words(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Does what `printable` does and keeps newlines and tabs, for texts of ours that may quote strangers."""
+    """Returns what `printable` does, with newlines and tabs kept, for texts of ours that may quote strangers."""
     return _UNPRINTABLE_IN_LINES.sub(" ", text)
 
 

@@ -42,7 +42,7 @@ def check(
 
 
 def _explain(key: str) -> None:
-    """Prints what a setting means, without a configuration. Raises BadParameter for a setting that there is not."""
+    """Prints what a setting means, without a configuration. Raises BadParameter for an unknown setting."""
     from listener.cli.explain import explanation
 
     try:
@@ -75,7 +75,7 @@ def _tell(wanted: "Settings") -> None:
 
 
 def _place(sink: "SinkConfig") -> str:
-    """Returns where a sink's events go, as far as a setting of a usual name says so and is no secret."""
+    """Returns where a sink's events go, as far as a setting with a usual name says so and is no secret."""
     from listener.settings.secrets import SecretSource
 
     if path := getattr(sink, "path", None):
@@ -89,7 +89,7 @@ def _place(sink: "SinkConfig") -> str:
 
 
 def _page(wanted: "Settings") -> str:
-    """Says where the page is. Raises ConfigError where its token can't be read."""
+    """Returns where the page is. Raises ConfigError where its token can't be read."""
     if wanted.http.token is None:
         return f"http://{wanted.http.listen}/, without buttons: they need http.token_file"
     wanted.http.token.read()
@@ -108,7 +108,7 @@ def _unknown_cursors(wanted: "Settings") -> list[str]:
 
 
 def _source(wanted: "Settings") -> str:
-    """Says how events come in. Raises ConfigError where a secret can't be read."""
+    """Returns how events come in. Raises ConfigError where a secret can't be read."""
     source = wanted.source
     for secret in (wanted.feishu.helpdesk_token, source.verification_token, source.encrypt_key):
         if secret is not None:
@@ -117,7 +117,7 @@ def _source(wanted: "Settings") -> str:
 
 
 def _writable(path: Path) -> str:
-    """Says whether a file can be written, without making it: looks at it, or at the nearest directory above it."""
+    """Returns whether a file can be written, without making it, by the file or the nearest directory above it."""
     if os.path.exists(path):  # False where this user may not even look
         return f"{_mode(path)}, exists" if os.access(path, os.W_OK) else "exists, NOT writable by this user"
     above = next(parent for parent in path.parents if os.path.exists(parent))

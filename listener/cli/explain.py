@@ -1,4 +1,4 @@
-"""A setting, or a table of them, told in a terminal."""
+"""Explains a setting, or a table of them, in a terminal."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ SHOWN = 60  # characters of a wrong name that the error repeats
 
 
 def explanation(key: str) -> str:
-    """Returns the text of `check --explain`. Raises LookupError, with a whole sentence, for what is no setting."""
+    """Returns the text of `check --explain`. Raises LookupError, with a whole sentence, for an unknown setting."""
     key = key.strip("[] ")
     if key.startswith("sinks"):
         load_plug_ins()

@@ -72,7 +72,7 @@ def _found(path: "Path", ticket_id: str | None, open_id: str | None) -> "tuple[F
 
 
 def _remove_images(folder: "Path | None", names: "Sequence[str]") -> None:
-    """Removes files that the daemon named by their content, and nothing else."""
+    """Removes files that the daemon named by their content, and no others."""
     for name in names:
         if folder and NAMED_BY_CONTENT.fullmatch(name):
             (folder / name).unlink(missing_ok=True)

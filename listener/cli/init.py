@@ -1,4 +1,4 @@
-"""init: a config.toml to begin with."""
+"""init: writes a config.toml to begin with."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and what an error looks like. Each command is a file beside this one."""
+"""The command line: lists the commands, and prints errors. Each command is a file beside this one."""
 
 import errno
 import sys
@@ -90,7 +90,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
-    """Runs the command line and exits; the exit codes are the errors' own (errors.py)."""
+    """Runs the command line and exits; the exit codes are the errors' own (base/errors.py)."""
     try:
         _run()
     except ListenError as e:
@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def _run() -> None:
-    """Runs the command; what typer itself prints, such as --help, can hit a full disk too."""
+    """Runs the command; typer's own prints, such as --help, can meet a full disk, too."""
     try:
         app()
     except OSError as e:

@@ -1,4 +1,4 @@
-"""Manual pages: helpdesk-listen(1) from the commands' own help, helpdesk-listen.toml(5) from the settings' reference.
+"""Writes the manual pages: helpdesk-listen(1) from the commands' own help, helpdesk-listen.toml(5) from the settings.
 
     python -m listener.cli.manual DIRECTORY
 
@@ -90,7 +90,7 @@ def _head(name: str, section: int, about: str) -> str:
 
 
 def _leaves(group: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Yields the commands that do something, with their whole names."""
+    """Yields the commands that do something, not the groups, with their whole names."""
     for word, command in group.commands.items():
         whole = f"{name} {word}"
         if getattr(command, "invoke_without_command", False) or not hasattr(command, "commands"):
@@ -125,7 +125,7 @@ def _listed(title: str, entries: dict[str, str]) -> Iterator[str]:
 
 
 def _prose(text: str) -> Iterator[str]:
-    r"""Paragraphs; one that begins with \b keeps its lines, as in --help."""
+    r"""Returns the text as paragraphs; one that begins with \b keeps its lines, as in --help."""
     for paragraph in filter(None, (part.strip("\n") for part in text.split("\n\n"))):
         lines = paragraph.split("\n")
         if "\b" in lines[0]:

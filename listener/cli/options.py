@@ -1,4 +1,4 @@
-"""What several commands need: the settings, durations as options, data on stdout."""
+"""Gives commands what several of them need: the settings, durations as options, data on stdout."""
 
 import os
 import sys
@@ -35,7 +35,7 @@ def checked(context: typer.Context, config: Path | None) -> "Settings":
 
 
 def as_owner_of(*paths: Path) -> None:
-    """Where root calls, this process goes on as the owner of the first of these files' directories that is not root's.
+    """Where root calls, goes on as the owner of the first of these files' directories that is not root's.
 
     That user writes there, and may have planted a link: what it must not reach, this command must not either.
     """
@@ -105,7 +105,7 @@ def emit_json(text: str) -> None:
 
 
 def discard_output() -> None:
-    """Sends what is still buffered nowhere: the interpreter would write it at its exit, and fail once more."""
+    """Discards what is still buffered: the interpreter would write it at its exit, and fail once more."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

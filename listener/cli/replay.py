@@ -63,7 +63,7 @@ def replay(
 def _planned(
     path: Path, sink: str, event_ids: list[str], ticket: str | None, span: tuple[int, int]
 ) -> "list[tuple[Order, int]]":
-    """Yields replays for the events, the ticket or the time, each with its number of events. Only reads."""
+    """Returns replays for the events, the ticket or the time, each with its number of events. Only reads."""
     from listener.journal import redelivery
     from listener.journal.reading import reading
 

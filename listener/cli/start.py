@@ -1,4 +1,4 @@
-"""start: listens until stopped."""
+"""start: listens and forwards until stopped."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,7 +60,7 @@ def start(
 
 
 def _tell_secret(wanted: "Settings") -> None:
-    """Says the signing secret, once a start: whoever receives the events checks them with it."""
+    """Prints the signing secret once a start, since whoever receives the events checks them with it."""
     from listener.sinks.forwarding import FILE
     from listener.sinks.http import HttpConfig
 

@@ -1,4 +1,4 @@
-"""The snapshot for people: times as the reader's clock has them, and how long ago. Pure."""
+"""Shows the snapshot to people: times as the reader's clock has them, and how long ago. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime

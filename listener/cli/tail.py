@@ -93,7 +93,7 @@ def _events(
 
 
 class _Wanted:
-    """Says whether an event is one of those that were asked for."""
+    """Decides whether an event is one of those that were asked for."""
 
     def __init__(self, selection: "Selection", since_ms: int | None) -> None:
         self._selection, self._since_ms = selection, since_ms

@@ -1,4 +1,4 @@
-"""Which events `tail` shows: by ticket, sender, a pattern in the text, or an expression of jq."""
+"""Selects the events that `tail` shows: by ticket, sender, a pattern in the text, or an expression of jq."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Wanted = Callable[[Received], bool]
 
 
 class Selection(AbstractContextManager["Selection"]):
-    """Says of each event whether all conditions hold for it; used in a `with`, since jq runs in a child process."""
+    """Decides of each event whether all conditions hold; used in a `with`, since jq runs in a child process."""
 
     def __init__(self, ticket: str | None, sender: str | None, pattern: str | None, expression: str | None) -> None:
         self._exit = ExitStack()
@@ -62,7 +62,7 @@ class Selection(AbstractContextManager["Selection"]):
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Compiles the pattern; one of small letters ignores case, as in journalctl."""
+    """Compiles the pattern; one in lower case ignores case, as in journalctl."""
     try:
         return re.compile(pattern, re.IGNORECASE if pattern == pattern.lower() else 0)
     except re.error as e:

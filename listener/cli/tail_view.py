@@ -1,4 +1,4 @@
-"""Events for people: a line each, of columns that stay aligned whatever the script. Pure."""
+"""Shows events to people: a line each, in columns that stay aligned whatever the script. Pure."""
 
 import re
 import unicodedata
@@ -16,7 +16,7 @@ _CLOSED = re.compile("closed_")
 
 
 class TailView:
-    """Makes of each event a line for people, in the columns of `tail`.
+    """Makes a line of each event for people, in the columns of `tail`.
 
     `width` cuts the lines, in columns of the terminal; None: they are not cut.
     """

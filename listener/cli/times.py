@@ -1,4 +1,4 @@
-"""Points in time as people write them, and as they read them: local time. Pure but for the local time zone."""
+"""Converts points in time from what people write, and to what they read: local time. Pure but for the time zone."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ FORMS = '"2h" (ago), "09:00" (today), "2026-11-22", "2026-11-22 09:00" or "2026-
 def parse_time(text: str, now_ms: int) -> int:
     """Returns the Unix ms of "2h" (ago), of a clock time of today, or of a date and time. Raises ValueError.
 
-    Local time unless the text names an offset.
+    The time is local unless the text names an offset.
     """
     try:
         return now_ms - round(parse_duration(text) * 1000)

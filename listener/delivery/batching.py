@@ -141,7 +141,7 @@ class Batcher:
         return self._hold(key, sending, size)
 
     def _hold(self, key: str, sending: Sending, size: int) -> int:
-        """Holds the rest of the lane until the batch has its results."""
+        """Holds the rest of the lane until the batch has its results; returns `size` as it is."""
         if key in sending.keys:
             self._ready.popleft()
             self._held.add(key)

@@ -86,7 +86,7 @@ class Program:
 
     @property
     def pid(self) -> int | None:
-        """The process's id, or None while there is no process."""
+        """Returns the process's id, or None while there is no process."""
         return self._child.pid if self._child else None
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ MEND = (
 
 
 def wait_for_event(settings: Settings, seconds: float, tell: Callable[[str], None]) -> StepReport:
-    """Waits until an event is in the journal, at most `seconds`; blocks.
+    """Waits until an event is in the journal, at most `seconds`, and reports on that; blocks.
 
     Where the service runs, it receives and forwards as ever, and its journal is watched. Where none does, a listener
     runs meanwhile that forwards nothing: what comes is kept, and the next `start` hands it to the sinks.
@@ -62,7 +62,7 @@ def _last_seq(settings: Settings) -> int:
 
 
 def _listened(settings: Settings, seconds: float) -> float | None:
-    """Runs the daemon without its sinks, whose cursors are put into the journal before, so that they miss nothing."""
+    """Returns the same of a daemon without sinks, whose cursors are put into the journal before: they miss nothing."""
     with opened(settings) as journal:
         journal.attach((sink.name, sink.start == "earliest") for sink in settings.sinks)
     stop = threading.Event()

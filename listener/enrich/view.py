@@ -53,7 +53,7 @@ class View:
         return self._with_added(events), upto
 
     def wait(self, after: int, timeout: float, over: Callable[[], bool] = never) -> bool:
-        """Waits until an event after this seq is ready, or until `wake`, unless `over` says yes."""
+        """Waits for a ready event after this seq, for `wake`, or until `over` is true; returns whether there is one."""
         with self._moved:
             if self._enriched_to() <= after and not over():
                 self._moved.wait(timeout)

@@ -119,7 +119,7 @@ def check_depth(payload: bytes) -> None:
 
 
 def _brackets(payload: bytes) -> int:
-    """Counts the opening brackets, those inside strings included. replace() searches three times as fast as count()."""
+    """Returns how many brackets open, even inside strings. replace() searches three times as fast as count()."""
     return 2 * len(payload) - len(payload.replace(b"[", b"")) - len(payload.replace(b"{", b""))
 
 

@@ -159,7 +159,7 @@ class FrameConnection(asyncio.Protocol):
         return data
 
     def _outside_frames(self, data: bytes) -> bytes:
-        """Feeds the library what is no frame: the handshake's answer, and what it ignores after a close."""
+        """Feeds the library the handshake's answer, or what it ignores after a close; returns the bytes after that."""
         if self.state is State.CONNECTING and not self._opened.done():
             end = data.find(_END_OF_HEAD)
             if end < 0 and len(data) <= MAX_HEAD:

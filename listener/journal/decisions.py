@@ -15,12 +15,12 @@ Job = Callable[[sqlite3.Connection], int]
 
 
 def retry(sink: str, ids: Sequence[int] | None) -> Job:
-    """Has the sink's worker deliver these dead letters again, except those that are being retried already."""
+    """Returns a job that has the sink's worker deliver these dead letters again, except those being retried."""
     return lambda connection: redelivery.place_retry(connection, sink, _chosen(connection, sink, ids))
 
 
 def discard(sink: str, ids: Sequence[int] | None) -> Job:
-    """Removes these dead letters for good, except those being retried; the sink "-" means unreadable payloads."""
+    """Returns a job that removes these dead letters, except those being retried; "-" stands for unreadable payloads."""
 
     def job(connection: sqlite3.Connection) -> int:
         before = connection.total_changes
@@ -32,7 +32,7 @@ def discard(sink: str, ids: Sequence[int] | None) -> Job:
 
 
 def replay(sink: str, seq: int) -> Job:
-    """Has the sink's worker deliver the event again; concerns 0 where it is gone, or the sink has yet to get it."""
+    """Returns a job that has the sink deliver the event again: 0 where it is gone, or the sink has yet to get it."""
 
     def job(connection: sqlite3.Connection) -> int:
         row = connection.execute("SELECT event_id FROM kept WHERE seq = ?", (seq,)).fetchone()

@@ -93,7 +93,7 @@ class Facts:
         return "the supervisor" if now - state.progress > planned + SUPERVISOR_STALLED else ""
 
     async def snapshot(self, disk_of: float = 0.0) -> health.Snapshot:
-        """Returns a snapshot within LOOK seconds, whatever the disk does, which may have been seen `disk_of` s ago."""
+        """Returns a snapshot within LOOK seconds, whatever the disk does, whose state may be `disk_of` seconds old."""
         disk_answers = await self.disk_answers(disk_of)
         hanging = (self._hanging(worker, since) for worker, since in self.workers.overdue())
         sinks = (*(self._sink(worker) for worker in self.workers), *hanging)

@@ -122,7 +122,7 @@ def meaning(key: str) -> Meaning:
 
 
 def _where(key: str) -> tuple[str, ...]:
-    """Yields the places in descriptions.toml that may tell of a setting, the best first."""
+    """Returns the places in descriptions.toml that may tell of a setting, the best first."""
     top, _, rest = key.partition(".")
     rest = rest.partition(".")[2] if top == "sinks" else rest
     if not rest or top not in ("sinks", ANY, NETWORK):

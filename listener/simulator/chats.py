@@ -1,4 +1,4 @@
-"""Messages that the app's bot sends: POST /open-apis/im/v1/messages, with the documented checks, limits and errors."""
+"""Takes messages that the app's bot sends: POST /open-apis/im/v1/messages, with the documented checks and limits."""
 
 import json
 import time
@@ -18,7 +18,7 @@ REMEMBERED = 3600.0  # seconds in which a uuid sends one message at most
 
 
 class ChatMessage(NamedTuple):
-    """What the members of a chat see."""
+    """A message as the members of a chat see it."""
 
     chat_id: str
     text: str
@@ -38,7 +38,7 @@ class Chats:
     _uuids: dict[str, float] = field(default_factory=dict)
 
     def take(self, request: HttpRequest) -> Reply:
-        """Sends a text message, or says why not; a uuid that it knows sends nothing and succeeds."""
+        """Sends a text message, or answers why not; with a uuid that it knows it sends nothing and succeeds."""
         now = time.monotonic()
         recent = sum(now - at < 1.0 for at in self.requests)
         self.requests.append(now)
@@ -69,7 +69,7 @@ def _read(request: HttpRequest) -> ChatMessage | Reply:
 
 
 def _text(body: dict[str, Any]) -> str:
-    """The text in `content`, which is JSON in a string."""
+    """Returns the text in `content`, which is JSON in a string."""
     try:
         return str(json.loads(body["content"])["text"])
     except (KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""One TCP connection to the stand-in: an HTTP request, then perhaps a websocket for the rest of its life."""
+"""Serves one TCP connection to the stand-in: an HTTP request, then perhaps a websocket for the rest of its life."""
 
 import asyncio
 import itertools
@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
     # The HTTP half
 
     def answer(self, answer: Reply) -> None:
-        """Sends it and ends the connection as it says."""
+        """Sends the answer and ends the connection as it says."""
         now = time.time() + self._owner.faults.clock_skew
         data = answer.raw
         if data is None:
@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
             self._end(answer.end)
 
     def upgrade(self, request: HttpRequest) -> None:
-        """From here on the connection speaks websocket."""
+        """Makes the connection speak websocket from here on."""
         accept = websocket_codec.accept_key(request.headers.get("sec-websocket-key", ""))
         fields = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}
         self._later(None)
@@ -81,11 +81,11 @@ class Connection(asyncio.Protocol):
     # The websocket half
 
     def send(self, data: bytes, *, text: bool = False) -> None:
-        """One websocket message."""
+        """Sends one websocket message."""
         self.write(websocket_codec.encode(websocket_codec.TEXT if text else websocket_codec.BINARY, data))
 
     def write(self, data: bytes) -> None:
-        """Bytes for the socket, as they are; a silenced connection swallows them."""
+        """Writes bytes to the socket as they are; a silenced connection swallows them."""
         if self._frames is not None and self._owner.faults.connected == "silent":
             self.silence()
         if self.silenced:
@@ -96,14 +96,14 @@ class Connection(asyncio.Protocol):
             self.transport.write(data)
 
     def silence(self) -> None:
-        """Makes it half-open from now on: nothing is read, nothing is sent, and no FIN."""
+        """Makes the connection half-open from now on: nothing is read, nothing is sent, and no FIN."""
         self.silenced = True
         self._backlog.clear()
         if not self.transport.is_closing():
             self.transport.pause_reading()
 
     def cut(self, how: Ending = "reset", code: int = 1000, reason: str = "") -> None:
-        """Ends the connection: RST, a FIN with no goodbye, or a close frame."""
+        """Ends the connection by RST, by a FIN without a goodbye, or by a close frame."""
         self._closing()
         if how == "close":
             self.write(websocket_codec.encode_close(code, reason))
@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
             self._end(how)
 
     def abort(self) -> None:
-        """Ends it with a reset, whatever state it is in."""
+        """Ends the connection by RST, whatever state it is in."""
         self._later(None)
         self._closing()
         pipe.reset(self.transport)

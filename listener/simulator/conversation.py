@@ -1,8 +1,8 @@
-"""A believable helpdesk conversation in Chinese and English over several tickets, without end.
+"""Plays a believable helpdesk conversation in Chinese and English over several tickets, without end.
 
 It opens with the document's example and then brings the shapes that are seen in the wild: `comments` and
-`dissatisfaction_reason` as objects and lists, numbers as strings and as numbers, no `sender_id` with a bot's
-message, a ticket of two fields, tokens that are empty.
+`dissatisfaction_reason` as objects and lists, numbers as strings and as numbers, no `sender_id` with a bot's message, a
+ticket of two fields, tokens that are empty.
 """
 
 import time
@@ -101,12 +101,12 @@ EXAMPLE: Event = {
 
 
 def now_ms() -> int:
-    """Milliseconds since the epoch."""
+    """Returns the milliseconds since the epoch."""
     return int(time.time() * 1000)
 
 
 def conversation(seed: int | None = None, clock: Callable[[], int] = now_ms) -> Iterator[Event]:
-    """Payloads without end, each as of the moment that it is asked for; seed and clock decide them all.
+    """Yields payloads without end, each as of the moment when it is asked for; seed and clock decide them all.
 
     The first is the document's example under a fresh header.
     """
@@ -138,7 +138,7 @@ class _OpenTicket:
         self._fields: Event = {"ticket_type": 1, "customized_fields": [_category(scenario.department)]}
 
     def say(self) -> Event:
-        """The next turn as an event."""
+        """Returns the next turn as an event."""
         turn, now = self.turns.pop(0), self._clock()
         self._position += 1
         self._note(turn, now)
@@ -170,7 +170,7 @@ class _OpenTicket:
         return {"sender_id": self._people[self.scenario.agent if turn.who == AGENT else self.scenario.guest]}
 
     def _note(self, turn: Turn, now: int) -> None:
-        """Brings the ticket's fields up to this turn."""
+        """Updates the ticket's fields to this turn."""
         if turn.who == AGENT:
             self._agent_speaks(now)
         if turn.note:
@@ -257,7 +257,7 @@ def _person(random: Random) -> Event:
 
 
 def _snowflake(random: Random, now: int) -> int:
-    """An id whose upper half is the time in seconds, as the platform's ticket_message_id."""
+    """Returns an id whose upper half is the time in seconds, like the platform's ticket_message_id."""
     return (now // 1000) << 32 | random.getrandbits(32)
 
 

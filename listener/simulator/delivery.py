@@ -1,4 +1,4 @@
-"""One event on its way to the client: its frames, its pushes, its acks."""
+"""Follows one event on its way to the client: its frames, its pushes, its acks."""
 
 import json
 import secrets
@@ -21,15 +21,15 @@ _sequence = count(1)
 
 
 class Undelivered(Exception):
-    """The last redelivery was not acked either."""
+    """The event was given up, since its last redelivery was not acked either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
     """One answer of the client, as it came. `at` is `time.monotonic()`, `biz_rt` the client's milliseconds.
 
-    `in_time` is False when it came after the ack timeout, or on a push that was given up otherwise: such an
-    ack changes nothing, the redelivery comes all the same.
+    `in_time` is False when it came after the ack timeout, or on a push that was given up otherwise: such an ack changes
+    nothing, and the redelivery comes all the same.
     """
 
     message_id: str
@@ -62,16 +62,16 @@ class Delivery:
 
     @property
     def pushes(self) -> int:
-        """How often it was sent."""
+        """Returns how often the event was sent."""
         return len(self.pushed_at)
 
     @property
     def codes(self) -> list[int | None]:
-        """The acks' codes."""
+        """Returns the acks' codes."""
         return [ack.code for ack in self.acks]
 
     async def acked(self, within: float = TIMEOUT) -> Ack:
-        """The ack of 200 that settled it.
+        """Waits for the ack of 200 that settles the event, and returns it.
 
         Raises:
             Undelivered: given up after the last redelivery.
@@ -84,7 +84,7 @@ class Delivery:
         return next(ack for ack in reversed(self.acks) if ack.code == OK and ack.in_time)
 
     async def answered(self, times: int = 1, within: float = TIMEOUT) -> list[Ack]:
-        """The acks, once there are that many, of whatever code."""
+        """Waits until there are that many acks, of whatever code, and returns them."""
         what = f"{self.message_id} answered {times} times"
         await self.watch.until(lambda: len(self.acks) >= times, what, within)
         return self.acks
@@ -99,7 +99,7 @@ def new_delivery(
     headers: Mapping[str, str] | None = None,
     message_id: str | None = None,
 ) -> Delivery:
-    """A delivery of these bytes, or of this object as JSON, cut into `parts`; `headers` override or add."""
+    """Makes a delivery of these bytes, or of this object as JSON, cut into `parts`; `headers` override or add."""
     data = payload if isinstance(payload, bytes) else _compact(payload)
     message_id = message_id or secrets.token_hex(16)
     common = push_headers(message_id, message_type)
@@ -111,7 +111,7 @@ def new_delivery(
 
 
 def push_headers(message_id: str, message_type: str = "event") -> dict[str, str]:
-    """The headers of an unsplit push, in the platform's order; `instance_id` must come back untouched."""
+    """Returns the headers of an unsplit push, in the platform's order; `instance_id` must come back untouched."""
     return {
         "type": message_type,
         "message_id": message_id,
@@ -124,7 +124,7 @@ def push_headers(message_id: str, message_type: str = "event") -> dict[str, str]
 
 
 def split(data: bytes, parts: int) -> list[bytes]:
-    """`data` in that many pieces of nearly equal size, the longer ones last."""
+    """Returns `data` in that many pieces of nearly equal size, the longer ones last."""
     edges = [len(data) * index // parts for index in range(parts + 1)]
     return [data[start:end] for start, end in pairwise(edges)]
 

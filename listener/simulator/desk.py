@@ -1,4 +1,4 @@
-"""The helpdesk behind the APIs: its tickets, their messages and images, as the official SDK's models name the fields.
+"""Holds the helpdesk behind the APIs: tickets, messages and images, with the field names of the official SDK's models.
 
 What is pushed as an event is noted here too, so that the APIs tell the same story. Times are Unix milliseconds.
 """
@@ -35,7 +35,7 @@ class Desk:
         return ticket
 
     def say(self, ticket_id: str, message_id: str, text: str, at: int, **fields: Any) -> Row:
-        """One message more in a ticket, which is made where there is none."""
+        """Adds a message to a ticket, which is made where there is none."""
         self.ticket(ticket_id, at)
         content = {"content": text, "msg_type": "text"}
         row = {
@@ -74,7 +74,7 @@ class Desk:
         self.messages.pop(ticket_id, None)
 
     def fields(self) -> list[Row]:
-        """The customized fields that tickets may have: one drop-down."""
+        """Returns the customized fields that tickets may have: one drop-down."""
         children = [{"id": one, "display_name": name} for one, name in self.options.items()]
         return [
             {

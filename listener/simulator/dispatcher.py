@@ -57,7 +57,7 @@ class Dispatcher:
         return len(self._waiting) + len(self._timers)
 
     def push(self, delivery: Delivery) -> None:
-        """Sends it now, or as soon as a connection opens."""
+        """Sends the event now, or as soon as a connection opens."""
         self._know(delivery)
         connection = self._pick()
         if connection is None:
@@ -85,7 +85,7 @@ class Dispatcher:
         self.bounce(delivery)
 
     def bounce(self, delivery: Delivery) -> None:
-        """The last push failed: schedules the next one, or gives up."""
+        """Takes the last push as failed: schedules the next one, or gives up."""
         self._forget(delivery)
         attempt = delivery.pushes
         if attempt > len(self.schedule):
@@ -96,13 +96,13 @@ class Dispatcher:
         self._arm(delivery, self.schedule[attempt - 1], self.push)
 
     def on_open(self) -> None:
-        """A connection opened: what waited goes out."""
+        """Sends what waited for a connection."""
         waiting, self._waiting = self._waiting, deque()
         for delivery in waiting:
             self.push(delivery)
 
     def on_closing(self, connection: Connection) -> None:
-        """A connection ends: what it has not acked will not be acked any more."""
+        """Bounces what the ending connection has not acked, and will not ack any more."""
         for delivery in [one for one, on in self._in_flight.items() if on == connection.id]:
             self.bounce(delivery)
 
@@ -163,7 +163,7 @@ class Dispatcher:
         call(delivery)
 
     def _forget(self, delivery: Delivery) -> None:
-        """It is no longer in flight, and no timer waits for it."""
+        """Takes the event out of flight, and cancels its timer."""
         if (timer := self._timers.pop(delivery, None)) is not None:
             timer.cancel()
         self._in_flight.pop(delivery, None)
@@ -182,7 +182,7 @@ def _ack(connection: Connection, frame: Frame, *, in_time: bool) -> Ack:
 
 
 def ack_code(payload: bytes) -> int | None:
-    """The code in an ack's payload; None where there is none."""
+    """Returns the code in an ack's payload, None where there is none."""
     try:
         found = json.loads(payload)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What can be made to go wrong at the stand-in: scripted answers and moods, changeable at any moment.
+"""Makes things go wrong at the stand-in: scripted answers and lasting faults, changeable at any moment.
 
 `Reply` objects are consumed one by one, each instead of one normal service:
 
@@ -25,8 +25,8 @@ Mood = Literal["serve", "no_pong", "deaf", "silent"]
 class Reply:
     """One reply to an HTTP request.
 
-    `raw` replaces status, headers and body by these very bytes. `end` is what follows the last byte: "fin",
-    "reset", or "hang" (nothing, the connection stays open). `drip` sends one byte every so many seconds.
+    `raw` replaces status, headers and body by these very bytes. `end` is what follows the last byte: "fin", "reset", or
+    "hang" (nothing, the connection stays open). `drip` sends one byte every so many seconds.
     """
 
     status: int = 200
@@ -43,27 +43,27 @@ def reply(data: Any, status: int = 200, headers: Mapping[str, str] | None = None
 
 
 def code(number: int, msg: str = "", status: int = 200) -> Reply:
-    """The platform's own error: HTTP 200 (or another status) with a code in the body."""
+    """Returns the platform's own error: HTTP 200 (or another status) with a code in the body."""
     return reply({"code": number, "msg": msg}, status)
 
 
 def http(status: int, body: bytes = b"") -> Reply:
-    """A bare HTTP status."""
+    """Returns an answer with nothing but an HTTP status."""
     return Reply(status, body)
 
 
 def redirect(url: str, status: int = 307) -> Reply:
-    """Elsewhere; 307 asks for the same method and body again."""
+    """Returns a redirection; 307 asks for the same method and body again."""
     return Reply(status, headers={"Location": url})
 
 
 def raw(data: bytes) -> Reply:
-    """These bytes, whatever they are, then FIN."""
+    """Returns an answer of these bytes, whatever they are, then FIN."""
     return Reply(raw=data)
 
 
 def refused(status: int, msg: str, autherrcode: int | None = None) -> Reply:
-    """A refused handshake, in the three headers that the platform uses for it."""
+    """Returns a refused handshake, in the three headers that the platform uses for it."""
     headers = {"Handshake-Status": str(status), "Handshake-Msg": msg}
     if autherrcode is not None:
         headers["Handshake-Autherrcode"] = str(autherrcode)
@@ -71,7 +71,7 @@ def refused(status: int, msg: str, autherrcode: int | None = None) -> Reply:
 
 
 def throttled(reset: int = 1) -> Reply:
-    """Too many requests; `reset` is the seconds to wait."""
+    """Returns the answer to too many requests; `reset` is the seconds to wait."""
     body = {"code": 99991400, "msg": "request trigger frequency limit"}
     return reply(body, 429, {"x-ogw-ratelimit-reset": str(reset)})
 
@@ -109,7 +109,7 @@ class Faults:
     clock_skew: float = 0.0
 
     def take_zombie(self) -> bool:
-        """Whether the connection that opens now is one."""
+        """Returns whether the connection that opens now is one of the zombies."""
         self.zombies, is_one = max(0, self.zombies - 1), self.zombies > 0
         return is_one
 

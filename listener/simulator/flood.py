@@ -1,8 +1,8 @@
-"""The benchmark's driver: a window of events kept in flight, at the least cost per event.
+"""Drives the benchmark: keeps a window of events in flight, at the least cost per event.
 
-An ack is told apart by the raw bytes of its SeqID (five, by choice of the numbers), so that the common one
-needs no decoding; frames are stamped from one template. What is not simply acked in time goes the
-dispatcher's way. The acks of a flood are counted, not logged in `Platform.acks`.
+An ack is told apart by the raw bytes of its SeqID (five, by choice of the numbers), so that the common one needs no
+decoding; frames are stamped from one template. What is not simply acked in time goes the dispatcher's way. The acks of
+a flood are counted, not logged in `Platform.acks`.
 """
 
 import asyncio
@@ -42,11 +42,11 @@ class FloodResult:
 
     @property
     def rate(self) -> float:
-        """Acked events a second."""
+        """Returns the acked events a second."""
         return (self.count - len(self.given_up)) / self.seconds
 
     def percentile(self, percent: float) -> float:
-        """The latency that so many percent of the events stay within, in seconds."""
+        """Returns the latency that so many percent of the events stay within, in seconds."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
@@ -84,7 +84,7 @@ class Flood:
         self._stamp = _stamp()
 
     async def run(self) -> FloodResult:
-        """Pushes until all is settled."""
+        """Pushes events until all are acked or given up."""
         started = time.monotonic()
         timeout = self._platform.dispatcher.ack_timeout
         self.refill()
@@ -124,7 +124,7 @@ class Flood:
             self._done.set_result(None)
 
     def on_closing(self, connection: Connection) -> None:
-        """What was in flight there failed."""
+        """Bounces what was in flight on that connection."""
         self._fail([key for key, push in self._in_flight.items() if push.connection is connection])
 
     def _push(self, indexes: range, live: list[Connection]) -> None:
@@ -169,7 +169,7 @@ def _is_ok(data: bytes) -> bool:
 
 
 def default_payload(index: int) -> bytes:
-    """A small but whole ticket message, a new event id for each index."""
+    """Returns a small but whole ticket message, with a new event id for each index."""
     return (
         b'{"schema":"2.0","header":{"event_id":"%032x","event_type":"helpdesk.ticket_message.created_v1",'
         b'"create_time":"1608725989000","token":"","app_id":"cli_a5ca1ab1e0ddba11","tenant_key":"2ca1d211f64f6438"},'
@@ -180,7 +180,7 @@ def default_payload(index: int) -> bytes:
 
 
 def _stamp() -> Callable[[int, bytes, bytes], tuple[str, tuple[bytes, ...]]]:
-    """A function (index, SeqID, payload) -> (message id, pieces of the websocket frame)."""
+    """Returns a function (index, SeqID, payload) -> (message id, pieces of the websocket frame)."""
     headers = [*push_headers(_MARK).items()]
     template = frames.encode(Frame(_FIRST_SEQ, 1, SERVICE_ID, DATA, headers, payload=b""))
     before, after = template[6:].split(_MARK.encode(), 1)

@@ -33,12 +33,12 @@ class Frame:
     log_id_new: str = ""
 
     def header(self, key: str) -> str | None:
-        """The first header of that key."""
+        """Returns the first header with that key."""
         return next((value for name, value in self.headers if name == key), None)
 
 
 def encode(frame: Frame) -> bytes:
-    """The frame's wire form, fields in the order of their numbers."""
+    """Returns the frame's wire form, fields in the order of their numbers."""
     parts = [_number(number, getattr(frame, name)) for number, name in _NUMBERS.items()]
     parts += [_bytes(5, _bytes(1, key.encode()) + _bytes(2, value.encode())) for key, value in frame.headers]
     optional = (
@@ -52,7 +52,7 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(data: bytes) -> Frame:
-    """The frame in `data`, unknown fields skipped.
+    """Returns the frame in `data`, unknown fields skipped.
 
     Raises:
         ValueError: torn, a wrong wire type, text that is not UTF-8, or a required field missing.
@@ -67,7 +67,7 @@ def decode(data: bytes) -> Frame:
 
 
 def varint(value: int) -> bytes:
-    """Base-128, least group first; a negative number is written as its 64-bit two's complement."""
+    """Returns base-128, least group first; a negative number is written as its 64-bit two's complement."""
     value &= _U64
     groups = bytearray()
     while value > 0x7F:

@@ -1,4 +1,4 @@
-"""The way in: the endpoint call that hands out a socket URL, and the handshake that takes it."""
+"""Lets clients in: the endpoint call that hands out a socket URL, and the handshake that takes it."""
 
 import secrets
 from collections import deque
@@ -49,7 +49,7 @@ class Gateway:
     _tickets: dict[str, str] = field(default_factory=dict, repr=False)  # ticket: app id
 
     def endpoint(self, request: HttpRequest, *, tls: bool) -> Reply:
-        """The answer to `POST /callback/ws/endpoint`."""
+        """Returns the answer to `POST /callback/ws/endpoint`."""
         body = request.json()
         if request.method != "POST" or not isinstance(body, dict):
             return http(400)

@@ -1,4 +1,4 @@
-"""As much of HTTP/1.1 as a stand-in needs: one request per connection, then the answer (RFC 9112). Pure."""
+"""Parses as much of HTTP/1.1 as a stand-in needs: one request per connection, then the answer (RFC 9112). Pure."""
 
 import json
 from collections.abc import Mapping
@@ -27,16 +27,16 @@ class HttpRequest:
 
     @property
     def path(self) -> str:
-        """The target without its query."""
+        """Returns the target without its query."""
         return urlsplit(self.target).path
 
     @property
     def query(self) -> dict[str, str]:
-        """The query's parameters, the first value of each."""
+        """Returns the query's parameters, the first value of each."""
         return {name: values[0] for name, values in parse_qs(urlsplit(self.target).query).items()}
 
     def json(self) -> Any:
-        """The body, or None where it is not JSON."""
+        """Returns the body as JSON holds it, None where it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -81,7 +81,7 @@ def parse_head(data: bytes) -> tuple[HttpRequest | None, bytes]:
 
 
 def response(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None, *, now: float) -> bytes:
-    """A whole response that ends its connection; `now` (seconds since the epoch) becomes the Date."""
+    """Returns a whole response that ends its connection; `now` (seconds since the epoch) becomes the Date."""
     fields = {
         "Date": formatdate(now, usegmt=True),
         "Content-Type": "application/json; charset=utf-8",
@@ -93,7 +93,7 @@ def response(status: int, body: bytes = b"", headers: Mapping[str, str] | None =
 
 
 def head(status: int, headers: Mapping[str, str]) -> bytes:
-    """Status line and header fields."""
+    """Returns the status line and the header fields."""
     lines = [f"HTTP/1.1 {status} {_phrase(status)}", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 

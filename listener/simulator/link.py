@@ -31,12 +31,12 @@ class Link:
 
     @property
     def url(self) -> str:
-        """What FEISHU_DOMAIN is set to, for a stand-in without TLS."""
+        """Returns what FEISHU_DOMAIN is set to, for a stand-in without TLS."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def connections(self) -> int:
-        """How many clients are being served or swallowed."""
+        """Returns how many clients are being served or swallowed."""
         return sum(isinstance(pipe, Entry) for pipe in self._pipes)
 
     async def start(self, port: int = 0) -> Self:
@@ -47,18 +47,18 @@ class Link:
         return self
 
     def refuse(self) -> None:
-        """New connections are refused from now on; open ones live. `start()` ends it."""
+        """Refuses new connections from now on, while open ones live; `start()` ends that."""
         if self._server is not None:
             self._server.close()
             self._server = None
 
     def stall(self) -> None:
-        """Nothing passes any more, nothing is closed."""
+        """Lets nothing pass any more, and closes nothing."""
         self.stalled = True
         self._reflow()
 
     def resume(self) -> None:
-        """Ends a stall; what was held up passes."""
+        """Ends a stall, and passes what was held up."""
         self.stalled = False
         self._reflow()
 
@@ -70,7 +70,7 @@ class Link:
         await self._watch.until(lambda: not self._pipes & pipes, "the link's connections are gone")
 
     async def close(self) -> None:
-        """Leaves nothing behind."""
+        """Ends everything and leaves nothing behind."""
         for sock in self._server.sockets if self._server else ():
             asyncio.get_running_loop().remove_reader(sock)
         await asyncio.sleep(0)  # what was just accepted needs its server: else asyncio leaves that socket open
@@ -87,7 +87,7 @@ class Link:
         await self.close()
 
     async def onward(self, host: str, port: int) -> Pipe | None:
-        """A new connection to host:port; None where it is refused."""
+        """Opens a connection to host:port; returns None where it is refused."""
         loop = asyncio.get_running_loop()
         try:
             _, pipe = await loop.create_connection(lambda: Pipe(self), host, port)
@@ -96,17 +96,17 @@ class Link:
         return pipe
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs it until the link closes."""
+        """Runs a coroutine until the link closes."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def on_made(self, pipe: Pipe) -> None:
-        """A connection, of either end, is there."""
+        """Notes a new connection, of either end."""
         self._pipes.add(pipe)
 
     def on_lost(self, pipe: Pipe) -> None:
-        """A connection, of either end, is gone."""
+        """Notes that a connection, of either end, is gone."""
         self._pipes.discard(pipe)
         self._watch.changed()
 

@@ -1,4 +1,4 @@
-"""Faults by name, for the command line: `--fault endpoint-500 --fault duplicates`."""
+"""Applies faults by their names, for the command line: `--fault endpoint-500 --fault duplicates`."""
 
 from types import MappingProxyType
 from typing import Final
@@ -51,7 +51,7 @@ NAMES: Final = (*ENDPOINT, *HANDSHAKE, *MOODS, ZOMBIE, *STREAM)
 
 
 def apply(names: tuple[str, ...], faults: Faults) -> None:
-    """Has the faults of these names happen; those of the stream are left to who pushes. Raises KeyError."""
+    """Switches on the faults of these names; those of the stream are left to who pushes. Raises KeyError."""
     for name in names:
         if name in STREAM:
             continue

@@ -1,4 +1,4 @@
-"""The open platform's HTTP APIs, as far as this project calls them, with the documented checks and errors."""
+"""Serves the open platform's HTTP APIs, as far as this project calls them, with the documented checks and errors."""
 
 import base64
 import secrets
@@ -47,7 +47,7 @@ def route(method: str, path: str) -> Callable[[Handler], Handler]:
 
 
 def field_violation(name: str, description: str) -> Reply:
-    """The gateway's own validation error."""
+    """Returns the gateway's own validation error."""
     violation = {"field": name, "description": description}
     return reply({"code": 99992402, "msg": "field validation failed", "error": {"field_violations": [violation]}}, 400)
 
@@ -84,11 +84,11 @@ class Tenant:
         return handler(self, request) if handler else NOT_FOUND
 
     def authorized(self, request: HttpRequest) -> bool:
-        """Whether it bears a tenant token that was issued here."""
+        """Returns whether the request bears a tenant token that was issued here."""
         return request.headers.get("authorization", "").removeprefix("Bearer ") in self.tokens
 
     def helpdesk(self, request: HttpRequest) -> str | None:
-        """The helpdesk whose id and token `X-Lark-Helpdesk-Authorization` carries; None if they are wrong."""
+        """Returns the helpdesk whose id and token `X-Lark-Helpdesk-Authorization` carries, None if they are wrong."""
         try:
             header = base64.b64decode(request.headers.get("x-lark-helpdesk-authorization", ""), validate=True)
             helpdesk_id, _, token = header.decode().partition(":")
@@ -97,7 +97,7 @@ class Tenant:
         return helpdesk_id if token and self.helpdesks.get(helpdesk_id) == token else None
 
     def refusal(self, request: HttpRequest, name: str = "") -> Reply | None:
-        """Why the helpdesk API of this name does not let it in; None if it does."""
+        """Returns why the helpdesk API of this name refuses the request, None if it does not."""
         if not self.authorized(request):
             return INVALID_TOKEN
         if self.quota == 0:
@@ -118,7 +118,7 @@ class Tenant:
 
 
 def _with_id(request: HttpRequest) -> Handler | None:
-    """The handler of a path such as `/tickets/:id/messages`."""
+    """Returns the handler of a path such as `/tickets/:id/messages`."""
     parts = request.path.split("/")
     if len(parts) > 5:
         parts[5] = ":id"
@@ -173,7 +173,7 @@ def _change_subscriptions(api: Tenant, request: HttpRequest, change: Callable[[s
 
 
 def _events(body: Any) -> set[tuple[Any, Any]] | Reply:
-    """The (type, subtype) pairs of a request body, or what is wrong with it."""
+    """Returns the (type, subtype) pairs of a request body, or what is wrong with it."""
     if not isinstance(body, dict):
         return BAD_REQUEST
     if not isinstance(events := body.get("events"), list) or not events:

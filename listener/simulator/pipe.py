@@ -1,4 +1,4 @@
-"""One end of a forwarded TCP connection, with back pressure and half-closes passed on."""
+"""Forwards one end of a TCP connection, with back pressure and half-closes passed on."""
 
 import asyncio
 import socket
@@ -29,7 +29,7 @@ class PipeOwner(Protocol):
 
 
 class Pipe(asyncio.Protocol):
-    """What comes in here goes out at `peer`; until there is one, nothing is read."""
+    """Sends what comes in here out at `peer`; until there is one, nothing is read."""
 
     transport: asyncio.Transport
 
@@ -48,7 +48,7 @@ class Pipe(asyncio.Protocol):
         peer.flow()
 
     def flow(self) -> None:
-        """Reads, or doesn't, as the link's state and the peer's buffer say."""
+        """Reads, or stops reading, as the link's state and the peer's buffer want."""
         if self.transport.is_closing():
             return
         if self.peer is None or self.owner.stalled or self._choked or self._held:
@@ -57,7 +57,7 @@ class Pipe(asyncio.Protocol):
             self.transport.resume_reading()
 
     def end(self, how: Literal["reset", "fin"]) -> None:
-        """RST, or FIN once what was written is sent."""
+        """Ends the connection by RST, or by FIN once what was written is sent."""
         if how == "reset":
             reset(self.transport)
         else:

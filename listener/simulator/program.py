@@ -1,4 +1,4 @@
-"""The stand-in as a program: it serves until a signal, pushes a conversation or a flood, and counts."""
+"""Runs the stand-in as a program: it serves until a signal, pushes a conversation or a flood, and counts."""
 
 import asyncio
 import math
@@ -22,9 +22,9 @@ CUT_EVERY = 10  # events, for the fault "cuts"
 class Serving:
     """What the program is to do.
 
-    rate: events a second, 0 for none. count: at most so many. scale: factor on the redelivery delays.
-    flood: push `count` events at full speed, with so many unacked. until_acked: end when they are acked.
-    faults: names out of `named_faults.NAMES`.
+    rate: events a second, 0 for none. count: at most so many. scale: factor on the redelivery delays. flood: push
+    `count` events at full speed, with so many unacked. until_acked: end when they are acked. faults: names out of
+    `named_faults.NAMES`.
     """
 
     host: str = "127.0.0.1"
@@ -39,7 +39,7 @@ class Serving:
 
 
 def environment(platform: Platform) -> dict[str, str]:
-    """What a client's environment is set to, so that it connects here."""
+    """Returns what a client's environment is set to, so that it connects here."""
     app_id, secret = next(iter(DEMO_CREDENTIALS.items()))
     return {"FEISHU_DOMAIN": platform.url, "FEISHU_APP_ID": app_id, "FEISHU_APP_SECRET": secret}
 

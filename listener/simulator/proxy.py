@@ -37,11 +37,11 @@ class ConnectProxy(Link):
 
     @property
     def url(self) -> str:
-        """What HTTPS_PROXY is set to, the password included."""
+        """Returns what HTTPS_PROXY is set to, the password included."""
         return f"http://{self.password + '@' if self.password else ''}127.0.0.1:{self.port}"
 
     def authorized(self, request: HttpRequest) -> bool:
-        """Whether the request carries the password, where one is asked for."""
+        """Returns whether the request carries the password, where one is asked for."""
         expected = base64.b64encode((self.password or "").encode()).decode()
         return self.password is None or request.headers.get("proxy-authorization") == f"Basic {expected}"
 
@@ -96,14 +96,14 @@ class _ProxyEntry(Entry):
 
 
 def _target(request: HttpRequest) -> str:
-    """host:port, from CONNECT's authority form or an absolute URI (RFC 9112, section 3.2)."""
+    """Returns host:port, from CONNECT's authority form or an absolute URI (RFC 9112, section 3.2)."""
     if request.method == "CONNECT":
         return request.target
     return f"{urlsplit(request.target).hostname}:{urlsplit(request.target).port or 80}"
 
 
 def _origin_form(request: HttpRequest) -> bytes:
-    """The request's head as the origin server expects it, for this one request only."""
+    """Returns the request's head as the origin server expects it, for this one request only."""
     url = urlsplit(request.target)
     fields = {name: value for name, value in request.headers.items() if name not in _HOP_BY_HOP}
     lines = [f"{name}: {value}" for name, value in {**fields, "connection": "close"}.items()]

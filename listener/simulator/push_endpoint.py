@@ -1,4 +1,4 @@
-"""The stand-in's own HTTP path, by which `simulator push` hands it a payload; for peers on this machine only."""
+"""Serves the stand-in's own HTTP path, by which `simulator push` hands it a payload; for peers on this machine only."""
 
 import asyncio
 import ipaddress
@@ -31,7 +31,7 @@ class PushEndpoint:
         task.add_done_callback(self._tasks.discard)
 
     def close(self) -> None:
-        """Nobody is answered any more."""
+        """Stops answering everybody."""
         for task in self._tasks:
             task.cancel()
 

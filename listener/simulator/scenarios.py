@@ -1,4 +1,4 @@
-"""What is said in the demo's tickets, and in which shape each ticket's events come. Data only."""
+"""Lists what is said in the demo's tickets, and in which shape each ticket's events come. Data only."""
 
 from typing import Literal, NamedTuple
 

@@ -5,8 +5,8 @@
         delivery = platform.push({"schema": "2.0", ...})
         await delivery.acked()
 
-One port serves the endpoint, the websocket and the HTTP APIs. Not thread-safe: use it in its own event loop,
-or through `PlatformThread`.
+One port serves the endpoint, the websocket and the HTTP APIs. It is not thread-safe: use it in its own event loop, or
+through `PlatformThread`.
 """
 
 import asyncio
@@ -81,7 +81,7 @@ class Platform:
 
     @property
     def url(self) -> str:
-        """What FEISHU_DOMAIN is set to."""
+        """Returns what FEISHU_DOMAIN is set to."""
         return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> Self:
@@ -150,7 +150,7 @@ class Platform:
         await self.watch.until(lambda: len(self.connections) >= n, f"{n} connections open", within)
 
     def pick(self) -> Connection | None:
-        """A random open connection; one that fell silent only where there is no other."""
+        """Returns a random open connection; one that fell silent only where there is no other."""
         routed = [one for one in self.connections if not one.zombie]
         live = [one for one in routed if not one.silenced] or routed
         return random.choice(live) if live else None
@@ -180,7 +180,7 @@ class Platform:
         await self.watch.until(lambda: not self._sockets.intersection(ending), "the connections are gone")
 
     def send_raw(self, data: bytes, *, text: bool = False) -> None:
-        """One websocket message of any content, to every open connection."""
+        """Sends one websocket message of any content to every open connection."""
         for connection in self.connections:
             connection.send(data, text=text)
 

@@ -1,4 +1,4 @@
-"""The stand-in in a thread and an event loop of its own, for callers that are not asynchronous."""
+"""Runs the stand-in in a thread and an event loop of its own, for callers that are not asynchronous."""
 
 import asyncio
 import threading
@@ -27,7 +27,7 @@ class PlatformThread:
 
     @property
     def url(self) -> str:
-        """What FEISHU_DOMAIN is set to."""
+        """Returns what FEISHU_DOMAIN is set to."""
         return self.platform.url
 
     @overload
@@ -37,7 +37,7 @@ class PlatformThread:
     @overload
     def call(self, function: Callable[..., _T], *args: Any, wait: float = WAIT, **kwargs: Any) -> _T: ...
     def call(self, function: Callable[..., Any], *args: Any, wait: float = WAIT, **kwargs: Any) -> Any:
-        """Runs it in the platform's loop, awaiting what it returns, for at most `wait` seconds."""
+        """Runs the function in the platform's loop, awaiting what it returns, for at most `wait` seconds."""
 
         async def run() -> Any:
             result = function(*args, **kwargs)

@@ -1,7 +1,7 @@
-"""The helpdesk's reading APIs: tickets, one ticket, a ticket's messages, customized fields, images.
+"""Serves the helpdesk's reading APIs: tickets, one ticket, a ticket's messages, customized fields, images.
 
-Limits and errors are the documented ones: page_size up to 200, 10,000 rows a query, time bounds in pairs. The unit of
-a message query's times is a setting, since the documents disagree.
+Limits and errors are the documented ones: page_size up to 200, 10,000 rows a query, time bounds in pairs. The unit of a
+message query's times is a setting, since the documents disagree.
 """
 
 from collections.abc import Iterable

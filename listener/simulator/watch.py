@@ -1,4 +1,4 @@
-"""Waiting for a condition over something's state, inside one event loop."""
+"""Lets coroutines wait for a condition over something's state, inside one event loop."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""The server's half of RFC 6455 as a pure codec: bytes in, messages out; no sockets here.
+"""Codes the server's half of RFC 6455: bytes in, messages out, no sockets. Pure.
 
-Written for speed: one call of `feed` handles every frame that one read from the socket brought.
+It is written for speed: one call of `feed` handles every frame that one read from the socket brought.
 """
 
 import base64
@@ -35,13 +35,13 @@ class ProtocolViolation(ValueError):
 
 
 def accept_key(key: str) -> str:
-    """Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455, section 4.2.2)."""
+    """Returns Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455, section 4.2.2)."""
     digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
     return base64.b64encode(digest).decode()
 
 
 def encode(opcode: int, payload: bytes) -> bytes:
-    """A server's frame: final, unmasked."""
+    """Returns a server's frame: final, unmasked."""
     return frame_head(opcode, len(payload)) + payload
 
 
@@ -55,7 +55,7 @@ def frame_head(opcode: int, length: int) -> bytes:
 
 
 def encode_close(code: int, reason: str = "") -> bytes:
-    """A close frame (RFC 6455, section 5.5.1)."""
+    """Returns a close frame (RFC 6455, section 5.5.1)."""
     return encode(CLOSE, code.to_bytes(2, "big") + reason.encode()[:123])
 
 
@@ -75,7 +75,7 @@ class FrameReader:
         self._opcode = 0
 
     def feed(self, data: bytes) -> list[WebSocketMessage]:
-        """Every message that `data` completes.
+        """Returns every message that `data` completes.
 
         Raises:
             ProtocolViolation: an unmasked frame, reserved bits, an oversized message, a stray continuation.

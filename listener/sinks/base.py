@@ -125,7 +125,7 @@ class Sink(Protocol):
     def deliver(self, lines: Sequence[Line]) -> Outcome: ...
 
     def idle(self) -> Closed | None:
-        """Called now and then while there is nothing to deliver; a sink may say `idle_every`, in seconds."""
+        """Does what is due while there is nothing to deliver; called now and then, or every `idle_every` seconds."""
         ...
 
     def reopen(self) -> None:

@@ -122,7 +122,7 @@ class ChatSink:
 
 
 class GroupBot:
-    """A bot of one group, behind an address that is itself the credential. Address and secret are read at each post."""
+    """The bot of one group. Its address is itself the credential; address and secret are read at each post."""
 
     def __init__(self, config: ChatConfig, service: ChatService) -> None:
         """Reads the address. Raises ConfigError where it can't be used, OSError where `ca_file` can't be read."""

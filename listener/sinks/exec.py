@@ -88,7 +88,7 @@ class ExecSink:
         await process.wait()
 
     async def _hand_over(self, batch: Batch) -> Result:
-        """Writes lines to the command that stays, started if there is none."""
+        """Writes lines to the command that stays, started if there is none; returns what came of it."""
         if self._process and self._process.returncode is not None:
             ended, self._process = self._process, None
             if ended.returncode:

@@ -59,7 +59,7 @@ class KafkaSink(ClientSink["KafkaClient"]):
         return results
 
     async def probe(self) -> str:
-        """Asks for the topic and produces nothing. Raises Unavailable with what is wrong."""
+        """Asks for the topic, produces nothing, and returns what it found. Raises Unavailable with what is wrong."""
         client = await self._connected()
         found = await client.partitions()
         if isinstance(found, TryAgain):

@@ -47,7 +47,7 @@ class NatsSink(ClientSink["NatsClient"]):
         return await self._one_by_one(client, messages)
 
     async def probe(self) -> str:
-        """Connects and looks at the stream. Raises Unavailable with what is wrong."""
+        """Connects, looks at the stream, and returns what it found. Raises Unavailable with what is wrong."""
         client = await self._ready(make=False)
         if isinstance(client, TryAgain):
             raise Unavailable(f"sink {self._config.name}: {client.reason}")

@@ -65,7 +65,7 @@ class PostgresqlSink(ClientSink["PostgresqlClient"]):
         await super().close()
 
     async def probe(self) -> str:
-        """Looks at the table and inserts no row. Raises Unavailable with what is wrong and how to correct it."""
+        """Looks at the table, inserts no row, and returns what it found. Raises Unavailable with what is wrong."""
         await self._connected()
         found = await self._working.look(self._table)
         if not isinstance(found, FoundTable):

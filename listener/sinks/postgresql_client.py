@@ -55,7 +55,7 @@ class PostgresqlClient:
         self._idle: list[Any] = []
 
     async def insert(self, statement: str, columns: list[list[Any]]) -> CallFailure | None:
-        """Inserts rows, all of them or none."""
+        """Inserts rows, all of them or none; returns why it failed, None if it did not."""
         result = await self._call(lambda connection: connection.execute(statement, *columns))
         return result if isinstance(result, CallFailure) else None
 

@@ -79,7 +79,7 @@ class Table:
 
     @property
     def insert(self) -> str:
-        """Takes an array for each column. ON CONFLICT names no column, since that would need the right to SELECT."""
+        """Returns the INSERT that takes an array for each column. ON CONFLICT names none, to need no SELECT rights."""
         arrays = ", ".join(f"${n}::{_SENT_AS.get(column.type, column.type)}[]" for n, column in enumerate(COLUMNS, 1))
         values = _NAMES.replace('"record"', "convert_from(\"record\", 'UTF8')::jsonb")
         rows = f"unnest({arrays}) AS sent ({_NAMES})"

@@ -79,7 +79,7 @@ class RedisSink(ClientSink["RedisClient"]):
         return [result] * len(batch)
 
     async def probe(self) -> str:
-        """Looks at the stream and appends nothing. Raises Unavailable with what is wrong."""
+        """Looks at the stream, appends nothing, and returns what it found. Raises Unavailable with what is wrong."""
         client = await self._connected()
         kept = await client.look(self._config.stream)
         if isinstance(kept, TryAgain):

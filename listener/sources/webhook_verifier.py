@@ -142,5 +142,5 @@ def _seconds(timestamp: str) -> float:
 
 
 def _same(right: str, given: str) -> bool:
-    """Compares in constant time, whatever characters were sent."""
+    """Returns whether they are equal, in constant time, whatever characters were sent."""
     return hmac.compare_digest(right.encode(), given.encode(errors="surrogateescape"))

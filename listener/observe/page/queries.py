@@ -84,7 +84,7 @@ class Queries:
 
     @property
     def has_images(self) -> bool:
-        """Whether images of messages are kept."""
+        """Returns whether images of messages are kept."""
         return self._facts.settings.enrich.attachments is not None
 
     async def image(self, seq: int, index: int) -> tuple[BinaryIO, str] | None:
