@@ -15,7 +15,7 @@ from listener.journal import Journal
 from listener.settings.config import Settings
 from listener.sources.long_connection import Backoff
 
-COLLECT_EVERY = 10_000  # objects; Python's 700 walk through what waits for its ack too often, for 5 to 10 % of the CPU
+COLLECT_EVERY = 10_000  # objects; at Python's 700, walks over events that wait for their ack take 5 to 10 % of the CPU
 SWITCH_INTERVAL = 0.0005  # seconds; Python's 5 ms: ack p99 of 8 ms while a sink catches up, instead of 3
 log = get_logger(__name__)
 
@@ -34,7 +34,7 @@ def run(
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(COLLECT_EVERY)
-    gc.freeze()  # what is there by now stays: a later look need not walk through it
+    gc.freeze()  # what is loaded by now stays: no collection need walk through it
     with opened(settings) as journal:
         return asyncio.run(_run(settings, journal, on_built, bounds=bounds, backoff=backoff, reread=reread))
 

@@ -116,7 +116,7 @@ class Running:
         """Runs until it is stopped or its bounds are reached. Raises ListenError where it can't go on."""
         every = self.settings.feishu.check_clients_every
         self._calls.start()
-        self._workers.start(self.settings.sinks)  # not before: what they deliver, a stop must keep the cursors of
+        self._workers.start(self.settings.sinks)  # last: from here on a stop must keep the cursors
         async with self._observer, watching(self.clients, self._online_clients(), self._two_at_once, every):
             listening = asyncio.ensure_future(self._source.run())
             await self._until_stopped(listening)
@@ -142,7 +142,7 @@ class Running:
         feishu = self.settings.feishu
         if self.settings.source.type == "webhook" or feishu.check_clients_every is None:
             return None
-        network_of(feishu)  # raises what only a person can mend, at the start
+        network_of(feishu)  # raises at the start what only a person can correct
         return self._calls.online_clients
 
     def _two_at_once(self) -> bool:

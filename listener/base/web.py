@@ -37,7 +37,7 @@ class Complaints(logging.Handler):
     def __init__(self, count: Callable[[str, int], None]) -> None:
         super().__init__()
         self._count = count
-        self.logger = logging.Logger("aiohttp.server")  # this server's own, in no tree
+        self.logger = logging.Logger("aiohttp.server")  # outside the logging tree: no other handler sees it
         self.logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -25,14 +25,14 @@ def explanation(key: str) -> str:
 def _lines(one: Setting, every: dict[str, Setting]) -> Iterator[str]:
     yield one.key
     if one.is_table:
-        yield from filter(None, (one.meaning.en, one.meaning.zh))
+        yield from filter(None, (one.description.en, one.description.zh))
         yield from _members(one, every)
         return
     yield f"  type      {one.kind.en} · {one.kind.zh}"
     yield f"  default   {'none, it is required · 必填' if one.required else one.default or 'none · 无'}"
     if one.variable:
         yield f"  variable  ${one.variable}"
-    yield from filter(None, (one.meaning.en, one.meaning.zh))
+    yield from filter(None, (one.description.en, one.description.zh))
 
 
 def _members(table: Setting, every: dict[str, Setting]) -> Iterator[str]:

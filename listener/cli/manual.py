@@ -71,7 +71,7 @@ def _program() -> Iterator[str]:
 def _settings(language: str, about: str) -> Iterator[str]:
     yield _head(f"{NAME}.toml", 5, about)
     for one in settings():
-        told = _safe(getattr(one.meaning, language))
+        told = _safe(getattr(one.description, language))
         if one.is_table:
             yield from (f".SH {_safe(one.key)}" if _is_top(one) else f".SS {_safe(one.key)}", told)
         else:

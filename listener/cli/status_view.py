@@ -68,7 +68,7 @@ def _journal(journal: JournalStatus, events: EventsStatus | None, now: datetime)
 def _sink(sink: SinkStatus) -> str:
     oldest = "" if sink.oldest_undelivered_seconds is None else f", oldest {_duration(sink.oldest_undelivered_seconds)}"
     parts = ["up to date" if not sink.lag else f"{sink.lag} behind{oldest}"]
-    counts = {"delivered": sink.delivered, "filtered": sink.filtered, "waiting aside": sink.waiting}
+    counts = {"delivered": sink.delivered, "filtered": sink.filtered, "waiting for a retry": sink.waiting}
     counts["retries"] = sink.retries
     counts["dead letters"] = sink.dead_letters
     parts += [f"{count} {what}" for what, count in counts.items() if count]

@@ -38,7 +38,7 @@ class SinkState:
     last_error: str | None = None
     last_delivery_at: float | None = None
     closed: bool = False
-    waiting: int = 0  # events that wait aside for their next attempt, and those behind them
+    waiting: int = 0  # events in the retry queue: failed ones, and those behind them
     paused: str | None = None  # why, where somebody must change a setting
 
 

@@ -20,12 +20,12 @@ class Item:
     key: str
     line: Line
     replayed: bool = False
-    is_retry: bool = False  # whether it comes from the waiting ones
+    is_retry: bool = False  # whether it comes from the retry queue
     attempts: int = 0
     first_ms: int = 0  # its first failure
     limit: int = 0
     added: float = 0.0
-    erasures: int = 0  # how many the journal had known when the event was read
+    erasures: int = 0  # the journal's count when the event was read
 
 
 @dataclass(eq=False)
@@ -37,7 +37,7 @@ class Sending:
     tried: float = 0.0
     strikes: int = 0
     struck: float = 0.0
-    needed: int = 1  # strikes after which it waits aside, if others pass
+    needed: int = 1  # strikes after which it joins the retry queue, if others pass
     keys: set[str] = field(default_factory=set)
 
 
@@ -52,7 +52,7 @@ class Batcher:
         self._lanes: dict[str, deque[Item]] = {}
         self._held: set[str] = set()
         self._ready: deque[str] = deque()
-        self._count = 0  # of items in lanes that are ready
+        self._count = 0  # items in lanes that are ready
         self.size = 0  # items in all lanes
         self.failed: list[Sending] = []  # to be sent again
 

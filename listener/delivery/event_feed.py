@@ -40,11 +40,11 @@ class EventFeed:
         self.config, self._journal, self._preparer = config, journal, preparer
         self._batcher, self._verdicts = batcher, verdicts
         self.progress = Progress(cursor)
-        self.step: Step | None = None  # of the order that is being carried out
+        self.step: Step | None = None  # of the redelivery that is being carried out
         self.next_look = 0.0
         self.filtered = 0
         self.preparing: tuple[asyncio.Task[list[tuple[Received, Line | str | None]]], bool] | None = None
-        self._erasures = 0  # of the journal, before the events were read that were read last
+        self._erasures = 0  # the journal's count before the last events were read
         self._window = max(WINDOW, 4 * config.in_flight * config.batch.max_events)
 
     @property

@@ -250,7 +250,7 @@ class Worker:
             case NotWritten(reason) if not self._abandon.is_set():
                 for line in lines:
                     self._bury(line.event, f"given up: {reason}", attempts)
-            case NotWritten(_, position) if position:  # for who takes over
+            case NotWritten(_, position) if position:  # for the worker that takes over
                 self._advance([], LinesWritten(0, position))
 
     def _done(self, lines: Sequence[Line], outcome: LinesWritten) -> None:

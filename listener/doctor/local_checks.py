@@ -32,7 +32,7 @@ def local_checks(case: Examination) -> Iterator[Check]:
 
 def _settings(settings: Settings) -> Finding:
     fact = f"{settings.origin}: app {settings.feishu.app_id} at {settings.feishu.domain}"
-    others = [warning for warning in settings.warnings if "holds a secret" not in warning]  # the next step's
+    others = [warning for warning in settings.warnings if "holds a secret" not in warning]  # told by the next check
     return Finding("warning", f"{fact}\n" + "\n".join(others), "change the settings named") if others else ok(fact)
 
 

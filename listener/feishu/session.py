@@ -239,7 +239,7 @@ class Session:
         reply = partial(self._ack, connection, frame.SerializeToString(), self._last_frame)
         if kind == "event":
             self._handler.receive(payload).reply = reply
-        else:  # cards and what is yet to come: not ours, and no reason to be pushed again
+        else:  # cards, and types yet to come: not for us, and no reason for another push
             reply(KEPT)
             raise BadFrame(f"its type is {kind[:64]!r}; acked all the same")
 

@@ -11,7 +11,7 @@ from listener.journal.tables import migrate
 
 SYNCHRONOUS = "FULL"  # in WAL mode, a sync of the WAL at each commit: what the ack stands for
 BODY_OVERHEAD = 64  # bytes that a row takes beside its payload; tables.py's totals count with it, too
-BUSY_SECONDS = 2.0  # another process of ours writes an order
+BUSY_SECONDS = 2.0  # at most, while another process of ours writes
 _SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26  # primary result codes
 
 

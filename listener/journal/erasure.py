@@ -69,7 +69,7 @@ def erase(connection: sqlite3.Connection, what: Found) -> None:
             connection.execute(f"DELETE FROM {table} WHERE seq=?", (seq,))  # noqa: S608 our own names
     connection.execute("DELETE FROM details WHERE id NOT IN (SELECT detail FROM enriched WHERE detail IS NOT NULL)")
     connection.executemany("DELETE FROM aside WHERE id=?", [(one,) for one in what.quarantined])
-    connection.execute(ERASED, (max(1, size),))  # never 0: a log is to be cleaned
+    connection.execute(ERASED, (max(1, size),))  # never 0, which would say that the log is clean
 
 
 def is_taken(connection: sqlite3.Connection) -> bool:

@@ -78,7 +78,7 @@ class SinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int = 0
     retries: int = 0
     rejected: int = 0
-    waiting: int = 0  # events aside: one that alone fails, and those of its ticket behind it
+    waiting: int = 0  # events in the retry queue: one that alone fails, and those of its ticket behind it
     paused: str | None = None  # why, where somebody must change a setting
     filtered: int = 0
     failing_seconds: float | None = None

@@ -141,11 +141,13 @@ def _of_sinks(sinks: Sequence[SinkStatus]) -> Iterator[Metric]:
     yield _by_sink("sink_oldest_undelivered_seconds", "Age of the oldest event that the sink has not got.", ages)
     yield _by_sink("sink_stuck", "1: events wait, and the sink gets nowhere.", {s.name: is_stuck(s) for s in sinks})
     yield _by_sink(
-        "sink_dead_letters", "Events put aside for somebody's decision.", {s.name: s.dead_letters for s in sinks}
+        "sink_dead_letters",
+        "Dead letters, which wait for somebody's decision.",
+        {s.name: s.dead_letters for s in sinks},
     )
     yield _by_sink(
         "sink_waiting_events",
-        "Events that wait aside for their next attempt.",
+        "Events that wait for their next attempt.",
         {s.name: s.waiting for s in sinks},
     )
     paused = {s.name: float(s.paused is not None) for s in sinks}

@@ -39,7 +39,7 @@ def _is_needed_in_the_file(setting: Setting) -> bool:
 
 
 def _schema(setting: Setting) -> Schema:
-    about = f"{setting.meaning.en}\n{setting.meaning.zh}".strip()
+    about = f"{setting.description.en}\n{setting.description.zh}".strip()
     if setting.is_table:
         return _table(about)
     default = {"default": tomllib.loads(f"x = {setting.default}")["x"]} if setting.default else {}

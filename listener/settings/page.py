@@ -19,7 +19,7 @@ class Language(msgspec.Struct, frozen=True):
     """The page's own words in one language, and which of a setting's words it takes."""
 
     file: str
-    field: str  # of Kind and Meaning
+    field: str  # of Kind and Description
     head: str
     columns: str
     required: str
@@ -70,7 +70,7 @@ def page(language: Language) -> str:
     """Returns the whole page in one language."""
     parts = [language.head, f"<!-- {MADE_BY} -->\n"]
     for title, table, rows in _sections(language):
-        about = getattr(table.meaning, language.field)
+        about = getattr(table.description, language.field)
         body = ["", language.columns, "|---|---|---|---|", *(_row(one, table.key, language) for one in rows)]
         parts.append("\n".join([f"## {title}", "", about, *(body if rows else [])]) + "\n")
     return "\n".join(parts)
@@ -112,11 +112,11 @@ def _own(table: Setting, rows: list[Setting], common: dict[str, list[Setting]]) 
 
 
 def _said(one: Setting, table: str) -> tuple[object, ...]:
-    return (one.key.removeprefix(table + "."), one.kind.en, one.default, one.required, one.meaning.en)
+    return (one.key.removeprefix(table + "."), one.kind.en, one.default, one.required, one.description.en)
 
 
 def _row(one: Setting, table: str, language: Language) -> str:
-    about = getattr(one.meaning, language.field)
+    about = getattr(one.description, language.field)
     kind = getattr(one.kind, language.field)
     cells = (f"`{one.key.removeprefix(table + '.')}`", kind, _default(one, language), about)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

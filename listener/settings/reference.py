@@ -23,11 +23,11 @@ from listener.sinks import TYPES
 from listener.sinks.base import SinkConfig
 from listener.sinks.network import NetworkConfig
 
-MEANINGS = Path(__file__).with_name("descriptions.toml")
+DESCRIPTIONS = Path(__file__).with_name("descriptions.toml")
 ANY, NETWORK = "any_sink", "network_sink"  # in descriptions.toml: the settings that types of sinks share
 
 
-class Meaning(msgspec.Struct, frozen=True):
+class Description(msgspec.Struct, frozen=True):
     """What a setting does, in a sentence or two of each language; "" where nobody wrote it."""
 
     en: str = ""
@@ -39,7 +39,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     kind: Kind
-    meaning: Meaning
+    description: Description
     default: str = ""
     required: bool = False
     variable: str = ""
@@ -60,7 +60,7 @@ def settings() -> Iterator[Setting]:
         if is_table(hint):
             yield from table(hint, field.name)
         elif field.name == "sinks":
-            yield Setting(key="sinks", kind=TABLE, meaning=meaning("sinks"))
+            yield Setting(key="sinks", kind=TABLE, description=description("sinks"))
             for name, kind in TYPES.items():
                 yield from table(kind.config, f"sinks.{name}")
 
@@ -72,7 +72,7 @@ def shared() -> dict[str, list[Setting]]:
 
 def table(cls: type[msgspec.Struct], key: str, base: msgspec.Struct | None = None) -> Iterator[Setting]:
     """Yields the table itself, then what may stand in it; defaults are those of `base` where there is one."""
-    yield Setting(key=key, kind=TABLE, meaning=meaning(key))
+    yield Setting(key=key, kind=TABLE, description=description(key))
     for field in msgspec.structs.fields(cls):
         default = _default(field, base)
         hint = unwrap(field.type)[0]
@@ -88,7 +88,7 @@ def _settings(field: FieldInfo, key: str, default: object) -> Iterator[Setting]:
     told = Setting(
         key=key,
         kind=kind_of(field.type),
-        meaning=meaning(key) if meaning(key).en else Meaning(_description(field)),
+        description=description(key) if description(key).en else Description(_plug_in_description(field)),
         default="" if required else written(default, field.type),
         required=required,
         variable=next((mark.name for mark in unwrap(field.type)[1] if isinstance(mark, Env)), ""),
@@ -97,7 +97,7 @@ def _settings(field: FieldInfo, key: str, default: object) -> Iterator[Setting]:
     yield msgspec.structs.replace(told, kind=choice_of(tuple(TYPES)), default="", required=True) if is_type else told
     for name in settings_of(field)[1:]:
         beside = key.rpartition(".")[0] + "." + name
-        yield Setting(key=beside, kind=path_from(BaseDirectory.CONFIG), meaning=_meaning_of_file(field.name))
+        yield Setting(key=beside, kind=path_from(BaseDirectory.CONFIG), description=_description_of_file(field.name))
 
 
 def _default(field: FieldInfo, base: msgspec.Struct | None) -> Any:
@@ -106,19 +106,19 @@ def _default(field: FieldInfo, base: msgspec.Struct | None) -> Any:
     return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
-def _description(field: FieldInfo) -> str:
+def _plug_in_description(field: FieldInfo) -> str:
     """Returns what a plug-in says of its own setting, with `msgspec.Meta(description="…")` in the annotation."""
     said = (mark.description for mark in unwrap(field.type)[1] if isinstance(mark, msgspec.Meta))
     return next(filter(None, said), "")
 
 
-def meaning(key: str) -> Meaning:
+def description(key: str) -> Description:
     """Returns the key's own meaning, else that of the setting which types of sinks share."""
     for each in _where(key):
         found = _entry(each)
         if isinstance(found.get("en"), str):
-            return msgspec.convert({"en": found["en"], "zh": found.get("zh", "")}, Meaning)
-    return Meaning()
+            return msgspec.convert({"en": found["en"], "zh": found.get("zh", "")}, Description)
+    return Description()
 
 
 def _where(key: str) -> tuple[str, ...]:
@@ -131,19 +131,19 @@ def _where(key: str) -> tuple[str, ...]:
 
 
 def _entry(key: str) -> dict[str, Any]:
-    place: Any = _meanings()
+    place: Any = _descriptions()
     for name in key.split("."):
         place = place.get(name, {}) if isinstance(place, dict) else {}
     return place if isinstance(place, dict) else {}
 
 
-def _meaning_of_file(name: str) -> Meaning:
-    return Meaning(
+def _description_of_file(name: str) -> Description:
+    return Description(
         f"A file that holds `{name}` alone, mode 0600. It is read again at each use, and comes before `{name}`.",
         f"存放 `{name}` 的文件，只含密钥本身，权限 0600。每次使用时重新读取，优先于 `{name}`。",
     )
 
 
 @cache
-def _meanings() -> dict[str, Any]:
-    return tomllib.loads(MEANINGS.read_text(encoding="utf-8"))
+def _descriptions() -> dict[str, Any]:
+    return tomllib.loads(DESCRIPTIONS.read_text(encoding="utf-8"))

@@ -82,7 +82,7 @@ class StdoutSink:
         if self._out.startswith(piece):
             self._out = self._out[len(piece) :]
             return True
-        if not piece.startswith(self._out):  # an order comes between: half a line ends here
+        if not piece.startswith(self._out):  # a redelivery comes between: half a line ends here
             piece, self._out = b"\n" + piece, b""
         while rest := piece[len(self._out) :]:
             if not self._writable():

@@ -93,7 +93,7 @@ class Verifier:
         try:
             secret = msgspec.json.decode(body, type=_Outside).encrypt
         except (ValueError, RecursionError):
-            secret = None  # an event may be bytes that don't parse: they are kept aside
+            secret = None  # an event may be bytes that don't parse: they are quarantined
         if secret is None:
             return body, False
         if self._cipher is None:

@@ -1,4 +1,4 @@
-"""Events that wait aside and are discarded: those that were named, their tickets go on, and what is attempted stays."""
+"""Events that wait for a retry and are discarded: those named leave, their tickets go on, what is attempted stays."""
 
 from listener.delivery.retry_queue import RetryQueue
 from listener.journal.waiting import Waiting

@@ -81,7 +81,7 @@ def of_ticket(number: int, ticket: str) -> bytes:
     return encode(example(f"e{number}", ticket={"ticket_id": ticket}))
 
 
-def test_status_tells_what_waits_aside(tmp_path: Path, stand_in: PlatformThread) -> None:
+def test_status_tells_what_waits_for_retry(tmp_path: Path, stand_in: PlatformThread) -> None:
     with Receiver() as end:
         end.answer = lambda post: 500 if post.events[0]["event"]["ticket"]["ticket_id"] == "t-bad" else 200
         with Daemon(tmp_path, domain=stand_in.url, config=hook(end.url)) as daemon:
@@ -91,7 +91,7 @@ def test_status_tells_what_waits_aside(tmp_path: Path, stand_in: PlatformThread)
 
             def waits() -> bool:
                 stand_in.call(stand_in.platform.push, of_ticket(next(numbers), "t-good"))
-                return "1 waiting aside" in told(tmp_path, stand_in.url, "status").stdout
+                return "1 waiting for a retry" in told(tmp_path, stand_in.url, "status").stdout
 
             daemon.until(waits, "status tells", 60)
             assert 0 == daemon.stop()

@@ -108,12 +108,12 @@ open({str(out)!r}, "a").write("".join(one + " " for one in ids))
         batch = BatchLimits(max_events=5, linger=0.0)
         more = itertools.count(30, 10)
 
-        def waits_aside() -> bool:
+        def waits_for_retry() -> bool:
             fill(journal, 1, 10, first=next(more))  # what passes meanwhile tells that the command is not at fault
             return worker.state.waiting == 3
 
         with sending(journal, command(code, mode="batch", batch=batch, in_flight=2)) as worker:
-            until(waits_aside, "e7 and what follows of its ticket wait aside", 60)
+            until(waits_for_retry, "e7 and what follows of its ticket wait for a retry", 60)
             until(lambda: worker.state.seq == journal.last_seq, "the others have passed", 60)
         ours = {f"e{n}" for n in range(30)}
         assert ours - {"e7", "e8", "e17", "e27"} == ours & set(out.read_text().split())

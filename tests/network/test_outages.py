@@ -108,7 +108,7 @@ def test_one_that_fails_for_ever_and_one_that_is_refused_hold_up_nobody_else(tmp
     with opened(tmp_path / "j.db") as journal, Receiver(answer) as end:
         fill(journal, 1000, 50)
         with sending(journal, config(end.url, in_flight=16, retry=retry)) as worker:
-            until(lambda: worker.state.waiting > 0, "it waits aside")
+            until(lambda: worker.state.waiting > 0, "it waits for a retry")
             until(lambda: len(end.got) >= 980, "the others have passed", 30)
             until(lambda: 202 in [seq for seq, _ in dead(journal.path)], "the refused one is a dead letter")
             drained(worker, 30)
@@ -121,7 +121,7 @@ def test_one_that_fails_for_ever_and_one_that_is_refused_hold_up_nobody_else(tmp
         assert max(after - before for before, after in pairwise(others)) < 1.0  # seconds that one held up the others
 
 
-def test_what_waits_aside_is_kept_through_a_restart(tmp_path: Path) -> None:
+def test_what_waits_for_retry_is_kept_through_a_restart(tmp_path: Path) -> None:
     bad = True
 
     def answer(post: Post) -> Any:
@@ -175,7 +175,7 @@ def test_what_is_erased_while_the_end_is_down_does_not_go_out_when_it_is_back(
         assert sorted(set(ids) - {"e0", "e3", "e8", "e39"}) == sorted(end.got)
 
 
-def test_what_waits_aside_by_a_clock_that_was_ahead_goes_out_once_the_clock_is_right(
+def test_what_waits_for_retry_by_a_clock_that_was_ahead_goes_out_once_the_clock_is_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else its ticket's events would wait for as many days; through a restart, too."""

@@ -53,7 +53,7 @@ def test_what_waits_is_tried_at_once_or_discarded(page: Served) -> None:
     others = iter(range(1000))
 
     def waiting() -> list[tuple[str, str]]:
-        """An event waits aside once others have passed it."""
+        """An event waits for a retry once others have passed it."""
         number = next(others)
         page.push(f"others go on {number}", f"70000000000000001{number:02}")
         return letters(page)

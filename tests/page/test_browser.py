@@ -170,7 +170,7 @@ def test_what_waits_is_discarded_after_a_question(page: Served, tab: Page) -> No
         page.push(f"not today {number}", f"700000000000000000{number % 2}")
     tab.goto(page.unlocked)
     tab.get_by_role("link", name="Not delivered").click()
-    for number in range(30):  # an event waits aside once others pass it
+    for number in range(30):  # an event waits for a retry once others pass it
         page.push(f"others go on {number}", f"70000000000000001{number:02}")
         tab.wait_for_timeout(1000)
         if tab.locator(".row").count() == 3:

@@ -95,7 +95,7 @@ def read(text: str, directory: Path) -> None:
 
 def test_every_setting_is_described_in_both_languages() -> None:
     text = json.dumps(SCHEMA, ensure_ascii=False)
-    missing = [one.key for one in settings() if json.dumps(one.meaning.zh, ensure_ascii=False)[1:-1] not in text]
+    missing = [one.key for one in settings() if json.dumps(one.description.zh, ensure_ascii=False)[1:-1] not in text]
     assert [] == missing
 
 

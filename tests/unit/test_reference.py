@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from listener.cli.main import app
 from listener.settings import page
 from listener.settings.config import template
-from listener.settings.reference import MEANINGS, Setting, meaning, settings, shared
+from listener.settings.reference import DESCRIPTIONS, Setting, description, settings, shared
 from listener.sinks import TYPES
 from listener.sinks.network import NetworkConfig, SinkType
 from tests.unit.test_config_example import EXAMPLES, uncommented
@@ -28,8 +28,8 @@ def explain(key: str) -> Any:
 
 @pytest.mark.parametrize("key", [*EVERY, *SHARED])
 def test_every_setting_has_its_meaning_in_both_languages(key: str) -> None:
-    told = (EVERY | SHARED)[key].meaning
-    where = f"{key} has no meaning: write [{key}] with en and zh into {MEANINGS}, then run: {page.MADE_BY}"
+    told = (EVERY | SHARED)[key].description
+    where = f"{key} has no description: write [{key}] with en and zh into {DESCRIPTIONS}, then run: {page.MADE_BY}"
     assert told.en, where
     assert told.zh, where
     assert not CHINESE.search(told.en), key
@@ -47,12 +47,12 @@ def entries(table: dict[str, Any], key: str = "") -> Iterator[str]:
 
 def test_no_meaning_is_left_of_a_setting_that_is_gone() -> None:
     known = EVERY | SHARED
-    assert [] == [key for key in entries(tomllib.loads(MEANINGS.read_text())) if key not in known]
+    assert [] == [key for key in entries(tomllib.loads(DESCRIPTIONS.read_text())) if key not in known]
 
 
 @pytest.mark.parametrize("language", [page.EN, page.ZH], ids=["en", "zh"])
 def test_the_pages_are_up_to_date(language: page.Language) -> None:
-    file = MEANINGS.with_name(language.file)
+    file = DESCRIPTIONS.with_name(language.file)
     assert page.page(language) == file.read_text(encoding="utf-8"), f"run: {page.MADE_BY}"
 
 
@@ -104,7 +104,7 @@ def test_explains_a_setting_without_a_configuration() -> None:
     done = explain("feishu.renew_every")
     assert 0 == done.exit_code
     assert '"30m"' in done.stdout
-    assert EVERY["feishu.renew_every"].meaning.zh in done.stdout
+    assert EVERY["feishu.renew_every"].description.zh in done.stdout
 
 
 @pytest.mark.parametrize("key", ["journal", "[journal]", "sinks", "sinks.http", "feishu.slow_retry"])
@@ -143,9 +143,9 @@ def test_a_plug_in_tells_of_its_own_settings(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(TYPES, "plug", SinkType(PlugConfig, object))
     found: dict[str, Setting] = {one.key: one for one in settings()}
     assert ("What it is painted with.", '"red"') == (
-        found["sinks.plug.colour"].meaning.en,
+        found["sinks.plug.colour"].description.en,
         found["sinks.plug.colour"].default,
     )
-    assert ("", "5") == (found["sinks.plug.plain"].meaning.en, found["sinks.plug.plain"].default)
-    assert meaning("network_sink.timeout") == found["sinks.plug.timeout"].meaning
+    assert ("", "5") == (found["sinks.plug.plain"].description.en, found["sinks.plug.plain"].default)
+    assert description("network_sink.timeout") == found["sinks.plug.timeout"].description
     assert 0 == explain("sinks.plug").exit_code

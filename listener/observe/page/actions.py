@@ -21,14 +21,14 @@ Number = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]  # what SQLite holds: an
 log = get_logger(__name__)
 
 
-class Letters(msgspec.Struct, forbid_unknown_fields=True):
+class LettersRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A request about a sink's dead letters: those in `ids`, else every one; the sink "-" means unreadable payloads."""
 
     sink: Name
     ids: Annotated[list[Number], msgspec.Meta(max_length=1000)] | None = None
 
 
-class Again(msgspec.Struct, forbid_unknown_fields=True):
+class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A request to deliver one event to a sink once more."""
 
     sink: Name
@@ -36,7 +36,7 @@ class Again(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @runtime_checkable
-class Deciding(Protocol):
+class RetryQueueWorker(Protocol):
     """A sink's worker that keeps a retry queue."""
 
     state: SinkState
@@ -59,7 +59,7 @@ class Actions:
 
     async def retry(self, body: bytes) -> int:
         """Hands dead letters to their sink again; its worker delivers them within 2 s."""
-        asked = msgspec.json.decode(body, type=Letters)
+        asked = msgspec.json.decode(body, type=LettersRequest)
         self._check_sink(asked.sink)
         done = await self._in_slices(asked, decisions.retry)
         log.info("dead letters are retried: somebody asked for it on the page", sink=asked.sink, count=done)
@@ -67,14 +67,14 @@ class Actions:
 
     async def discard(self, body: bytes) -> int:
         """Gives dead letters up for good, except those that are being retried."""
-        asked = msgspec.json.decode(body, type=Letters)
+        asked = msgspec.json.decode(body, type=LettersRequest)
         done = await self._in_slices(asked, decisions.discard)
         log.info("dead letters are discarded: somebody asked for it on the page", sink=asked.sink, count=done)
         return done
 
     async def replay(self, body: bytes) -> int:
         """Hands an event of the journal to a sink again."""
-        asked = msgspec.json.decode(body, type=Again)
+        asked = msgspec.json.decode(body, type=ReplayRequest)
         self._check_sink(asked.sink)
         await self._do(lambda connection: 0)  # the sink's position may wait for a commit to ride with
         if not await self._do(decisions.replay(asked.sink, asked.seq)):
@@ -84,15 +84,17 @@ class Actions:
 
     async def hurry(self, body: bytes) -> int:
         """Has a sink attempt its retry queue now; only sinks behind a network have one."""
-        worker = self._deciding(msgspec.json.decode(body, type=Letters).sink)
+        worker = self._worker_with_retry_queue(msgspec.json.decode(body, type=LettersRequest).sink)
         worker.decide(lambda verdicts: verdicts.retries.hurry())
         return worker.state.waiting
 
     async def discard_waiting(self, body: bytes) -> int:
         """Gives up events of a sink's retry queue for good: those with the seqs in `ids`, or all."""
-        asked = msgspec.json.decode(body, type=Letters)
+        asked = msgspec.json.decode(body, type=LettersRequest)
         counted: Future[int] = Future()
-        self._deciding(asked.sink).decide(lambda verdicts: counted.set_result(verdicts.discard(asked.ids)))
+        self._worker_with_retry_queue(asked.sink).decide(
+            lambda verdicts: counted.set_result(verdicts.discard(asked.ids))
+        )
         try:
             done = await asyncio.wait_for(asyncio.wrap_future(counted), WAIT)
         except TimeoutError:
@@ -102,10 +104,10 @@ class Actions:
         log.info("waiting events are discarded: somebody asked for it on the page", sink=asked.sink, count=done)
         return done
 
-    def _deciding(self, name: str) -> Deciding:
+    def _worker_with_retry_queue(self, name: str) -> RetryQueueWorker:
         self._check_sink(name)
         (worker,) = [worker for worker in self._facts.workers if worker.config.name == name]
-        if not isinstance(worker, Deciding):
+        if not isinstance(worker, RetryQueueWorker):
             raise ActionRefused(f"nothing waits for {name}")
         return worker
 
@@ -113,7 +115,9 @@ class Actions:
         if name not in [worker.config.name for worker in self._facts.workers]:
             raise ActionRefused("no sink of that name is in the settings")
 
-    async def _in_slices(self, asked: Letters, decide: Callable[[str, Sequence[int] | None], decisions.Job]) -> int:
+    async def _in_slices(
+        self, asked: LettersRequest, decide: Callable[[str, Sequence[int] | None], decisions.Job]
+    ) -> int:
         if asked.ids is not None:
             slices = [asked.ids[at : at + decisions.SLICE] for at in range(0, len(asked.ids), decisions.SLICE)]
             return sum([await self._do(decide(asked.sink, ids)) for ids in slices])

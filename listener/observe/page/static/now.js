@@ -124,7 +124,7 @@ function sink(one) {
   const why = one.paused || (one.failing_seconds !== null && one.last_error);
   return h("li", { class: "sink" },
     h("div", {}, h("strong", {}, one.name), " ", h("span", { class: "muted small" }, one.type), " ", h("span", { class: `pill ${kind}` }, words),
-      one.waiting ? h("span", { class: "pill warn" }, t("aside", count(one.waiting))) : null),
+      one.waiting ? h("span", { class: "pill warn" }, t("to_retry", count(one.waiting))) : null),
     cell(t("lag"), one.lag), cell(t("delivered"), one.delivered), cell(t("retries"), one.retries), cell(t("dead"), one.dead_letters),
     why ? h("p", { class: "why" }, why) : null);
 }
