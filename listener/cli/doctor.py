@@ -35,7 +35,7 @@ def doctor(
     helpdesk_id: HelpdeskId = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Look at every link from the settings to the platform, and name the broken one and its mend. 逐项诊断。
+    """Look at every link from the settings to the platform, name the broken one, and say what to do. 逐项诊断。
 
     Takes 30 s at most. Changes nothing; opens a connection of its own for a moment.
     """

@@ -54,7 +54,7 @@ ZH = Language(
 English: [README.md](README.md)
 
 时长写作 "500ms"、"30s"、"10m"、"2h"、"7d"，或相加如 "1h30m"；大小写作 "100MiB"、"1GiB"、"10MB"，或直接写字节数。
-表中列出的环境变量优先于文件。密钥依次取自：环境变量、同名的 systemd 凭据、`_file` 设置、设置本身。
+表中列出的环境变量优先于文件。密钥依次取自：环境变量、同名的 systemd 凭证、`_file` 设置、设置本身。
 
 `helpdesk-listen check --explain journal.keep` 显示单个设置的说明；
 `helpdesk-listen schema --config` 输出 JSON Schema，供支持 `#:schema` 的编辑器使用。
