@@ -162,6 +162,20 @@ class NatsClient:
             return TryAgain(f"{self._where}: {clean(self._said or str(e))}", None, "endpoint")
 
     async def _look(self, *, make: bool) -> TryAgain | None:
+        found = await self._stream(make=make)
+        if not isinstance(found, StreamConfig):
+            return found
+        if (found.duplicate_window or 0) < WINDOW:
+            known, remedy = found.duplicate_window or 0, f"`nats stream edit {self._config.stream} --dupe-window 8h`"
+            return self._paused(f"stream {self._config.stream} knows ids for {known:g} s, not 8 h: {remedy}")
+        if found.no_ack:
+            reason = "acknowledges nothing (no_ack), so nobody could tell what it has"
+            return self._paused(f"stream {self._config.stream} {reason}")
+        self.is_atomic = bool(found.allow_atomic)
+        return None
+
+    async def _stream(self, *, make: bool) -> StreamConfig | TryAgain | None:
+        """Returns the stream's settings, made or changed as they should be; None where `make` forbids a change."""
         context, name = self._connection.jetstream(timeout=self._config.timeout), self._config.stream
         try:
             found = (await context.stream_info(name)).config
@@ -170,22 +184,17 @@ class NatsClient:
                 subjects = self._config.subject.replace(TICKET, "*")
                 hint = f"nats stream add {name} --subjects '{subjects}' --dupe-window 8h"
                 return self._paused(f"there is no stream {name}: set create = true, or `{hint}`")
-            if not make:
-                self.will_make = True
-                return None
+            found = None
+        if found is not None and ((found.duplicate_window or 0) >= WINDOW or not self._config.create):
+            return found
+        if not make:
+            self.will_make = True
+            return None
+        if found is None:
             found = (await context.add_stream(self._wanted())).config
-        if (found.duplicate_window or 0) < WINDOW and self._config.create:
-            if not make:
-                self.will_make = True
-                return None
-            found = (await context.update_stream(found.evolve(duplicate_window=WINDOW))).config
         if (found.duplicate_window or 0) < WINDOW:
-            remedy = f"`nats stream edit {name} --dupe-window 8h`"
-            return self._paused(f"stream {name} knows ids for {found.duplicate_window or 0:g} s, not 8 h: {remedy}")
-        if found.no_ack:
-            return self._paused(f"stream {name} acknowledges nothing (no_ack), so nobody could tell what it has")
-        self.is_atomic = bool(found.allow_atomic)
-        return None
+            found = (await context.update_stream(found.evolve(duplicate_window=WINDOW))).config
+        return found
 
     def _wanted(self) -> StreamConfig:
         """Returns the stream's settings: it keeps everything, since only its owner knows for how long."""
