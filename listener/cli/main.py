@@ -90,7 +90,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
-    """Runs the command line and exits; the exit codes are the errors' own (base/errors.py)."""
+    """Runs the command line and exits; the exit codes are the errors' own (errors.py)."""
     try:
         _run()
     except ListenError as e:

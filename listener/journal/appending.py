@@ -32,7 +32,7 @@ Outcome = tuple["Future[Any]", Any, BaseException | None]
 class Commit:
     """What one transaction has done; memory and acks follow it once the COMMIT has succeeded.
 
-    `rows` counts rows that were surely written, so that the write-ahead log has grown. `waiting` holds events without
+    `rows` counts rows that were surely written, so that the write-ahead log has grown. `waiting` are events without
     room that are tried again, since sinks are making some.
     """
 
@@ -43,7 +43,7 @@ class Commit:
     waiting: list[Pending] = field(default_factory=list)
 
     def keep(self, kept: list[Received], batch: list[Pending], duplicates: Collection[int] = ()) -> None:
-        """Notes which events of that batch were stored."""
+        """Notes the events that were stored, out of that batch."""
         self.kept = kept
         self.rows += len(kept)
         self.answer(batch, duplicates)
@@ -114,7 +114,7 @@ class Appender:
         done.answer([pending for pending in batch if id(pending) not in waits], duplicates, otherwise=REFUSED)
 
     def _store(self, fresh: list[Pending], prints: list[bytes]) -> list[Received]:
-        """Stores new events and returns them. Raises Known where one of them is not new."""
+        """Raises Known."""
         before = self._connection.total_changes
         self._execute(INSERT_IDS, [(f, p.received_ms // DAY_MS) for p, f in zip(fresh, prints, strict=True)])
         if self._connection.total_changes - before != len(fresh):

@@ -27,7 +27,7 @@ class Tail:
         self.on_change: list[Callable[[], None]] = []  # called at each, in the writer's thread
 
     def extend(self, events: list[Received]) -> None:
-        """Adds committed events; it wakes nobody who waits for them, which `wake` does."""
+        """Adds what was committed; it wakes nobody who waits for events, which `wake` does."""
         with self._grown:
             self._events += events
             self._bytes += sum(len(e.payload) for e in events)

@@ -116,7 +116,7 @@ class Retention:
             self._tell_quarantine()
 
     def grown(self, connection: sqlite3.Connection, sizes: Sequence[int]) -> None:
-        """Counts the events that this transaction stored, whose bodies have these sizes."""
+        """Events with bodies of so many bytes were stored in this transaction."""
         if sizes:
             self._resize(connection, sum(sizes) + BODY_OVERHEAD * len(sizes), len(sizes))
 

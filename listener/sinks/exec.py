@@ -88,7 +88,7 @@ class ExecSink:
         await process.wait()
 
     async def _hand_over(self, batch: Batch) -> Result:
-        """Writes lines to the command that stays, started if there is none; returns what came of it."""
+        """Writes lines to the command that stays, started if there is none."""
         if self._process and self._process.returncode is not None:
             ended, self._process = self._process, None
             if ended.returncode:
@@ -136,7 +136,7 @@ class ExecSink:
 
 
 async def _write(process: Process, batch: Batch) -> None:
-    """Writes the lines; returns when the pipe has taken all of them."""
+    """Writes, and returns when the pipe has taken all of it."""
     if process.stdin:
         process.stdin.transport.set_write_buffer_limits(0)
         process.stdin.write(b"".join(line.data + b"\n" for line in batch))
@@ -144,7 +144,7 @@ async def _write(process: Process, batch: Batch) -> None:
 
 
 async def _end(process: Process) -> None:
-    """Ends all that is left of the command's process group."""
+    """Ends the command's process group, whatever of it is left."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
