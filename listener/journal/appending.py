@@ -13,13 +13,14 @@ from listener.journal.messages import Twins
 from listener.journal.model import KEPT, REFUSED, Pending
 from listener.journal.retention import Retention
 
-# By rows: one statement of many takes a sixth less time, and gives the interpreter's lock away once, not for each row.
-_ROWS = (128, 64, 32, 16, 8, 4, 2, 1)
+# Rows in one statement: many take a sixth less time, and give the interpreter's lock away once, not for each row.
+_MOST_ROWS = 128
 
 
 def _inserts(into: str, columns: int) -> dict[int, str]:
     row = f"({','.join('?' * columns)})"
-    return {n: f"INSERT {into} VALUES {','.join([row] * n)}" for n in _ROWS}  # noqa: S608 our own names
+    counts = [1 << power for power in range(_MOST_ROWS.bit_length())]
+    return {n: f"INSERT {into} VALUES {','.join([row] * n)}" for n in counts}  # noqa: S608 our own names
 
 
 INSERT_IDS = _inserts("OR IGNORE INTO ids", 2)
@@ -32,11 +33,12 @@ Outcome = tuple["Future[Any]", Any, BaseException | None]
 class Commit:
     """What one transaction has done; memory and acks follow it once the COMMIT has succeeded.
 
-    `rows` counts rows that were surely written, so that the write-ahead log has grown. `waiting` are events without
-    room that are tried again, since sinks are making some.
+    `size` counts the bytes of the payloads in `kept`. `rows` counts rows that were surely written, so that the
+    write-ahead log has grown. `waiting` are events without room that are tried again, since sinks are making some.
     """
 
     kept: list[Received] = field(default_factory=list)
+    size: int = 0
     answers: list[tuple[Pending, int, bool]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     rows: int = 0
@@ -44,7 +46,7 @@ class Commit:
 
     def keep(self, kept: list[Received], batch: list[Pending], duplicates: Collection[int] = ()) -> None:
         """Notes the events that were stored, out of that batch."""
-        self.kept = kept
+        self.kept, self.size = kept, sum(len(event.payload) for event in kept)
         self.rows += len(kept)
         self.answer(batch, duplicates)
 
@@ -89,7 +91,7 @@ class Appender:
             readable = [pending for pending in readable if id(pending) not in known_twins]
         self._keep_once(readable, done, sort_out)
         self._twins.note(done.kept)
-        self._retention.grown(self._connection, [len(e.payload) for e in done.kept])
+        self._retention.grown(self._connection, len(done.kept), done.size)
         for p in unreadable:
             self._retention.quarantine(self._connection, p.received_ms, p.unreadable, p.payload)
         done.rows += len(unreadable)
@@ -105,7 +107,7 @@ class Appender:
             return
         duplicates = self._duplicates(batch, prints) if sort_out else set()
         fresh = [(p, f) for p, f in zip(batch, prints, strict=True) if id(p) not in duplicates]
-        done.keep(self._store([p for p, _ in fresh], [f for _, f in fresh]), batch, duplicates)
+        done.keep(self._store(fresh), batch, duplicates)
 
     def _find_no_room(self, batch: list[Pending], duplicates: set[int], done: Commit) -> None:
         """Lets new events wait for room, or refuses them; where one new event came twice, both are treated alike."""
@@ -113,14 +115,14 @@ class Appender:
         waits = {id(pending) for pending in done.waiting}
         done.answer([pending for pending in batch if id(pending) not in waits], duplicates, otherwise=REFUSED)
 
-    def _store(self, fresh: list[Pending], prints: list[bytes]) -> list[Received]:
-        """Raises Known."""
+    def _store(self, new: list[tuple[Pending, bytes]]) -> list[Received]:
+        """Stores the events, each given with its fingerprint. Raises Known."""
         before = self._connection.total_changes
-        self._execute(INSERT_IDS, [(f, p.received_ms // DAY_MS) for p, f in zip(fresh, prints, strict=True)])
-        if self._connection.total_changes - before != len(fresh):
+        self._execute(INSERT_IDS, [(f, p.received_ms // DAY_MS) for p, f in new])
+        if self._connection.total_changes - before != len(new):
             raise Known
         first = self._last_seq() + 1
-        kept = [Received(s, p.event_id, p.event_type, p.received_ms, p.payload) for s, p in enumerate(fresh, first)]
+        kept = [Received(s, p.event_id, p.event_type, p.received_ms, p.payload) for s, (p, _) in enumerate(new, first)]
         self._execute(INSERT_EVENTS, [(e.seq, e.event_id, e.event_type, e.received_ms) for e in kept])
         self._execute(INSERT_BODIES, [(e.seq, e.payload) for e in kept])
         return kept
@@ -128,10 +130,10 @@ class Appender:
     def _execute(self, inserts: dict[int, str], rows: Sequence[tuple[object, ...]]) -> None:
         """Runs the statements, each of which takes a fixed number of rows, the largest first, until all rows are in."""
         start = 0
-        for count, insert in inserts.items():
-            while len(rows) - start >= count:
-                self._connection.execute(insert, list(chain.from_iterable(rows[start : start + count])))
-                start += count
+        while left := len(rows) - start:
+            count = min(_MOST_ROWS, 1 << left.bit_length() - 1)
+            self._connection.execute(inserts[count], list(chain.from_iterable(rows[start : start + count])))
+            start += count
 
     def _duplicates(self, batch: list[Pending], prints: list[bytes]) -> set[int]:
         """Returns the `id()` of each event that is in the journal already, or earlier in the batch."""

@@ -26,11 +26,11 @@ class Tail:
         self.changes = 0  # how often something beside the events has changed, such as the redeliveries asked for
         self.on_change: list[Callable[[], None]] = []  # called at each, in the writer's thread
 
-    def extend(self, events: list[Received]) -> None:
-        """Adds what was committed; it wakes nobody who waits for events, which `wake` does."""
+    def extend(self, events: list[Received], size: int) -> None:
+        """Adds what was committed, of `size` bytes; it wakes nobody who waits for events, which `wake` does."""
         with self._grown:
             self._events += events
-            self._bytes += sum(len(e.payload) for e in events)
+            self._bytes += size
             self.last_seq = events[-1].seq
             self._trim()
 

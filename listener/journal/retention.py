@@ -2,8 +2,10 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+
+import msgspec
+from msgspec.structs import replace
 
 from listener.base.clock import now_ms
 from listener.base.logs import get_logger
@@ -24,8 +26,7 @@ QUARANTINE_SHARE, TELL_AGAIN = 8, 60.0  # an eighth of max_size; seconds between
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Marks:
+class Marks(msgspec.Struct, frozen=True):
     """What is known of the committed journal.
 
     The bodies take `used` bytes; `ids` fingerprints are kept. Up to the seq `bodies_from` no body may leave. The search
@@ -115,10 +116,10 @@ class Retention:
         if self._marks.quarantine_left > self._quarantine_told and time.monotonic() >= self._tell_at:
             self._tell_quarantine()
 
-    def grown(self, connection: sqlite3.Connection, sizes: Sequence[int]) -> None:
-        """Events with bodies of so many bytes were stored in this transaction."""
-        if sizes:
-            self._resize(connection, sum(sizes) + BODY_OVERHEAD * len(sizes), len(sizes))
+    def grown(self, connection: sqlite3.Connection, events: int, size: int) -> None:
+        """So many events, with payloads of `size` bytes together, were stored in this transaction."""
+        if events:
+            self._resize(connection, size + BODY_OVERHEAD * events, events)
 
     def full(self, connection: sqlite3.Connection) -> bool:
         """Returns whether a new event has no room, after an attempt to make some; inside the caller's transaction."""
@@ -280,10 +281,8 @@ class Retention:
     def _resize(self, connection: sqlite3.Connection, bodies: int, ids: int = 0) -> None:
         """Counts bytes of bodies and ids that came or left, in the journal too: no start has to add them all up."""
         self._next = replace(self._next, used=self._next.used + bodies, ids=self._next.ids + ids)
-        connection.execute(
-            "UPDATE totals SET value = CASE name WHEN 'bodies' THEN ? ELSE ? END WHERE name IN ('bodies', 'ids')",
-            (self._next.used, self._next.ids),
-        )
+        row = self._next.used, self._next.ids
+        connection.execute("REPLACE INTO totals VALUES ('bodies', ?), ('ids', ?)", row)
 
     def _delivered_to(self, connection: sqlite3.Connection) -> int:
         """Returns the seq up to which every sink has everything, and no replay wants it."""

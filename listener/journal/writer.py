@@ -241,13 +241,13 @@ class Writer:
         self._retention.committed()
         if done.rows:
             self.progress.note()
-            self._wal_grown += (done.rows + PAGES_A_COMMIT) * PAGE + sum(len(e.payload) for e in done.kept)
+            self._wal_grown += (done.rows + PAGES_A_COMMIT) * PAGE + done.size
         done.settle()
         if self.failing:
             log.info("the journal can be written again")
         self.failing = None
         if done.kept:
-            self._tail.extend(done.kept)
+            self._tail.extend(done.kept, done.size)
         self._waiting = done.waiting
         if done.waiting:
             events = [one for one, _, _ in done.answers]
