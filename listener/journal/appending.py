@@ -45,7 +45,7 @@ class Commit:
     waiting: list[Pending] = field(default_factory=list)
 
     def keep(self, kept: list[Received], batch: list[Pending], duplicates: Collection[int] = ()) -> None:
-        """Notes the events that were stored, out of that batch."""
+        """Notes which events of that batch were stored."""
         self.kept, self.size = kept, sum(len(event.payload) for event in kept)
         self.rows += len(kept)
         self.answer(batch, duplicates)
@@ -116,7 +116,7 @@ class Appender:
         done.answer([pending for pending in batch if id(pending) not in waits], duplicates, otherwise=REFUSED)
 
     def _store(self, new: list[tuple[Pending, bytes]]) -> list[Received]:
-        """Stores the events, each given with its fingerprint. Raises Known."""
+        """Stores the events, each given with its fingerprint, and returns them. Raises Known where one is not new."""
         before = self._connection.total_changes
         self._execute(INSERT_IDS, [(f, p.received_ms // DAY_MS) for p, f in new])
         if self._connection.total_changes - before != len(new):

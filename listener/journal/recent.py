@@ -27,7 +27,7 @@ class Tail:
         self.on_change: list[Callable[[], None]] = []  # called at each, in the writer's thread
 
     def extend(self, events: list[Received], size: int) -> None:
-        """Adds what was committed, of `size` bytes; it wakes nobody who waits for events, which `wake` does."""
+        """Adds committed events, of `size` bytes; it wakes nobody who waits for events, which `wake` does."""
         with self._grown:
             self._events += events
             self._bytes += size

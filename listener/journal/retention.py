@@ -117,7 +117,7 @@ class Retention:
             self._tell_quarantine()
 
     def grown(self, connection: sqlite3.Connection, events: int, size: int) -> None:
-        """So many events, with payloads of `size` bytes together, were stored in this transaction."""
+        """Counts the events that this transaction stored, with payloads of `size` bytes together."""
         if events:
             self._resize(connection, size + BODY_OVERHEAD * events, events)
 
