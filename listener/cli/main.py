@@ -27,7 +27,7 @@ from listener.cli import (
     tail,
 )
 from listener.cli.options import CONFIG_HELP, OutputFailed, discard_output, emit, note
-from listener.cli.streams import discard_unsaid, open_what_is_closed
+from listener.cli.streams import discard_unsaid, escape_what_the_locale_lacks, open_what_is_closed
 
 EPILOG = """\b
 Examples / 示例:
@@ -93,6 +93,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 def main() -> None:
     """Runs the command line and exits; the exit codes are the errors' own (errors.py)."""
     open_what_is_closed()
+    escape_what_the_locale_lacks()
     try:
         _run()
     except ListenError as e:

@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,8 +101,14 @@ def emit(text: str) -> None:
 
 
 def emit_json(text: str) -> None:
-    """Prints JSON; on a terminal, what could move its cursor or hide in it is escaped, and the value is the same."""
-    emit(escaped(text) if sys.stdout is not None and sys.stdout.isatty() else on_one_line(text.encode()).decode())
+    """Prints JSON, in UTF-8 whatever the locale; on a terminal, as it shows text.
+
+    There, what could move its cursor or hide in it is escaped, and the value is the same.
+    """
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    if isinstance(sys.stdout, TextIOWrapper) and not on_terminal:
+        sys.stdout.reconfigure(encoding="utf-8")
+    emit(escaped(text) if on_terminal else on_one_line(text.encode()).decode())
 
 
 def discard_output() -> None:

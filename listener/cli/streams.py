@@ -1,4 +1,4 @@
-"""The three standard streams, some of which a caller may have closed (`2>&-`), or sent to a disk that is full.
+"""The three standard streams: some may be closed (`2>&-`), on a disk that is full, or of a locale without 你 or 🎉.
 
 A descriptor below 3 that is closed is the next that the kernel hands out: to the journal's lock or a sink's file, which
 would then be taken for standard output or standard error.
@@ -7,6 +7,7 @@ would then be taken for standard output or standard error.
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 
 
 def open_what_is_closed() -> None:
@@ -23,6 +24,12 @@ def open_what_is_closed() -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 as long as the process
     if sys.stderr is None:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 as long as the process
+
+
+def escape_what_the_locale_lacks() -> None:
+    """Has standard output show a character that its encoding lacks as an escape, as standard error does anyway."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def discard_unsaid() -> None:
