@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -74,6 +74,19 @@ def moment(text: str) -> int:
         return parse_time(text, now_ms())
     except ValueError as e:
         raise typer.BadParameter(str(e)) from None
+
+
+def id_option(meaning: str) -> Any:
+    """Returns an option for an id. What is no UTF-8 is none: the journal could not be asked for it."""
+    return typer.Option(parser=_utf_8, metavar="ID", help=meaning)
+
+
+def _utf_8(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("not UTF-8") from None
+    return text
 
 
 class OutputFailed(ListenError):
