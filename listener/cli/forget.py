@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from listener.cli.options import Config, as_owner_of, emit, note, settings, written_by
+from listener.cli.options import Config, as_owner_of, emit, id_option, note, settings, written_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,8 @@ def forget(
     context: typer.Context,
     config: Config = None,
     *,
-    ticket_id: Annotated[str | None, typer.Option(metavar="ID", help="The events of this ticket.")] = None,
-    open_id: Annotated[str | None, typer.Option(metavar="ID", help="All events that name this person.")] = None,
+    ticket_id: Annotated[str | None, id_option("The events of this ticket.")] = None,
+    open_id: Annotated[str | None, id_option("All events that name this person.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would be done.")] = False,
 ) -> None:
     """Erase a ticket's or a person's events from journal and dead letters. Dry without --yes. 删除工单或个人数据。

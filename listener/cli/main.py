@@ -26,7 +26,8 @@ from listener.cli import (
     subscribe,
     tail,
 )
-from listener.cli.options import CONFIG_HELP, OutputFailed, discard_output, emit
+from listener.cli.options import CONFIG_HELP, OutputFailed, discard_output, emit, note
+from listener.cli.streams import discard_unsaid, escape_what_the_locale_lacks, open_what_is_closed
 
 EPILOG = """\b
 Examples / 示例:
@@ -91,6 +92,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 def main() -> None:
     """Runs the command line and exits; the exit codes are the errors' own (errors.py)."""
+    open_what_is_closed()
+    escape_what_the_locale_lacks()
     try:
         _run()
     except ListenError as e:
@@ -98,6 +101,8 @@ def main() -> None:
         sys.exit(e.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        discard_unsaid()
 
 
 def _run() -> None:
@@ -117,4 +122,4 @@ def _tell(message: str, hint: str) -> None:
     prefix = "<3>" if stderr_is_journal() else ""  # sd-daemon(3): an error for journalctl -p err
     lines = [f"helpdesk-listen: {message}", *([f"  → {hint}"] if hint else [])]
     for line in "\n".join(lines).splitlines():
-        print(prefix + line, file=sys.stderr)  # noqa: T201 the error's own place
+        note(prefix + line)

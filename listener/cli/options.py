@@ -3,8 +3,9 @@
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -75,6 +76,19 @@ def moment(text: str) -> int:
         raise typer.BadParameter(str(e)) from None
 
 
+def id_option(meaning: str) -> Any:
+    """Returns an option for an id. What is no UTF-8 is none: the journal could not be asked for it."""
+    return typer.Option(parser=_utf_8, metavar="ID", help=meaning)
+
+
+def _utf_8(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("not UTF-8") from None
+    return text
+
+
 class OutputFailed(ListenError):
     """Standard output can't be written."""
 
@@ -100,8 +114,14 @@ def emit(text: str) -> None:
 
 
 def emit_json(text: str) -> None:
-    """Prints JSON; on a terminal, what could move its cursor or hide in it is escaped, and the value is the same."""
-    emit(escaped(text) if sys.stdout is not None and sys.stdout.isatty() else on_one_line(text.encode()).decode())
+    """Prints JSON, in UTF-8 whatever the locale; on a terminal, as it shows text.
+
+    There, what could move its cursor or hide in it is escaped, and the value is the same.
+    """
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    if isinstance(sys.stdout, TextIOWrapper) and not on_terminal:
+        sys.stdout.reconfigure(encoding="utf-8")
+    emit(escaped(text) if on_terminal else on_one_line(text.encode()).decode())
 
 
 def discard_output() -> None:

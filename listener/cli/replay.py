@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from listener.cli.options import Config, as_owner_of, moment, note, settings, written_by
+from listener.cli.options import Config, as_owner_of, id_option, moment, note, settings, written_by
 
 if TYPE_CHECKING:
     from listener.journal import Order
@@ -31,8 +31,8 @@ def replay(
     until: Annotated[
         int | None, typer.Option(parser=moment, metavar="TIME", help="What was received before then.")
     ] = None,
-    ticket: Annotated[str | None, typer.Option(metavar="ID", help="Only the messages of this ticket.")] = None,
-    event_id: Annotated[list[str] | None, typer.Option(metavar="ID", help="These events; may be repeated.")] = None,
+    ticket: Annotated[str | None, id_option("Only the messages of this ticket.")] = None,
+    event_id: Annotated[list[str] | None, id_option("These events; may be repeated.")] = None,
 ) -> None:
     """Hand events of the journal to a sink again, with the same bytes. 重新投递。
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from listener.cli.options import emit
+from listener.cli.options import emit_json
 
 
 def schema(
@@ -15,7 +15,7 @@ def schema(
     """Print the JSON Schema (2020-12) of a record. 输出记录的 JSON Schema。"""
     import json
 
-    emit(json.dumps(_config_schema() if config else _record_schema(), ensure_ascii=False, indent=2))
+    emit_json(json.dumps(_config_schema() if config else _record_schema(), ensure_ascii=False, indent=2))
 
 
 def _record_schema() -> dict[str, object]:

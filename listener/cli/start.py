@@ -1,5 +1,6 @@
 """start: listens and forwards until stopped."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,8 +46,8 @@ def start(
     from listener.app.daemon import run
     from listener.app.running import Bounds
 
-    def read() -> "Settings":
-        wanted = checked(context, config)
+    def read(file: Path | None = config) -> "Settings":
+        wanted = checked(context, file)
         return with_forwarding(wanted, forward_to) if forward_to else wanted
 
     wanted = read()
@@ -56,7 +57,12 @@ def start(
     for warning in wanted.warnings:
         note(f"helpdesk-listen: warning: {warning}")
     bounds = Bounds(max_events=max_events, seconds=for_)
-    run(wanted, bounds, reread=read)
+    run(wanted, bounds, reread=lambda: read(_file_of(wanted)))
+
+
+def _file_of(wanted: "Settings") -> Path | None:
+    """Returns the file that a reload reads: the same one, since where it is gone, others were not meant."""
+    return None if wanted.origin == "environment" else Path(wanted.origin)
 
 
 def _tell_secret(wanted: "Settings") -> None:

@@ -110,7 +110,7 @@ def _people() -> Callable[["Received"], None]:
     from listener.base.clock import now_ms
     from listener.cli.tail_view import TailView
 
-    terminal = sys.stdout.isatty()
+    terminal = sys.stdout is not None and sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     view = TailView(colours=terminal and not os.environ.get("NO_COLOR"), width=width)
     return lambda event: emit(view.line(event, now_ms()))

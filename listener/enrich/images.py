@@ -56,9 +56,9 @@ class Folder:
                     self._write(target, content)
         except OSError as e:
             raise Unavailable(
-                f"{self.path}: {e.strerror}", hint="check enrich.attachments, its owner and the disk"
+                f"{_as_text(self.path)}: {e.strerror}", hint="check enrich.attachments, its owner and the disk"
             ) from e
-        return Image(str(target), media_type, len(content), digest)
+        return Image(_as_text(target), media_type, len(content), digest)
 
     def _write(self, target: Path, content: bytes) -> None:
         """Writes under another name first, so that a crash leaves no half image under a good name."""
@@ -108,6 +108,11 @@ def opened(folder: Path, sha256: str, media_type: str) -> tuple[BinaryIO, str] |
     found = _type(file.read(16))[1]
     file.seek(0)
     return file, found
+
+
+def _as_text(path: Path) -> str:
+    """Returns a path for a record, which is JSON: what is no UTF-8 in it is `?`."""
+    return str(path).encode("utf-8", "replace").decode()
 
 
 def _type(content: bytes) -> tuple[str, str]:

@@ -57,7 +57,7 @@ def look(path: Path, seqs: Mapping[str, int] | None = None) -> Look:
 def holder(path: Path) -> int | None:
     """Returns the pid of the process that uses the journal, 0 where it is unknown, None where there is none."""
     try:
-        fd = os.open(f"{path}.lock", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(f"{path}.lock", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it may be a pipe
     except FileNotFoundError:
         return None
     except OSError as e:

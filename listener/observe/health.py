@@ -3,6 +3,7 @@
 `helpdesk-listen status`, /readyz, /metrics and systemd's STATUS line all say what this document says.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
@@ -274,8 +275,11 @@ def moment(seconds: float) -> datetime:
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    """Returns the snapshot as JSON."""
-    return msgspec.json.encode(snapshot)
+    """Returns the snapshot as JSON; what is no UTF-8 in a path is `?` there."""
+    try:
+        return msgspec.json.encode(snapshot)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(snapshot), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def decode(data: bytes) -> Snapshot:

@@ -8,20 +8,17 @@ with 0.
 
 import asyncio
 import os
-import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Literal
 
 from listener.settings.rules import Count, Duration, Texts
 from listener.sinks.chat_text import clean
+from listener.sinks.exec_command import AFTERWARDS, RunningCommand
 from listener.sinks.network import Batch, BatchLimits, NetworkConfig
 from listener.sinks.results import Delivered, Rejected, Result, TryAgain
 
 EX_DATAERR = 65
-TAIL = 2000  # bytes of standard error that are kept for a message
-AFTERWARDS = 0.2  # seconds for the rest of standard error once the command has ended
 GOODBYE = 1.0  # seconds for a command that stays to end by itself
 
 
@@ -46,8 +43,7 @@ class ExecConfig(NetworkConfig, frozen=True, kw_only=True):
 class ExecSink:
     def __init__(self, config: ExecConfig) -> None:
         self._config = config
-        self._process: Process | None = None  # the one that stays
-        self._tail: asyncio.Task[bytes] | None = None  # of its standard error
+        self._command: RunningCommand | None = None  # the one that stays
 
     async def open(self) -> None:
         """Starts nothing: the command waits for the first event."""
@@ -61,107 +57,57 @@ class ExecSink:
         """Does nothing: other settings make another sink."""
 
     async def close(self) -> None:
-        process, self._process = self._process, None
-        if process and process.stdin:
-            process.stdin.close()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), GOODBYE)
-            await _end(process)
+        if self._command:
+            self._command.close_input()
+            await self._drop(GOODBYE)
 
     async def _run(self, batch: Batch) -> Result:
         try:
-            process = await self._start()
+            command = await self._start()
         except OSError as e:
             return TryAgain(f"{self._config.command[0]}: {e.strerror}", scope="endpoint")
-        tail = asyncio.ensure_future(_last_words(process))
+        feeding = asyncio.ensure_future(command.feed(_lines(batch)))
         try:
-            await self._talk(process, batch)
+            await command.ended()
         finally:  # also where the worker ends a run that takes longer than `timeout`
-            await _end(process)
-        return _judged(process.returncode or 0, await _within(tail))
-
-    async def _talk(self, process: Process, batch: Batch) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # it need not read all, or anything
-            await _write(process, batch)
-        if process.stdin:
-            process.stdin.close()
-        await process.wait()
+            feeding.cancel()
+            words = await command.end()
+        return _judged(command.returncode or 0, words)
 
     async def _hand_over(self, batch: Batch) -> Result:
         """Writes lines to the command that stays, started if there is none."""
-        if self._process and self._process.returncode is not None:
-            ended, self._process = self._process, None
-            if ended.returncode:
-                return await self._told(ended)
+        if self._command and self._command.returncode is not None:
+            code, words = await self._drop()
+            if code:
+                return TryAgain(_reason(code, words), scope="endpoint")
         try:
-            self._process = self._process or await self._start_to_stay()
-            await _write(self._process, batch)
+            self._command = self._command or await self._start()
+            await self._command.write(_lines(batch))
         except asyncio.CancelledError:  # it has not read for `timeout`, or the sink stops: it may have half of a line
             await self._drop()
             raise
         except (BrokenPipeError, ConnectionResetError):
-            return await self._told(await self._drop())
+            return TryAgain(_reason(*await self._drop()), scope="endpoint")
         except OSError as e:
             return TryAgain(f"{self._config.command[0]}: {e.strerror}", scope="endpoint")
         return Delivered()
 
-    async def _start_to_stay(self) -> Process:
-        process = await self._start()
-        self._tail = asyncio.ensure_future(_last_words(process))
-        return process
+    async def _drop(self, patience: float = AFTERWARDS) -> tuple[int, bytes]:
+        """Ends the command that stays, which has a moment to end by itself; returns (exit code, last words)."""
+        command, self._command = self._command, None
+        if command is None:
+            return 0, b""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(command.ended(), patience)
+        words = await command.end()
+        return command.returncode or 0, words
 
-    async def _drop(self) -> Process | None:
-        process, self._process = self._process, None
-        if process:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), AFTERWARDS)
-            await _end(process)
-        return process
-
-    async def _told(self, ended: Process | None) -> Result:
-        """Returns why the command that should stay did not."""
-        words = await _within(self._tail) if self._tail else b""
-        code = ended.returncode if ended and ended.returncode is not None else 0
-        return TryAgain(_reason(code, words), scope="endpoint")
-
-    async def _start(self) -> Process:
-        return await asyncio.create_subprocess_exec(
-            *self._config.command,
-            stdin=PIPE,
-            stdout=DEVNULL,
-            stderr=PIPE,
-            env=_environment(self._config.env),
-            start_new_session=True,
-        )
+    async def _start(self) -> RunningCommand:
+        return await RunningCommand.start(self._config.command, _environment(self._config.env))
 
 
-async def _write(process: Process, batch: Batch) -> None:
-    """Writes, and returns when the pipe has taken all of it."""
-    if process.stdin:
-        process.stdin.transport.set_write_buffer_limits(0)
-        process.stdin.write(b"".join(line.data + b"\n" for line in batch))
-        await process.stdin.drain()
-
-
-async def _end(process: Process) -> None:
-    """Ends the command's process group, whatever of it is left."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
-
-
-async def _last_words(process: Process) -> bytes:
-    words = b""
-    while process.stderr and (more := await process.stderr.read(TAIL)):
-        words = (words + more)[-TAIL:]
-    return words
-
-
-async def _within(tail: "asyncio.Task[bytes]") -> bytes:
-    """Returns what was said within a moment: a grandchild may keep standard error open."""
-    with suppress(TimeoutError):
-        return await asyncio.wait_for(tail, AFTERWARDS)
-    return b""
+def _lines(batch: Batch) -> bytes:
+    return b"".join(line.data + b"\n" for line in batch)
 
 
 def _judged(code: int, words: bytes) -> Result:

@@ -19,10 +19,9 @@ from listener.base.web import Complaints, capped
 from listener.feishu.session import Handler
 from listener.settings.config import Settings, SourceSettings
 from listener.sources.long_connection import ConnectionState
+from listener.sources.webhook_bodies import Bodies
 from listener.sources.webhook_verifier import Challenge, RequestRejected, Verifier
 
-MAX_BODY = 2**20  # bytes; events have a few thousand
-MAX_HELD = 64 * 2**20  # bytes of all bodies in memory; counted as they come, so that a slow peer takes no room
 DAY = 86_400.0  # seconds; ids are remembered for at least as long
 log = get_logger(__name__)
 
@@ -86,7 +85,7 @@ class Webhook:
         self.on_change = on_change
         self._config, self._verifier, self._handler = config, verifier, handler
         self._limit = RateLimit()
-        self._held = 0  # bytes
+        self._bodies = Bodies(self._patience.body)
         self._answering: set[object] = set()  # connections whose request is whole: they are not closed to make room
 
     def reload(self, settings: Settings) -> None:
@@ -131,32 +130,15 @@ class Webhook:
         self.on_change(self.state)
 
     async def _receive(self, request: web.Request) -> web.Response:
-        body = bytearray()
         try:
-            await self._read(request, body)
-            self._answering.add(request.protocol)
-            return await self._answer(request.headers, bytes(body))
+            async with self._bodies.whole(request.content) as body:
+                self._answering.add(request.protocol)
+                return await self._answer(request.headers, body)
         except RequestRejected as e:
             self._count(f"{e} ({request.remote})", e.status)
             return web.json_response({"msg": "rejected"}, status=e.status)  # why is not for strangers
         finally:
             self._answering.discard(request.protocol)
-            self._held -= len(body)
-
-    async def _read(self, request: web.Request, body: bytearray) -> None:
-        try:
-            async with asyncio.timeout(self._patience.body):
-                async for chunk in request.content.iter_any():
-                    body += chunk
-                    self._held += len(chunk)
-                    if len(body) > MAX_BODY:
-                        raise RequestRejected(413, f"larger than {MAX_BODY} bytes")
-                    if self._held > MAX_HELD:
-                        raise RequestRejected(503, "too much at once; the platform pushes again")
-        except TimeoutError:
-            raise RequestRejected(408, "the body did not come in time") from None
-        except (web.RequestPayloadError, ConnectionError):
-            raise RequestRejected(400, "the body is not as its head says") from None
 
     async def _answer(self, headers: Mapping[str, str], body: bytes) -> web.Response:
         opened = self._verifier.open(headers, body, time.time())

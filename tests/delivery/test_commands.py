@@ -1,6 +1,7 @@
 """tail, replay and dead-letters, beside a daemon and without one."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -285,3 +286,13 @@ def test_replay_of_many_takes_turns_with_new_events(home: Path) -> None:
         daemon.until(lambda: len(written(home)) == 2004, "all are there")
         assert 0 == daemon.stop()
     assert ["a", "b", "c", *(f"e{n}" for n in range(2000))] == [one for one in written(home) if one != "new"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("forget", "--ticket-id"), ("forget", "--open-id"), ("replay", "--sink=one", "--event-id")],
+    ids=" ".join,
+)
+def test_an_id_that_is_no_utf_8_is_refused(home: Path, commands: Commands, arguments: tuple[str, ...]) -> None:
+    result = commands.run(*arguments, os.fsdecode(b"\xff"))
+    assert (2, True) == (result.rc, "not UTF-8" in result.err)

@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from listener.base.errors import ListenError
@@ -100,3 +102,8 @@ def test_a_link_in_the_folder_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "images" / f"{digest}.png").symlink_to(victim)
     Folder(tmp_path / "images", 1000, 1500).keep(PNG)
     assert "mine" == victim.read_text()
+
+
+def test_a_folder_whose_name_is_no_utf_8_is_fit_for_a_record(tmp_path: Path) -> None:
+    image = Folder(tmp_path / os.fsdecode(b"\xff"), 1000, 1500).keep(PNG)
+    assert f"{tmp_path}/?/{image.sha256}.png" == msgspec.json.decode(msgspec.json.encode(asdict(image)))["file"]

@@ -1,8 +1,11 @@
 """The exec sink with real commands: exit codes, time-outs, its environment, both modes."""
 
 import asyncio
+import os
+import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +78,48 @@ def _lives(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0]
     except OSError:
         return False
+
+
+@pytest.fixture
+def leaves(tmp_path: Path) -> Iterator[Callable[[bool], str]]:
+    """The program of a command that leaves a process running, with its pipes and in the group or in a session apart."""
+    pids = tmp_path / "pids"
+
+    def code(apart: bool) -> str:
+        return (
+            f"import subprocess, sys, time; p = subprocess.Popen(['sleep', '600'], start_new_session={apart});"
+            f"print(p.pid, file=open({str(pids)!r}, 'a')); print('said', file=sys.stderr, flush=True);"
+        )
+
+    yield code
+    for pid in map(int, pids.read_text().split()):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_a_command_leaves_running_does_not_hold_it_up(leaves: Callable[[bool], str], apart: bool) -> None:
+    """It holds standard error and standard input open, and reads nothing of what the pipe can't hold."""
+    assert [Delivered()] * 400 == delivered(python(leaves(apart)), 400, mode="batch")
+    failing = python(leaves(apart) + "sys.exit(3)")
+    assert [TryAgain("the command ended with 3: said")] == delivered(failing, mode="batch")
+
+
+def test_a_time_out_does_not_wait_for_what_has_left_the_group(leaves: Callable[[bool], str]) -> None:
+    slow = python(leaves(True) + "time.sleep(600)")
+    assert [TryAgain("no answer within 2 s")] == delivered(slow, mode="batch", timeout=2.0)
+
+
+def test_what_a_command_leaves_running_costs_no_descriptor(leaves: Callable[[bool], str]) -> None:
+    async def open_after(sink: ExecSink, runs: int) -> int:
+        for _ in range(runs):
+            await attempt(sink, batch(1), 30.0)
+        return len(os.listdir("/proc/self/fd"))
+
+    async def grown(sink: ExecSink) -> int:
+        return -await open_after(sink, 1) + await open_after(sink, 3)
+
+    assert 0 == told(python(leaves(True)), grown, mode="batch")
 
 
 def test_a_clean_environment_with_what_the_settings_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

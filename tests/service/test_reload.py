@@ -61,6 +61,21 @@ def _reloading(home: Path, stand_in: PlatformThread, config: str, **env: str) ->
         yield Reloading(daemon, stand_in)
 
 
+def test_a_file_that_is_gone_is_refused_and_nothing_else_is_read_in_its_place(
+    tmp_path: Path, stand_in: PlatformThread
+) -> None:
+    """It was found as ./config.toml: without it the environment alone would name other sinks."""
+    with _reloading(tmp_path, stand_in, HEAD + ARCHIVE) as reloading:
+        (tmp_path / "config.toml").unlink()
+        reloading.daemon.signal(signal.SIGHUP)
+        reloading.daemon.until(lambda: reloading.daemon.said('"reload'), "the answer")
+        assert reloading.daemon.said("reload refused: nothing has changed")
+        assert reloading.daemon.said("config.toml: can't be read")
+        reloading.push()
+        reloading.holds("archive.jsonl", 1)
+        reloading.reload(HEAD + ARCHIVE + SECOND)
+
+
 def test_a_reload_during_the_start_does_not_end_it_and_is_made_up_for(tmp_path: Path, stand_in: PlatformThread) -> None:
     """Without a handler a SIGHUP would: the start may take long, to salvage a journal for instance."""
     config = tmp_path / "config.toml"

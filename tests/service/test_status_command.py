@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from listener.journal.inspect import holder
 from listener.simulator import PlatformThread, conversation
 from tests.daemon import Daemon, environment
 
@@ -149,3 +150,8 @@ def test_watching_goes_on_until_it_is_stopped(tmp_path: Path, stand_in: Platform
             watching.signal(signal.SIGINT)
             assert 130 == watching.wait()
         assert {"running"} == {record["state"] for record in watching.records}
+
+
+def test_a_pipe_in_the_locks_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "helpdesk.db.lock")
+    assert holder(tmp_path / "helpdesk.db") is None

@@ -1,3 +1,4 @@
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -151,6 +152,13 @@ def test_json_and_back() -> None:
     snapshot = Parts(clients=ClientsStatus(online=1)).snapshot()
     assert snapshot == decode(encode(snapshot))
     assert "2026-11-22T09:30:00Z" == msgspec.json.decode(encode(snapshot))["taken_at"]
+
+
+def test_a_path_that_is_no_utf_8_is_told_all_the_same() -> None:
+    snapshot = Parts(journal={"path": os.fsdecode(b"/\xff/helpdesk.db")}).snapshot()
+    journal = decode(encode(snapshot)).journal
+    assert journal is not None
+    assert "/?/helpdesk.db" == journal.path
 
 
 def test_what_a_newer_daemon_adds_is_passed_over() -> None:
