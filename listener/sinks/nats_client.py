@@ -69,7 +69,7 @@ class NatsClient:
         self._where = ""
         self._said = ""  # the server's last words beside its answers
         self.is_atomic = self.will_make = False
-        self.is_lost = False
+        self.is_lost = self._is_connecting = False
 
     async def connect(self, *, make: bool) -> TryAgain | None:
         """Connects to the first server that lets us, and looks at the stream; returns why it can't be used, if so.
@@ -120,6 +120,7 @@ class NatsClient:
     async def _connect_to(self, url: str) -> TryAgain | None:
         config, wait = self._config, min(CONNECT, self._config.timeout)
         self._connection.wants_tls = url.startswith("tls:")
+        self._is_connecting = True
         try:
             async with asyncio.timeout(wait):
                 await self._connection.connect(
@@ -136,6 +137,8 @@ class NatsClient:
                 await self._connection.subscribe(f"{self._inbox}.*.*", cb=self._answered)
         except (nats.errors.Error, OSError, ValueError) as e:  # ValueError: of a credentials file
             return self._unconnected(e)
+        finally:
+            self._is_connecting = False
         return None
 
     def _unconnected(self, error: Exception) -> TryAgain:
@@ -224,7 +227,7 @@ class NatsClient:
         except TimeoutError:
             answers.set_rest(TryAgain(f"{self._where}: {self._said or f'no answer within {self._config.timeout:g} s'}"))
         except (nats.errors.Error, OSError) as e:
-            answers.set_rest(TryAgain(f"{self._where}: {clean(str(e))}", None, "endpoint"))
+            self._lose(clean(str(e)))
         finally:
             del self._waiting[token]
         return answers.known
@@ -252,9 +255,10 @@ class NatsClient:
     async def _heard(self, error: Exception) -> None:
         """Takes the server's words beside its answers: what is not permitted gets no answer at all.
 
-        While it connects it raises them, since nats-py would go on trying by itself.
+        While it connects it raises them, since nats-py would go on trying by itself. Afterwards it must not: nats-py
+        calls it in the middle of closing, and would tell nobody of the end.
         """
-        if not self._connection.is_connected:
+        if self._is_connecting:
             raise error
         self._said = clean(str(error))
         if "ermission" in self._said:

@@ -11,6 +11,7 @@ import pytest
 from listener.base.errors import Unavailable
 from listener.event import FORMATS
 from listener.settings.secrets import Secret
+from listener.simulator import Link, PlatformThread
 from listener.sinks.nats_config import NatsConfig, Servers
 from listener.sinks.network import NetworkConfig
 from tests.engines.configs import config_of
@@ -125,6 +126,19 @@ def test_the_server_gone_and_back(tmp_path: Path) -> None:
         server.start()
         drained(worker)
         assert 100 == len(server.found()) == len(set(server.found()))
+
+
+def test_a_connection_that_is_reset_is_made_anew(tmp_path: Path) -> None:
+    with Nats() as server, PlatformThread() as thread, opened(tmp_path / "j.db") as journal:
+        link = Link(port=server.port)
+        thread.call(link.start)
+        with sending(journal, config(server, f"nats://127.0.0.1:{link.port}")) as worker:
+            for number in range(3):
+                fill(journal, 50, 5, first=50 * number)
+                drained(worker)
+                thread.call(link.cut)
+        thread.call(link.close)
+        assert 150 == len(server.found()) == len(set(server.found()))
 
 
 def test_its_disk_full_and_room_again(tmp_path: Path) -> None:
