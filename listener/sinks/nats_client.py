@@ -9,7 +9,7 @@ import itertools
 import os
 import ssl
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import nats.errors
@@ -39,15 +39,25 @@ class PlaintextError(nats.errors.Error):
 class _Connection(Connection):
     """nats-py's client with TLS enforced: its own goes on in plain text where a server does not ask for TLS.
 
-    Three of its private names are used: `_process_info`, `_send_command` and `_flush_pending`.
+    Of its private names it uses `_process_info`, `_process_op_err`, `_pending_data_size`, `_send_command` and
+    `_flush_pending`. `on_lost` is told of a lost connection at once.
     """
 
     wants_tls = False
+
+    def __init__(self, on_lost: Callable[[str], None]) -> None:
+        super().__init__()
+        self._on_lost = on_lost
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         if self.wants_tls and initial_connection and not info.get("tls_required"):
             raise PlaintextError
         await super()._process_info(info, initial_connection)
+
+    async def _process_op_err(self, e: Exception) -> None:
+        self._on_lost(clean(str(e)))
+        self._pending_data_size = 0  # else it writes to what is lost, fails, and leaves its tasks behind
+        await super()._process_op_err(e)
 
     async def send(self, commands: bytes) -> None:
         """Sends finished commands, as `publish` does with those that it makes. Raises what `publish` raises."""
@@ -62,7 +72,7 @@ class NatsClient:
 
     def __init__(self, config: NatsConfig) -> None:
         self._config = config
-        self._connection = _Connection()
+        self._connection = _Connection(self._lose)
         self._waiting: dict[str, Answers] = {}
         self._tokens = itertools.count()
         self._inbox = ""

@@ -1,5 +1,6 @@
-"""The link to a database or broker is cut, idle or in the middle of a batch: the sink connects anew, each event once."""
+"""The link to a database or broker is cut, idle or in the middle of a batch: it heals, each event once."""
 
+import gc
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,9 @@ def through(end: End, link: Link) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", ["postgresql", "nats", "nats-one-by-one", "redis"])
 @pytest.mark.parametrize("how", ["reset", "fin"])
 @pytest.mark.parametrize("under_way", [False, True], ids=["idle", "under way"])
-def test_a_cut_link_heals(tmp_path: Path, kind: str, how: Literal["reset", "fin"], under_way: bool) -> None:
+def test_a_cut_link_heals(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, how: Literal["reset", "fin"], under_way: bool
+) -> None:
     with ENDS[kind]() as end, PlatformThread() as thread, opened(tmp_path / "j.db") as journal:
         link = Link(port=end.server.port)
         thread.call(link.start)
@@ -47,3 +50,5 @@ def test_a_cut_link_heals(tmp_path: Path, kind: str, how: Literal["reset", "fin"
                 drained(worker)
         thread.call(link.close)
         assert sorted(ids) == sorted(end.found())
+    gc.collect()
+    assert [] == [record.getMessage() for record in caplog.records if record.name == "asyncio"], "tasks left behind"
