@@ -8,7 +8,7 @@ import typer
 from listener.cli.options import Config, as_owner_of, id_option, moment, note, settings, written_by
 
 if TYPE_CHECKING:
-    from listener.journal import Order
+    from listener.journal import Redelivery
 
 EPILOG = """\b
 Examples / 示例:
@@ -62,7 +62,7 @@ def replay(
 
 def _planned(
     path: Path, sink: str, event_ids: list[str], ticket: str | None, span: tuple[int, int]
-) -> "list[tuple[Order, int]]":
+) -> "list[tuple[Redelivery, int]]":
     """Returns replays for the events, the ticket or the time, each with its number of events. Only reads."""
     from listener.journal import redelivery
     from listener.journal.reading import reading

@@ -117,7 +117,7 @@ def _carry_out(settings: Settings, journal: Journal, sink: str) -> None:
     formatter = Formatter(share=False)
     worker = new_worker(config, seen, cursor, formatter=formatter, abandon=abandon, feishu=lambda: settings.feishu)
     work: Future[None] = Future()
-    threading.Thread(target=_run, args=(worker.carry_out_orders, work), name="replay", daemon=True).start()
+    threading.Thread(target=_run, args=(worker.carry_out_redeliveries, work), name="replay", daemon=True).start()
     if problem := _wait(work, worker.state):
         abandon.set()
         with suppress(TimeoutError):  # it ends by itself, or the end of the process ends it

@@ -20,7 +20,7 @@ from listener.sinks.network import NetworkConfig
 
 CHUNK = 128  # events read a turn, so that answers are heard in between
 WINDOW, JAMMED, MAX_BYTES = 1024, 20_000, 32 * 2**20  # events ahead of the cursor; while none of them may go; bytes
-LOOK_FOR_ORDERS = 1.0  # seconds
+LOOK_FOR_REDELIVERIES = 1.0  # seconds
 log = get_logger(__name__)
 
 
@@ -63,19 +63,19 @@ class EventFeed:
         self._begin([event for event in events if self.progress.begin(event)], replayed=False)
         self.progress.read_to = events[-1].seq if events else max(last, self.progress.read_to)
 
-    def take_orders(self) -> None:
+    def take_redeliveries(self) -> None:
         """Hands the next events of a replay or retry to the batcher, as many as may be under way at a time."""
         if self.step is not None or time.monotonic() < self.next_look or self.is_preparing:
             return
         self._erasures = self._journal.erasures
         name, most = self.config.name, self.config.in_flight * self.config.batch.max_events
-        order = self._journal.next_order(name)
-        if order is None:
-            self.next_look = time.monotonic() + LOOK_FOR_ORDERS
+        redelivery = self._journal.next_redelivery(name)
+        if redelivery is None:
+            self.next_look = time.monotonic() + LOOK_FOR_REDELIVERIES
             return
-        events, upto = self._journal.ordered(order, order.done_seq, most)
+        events, upto = self._journal.events_of(redelivery, redelivery.done_seq, most)
         events = [event for event in events if event.seq not in self._verdicts.retries.seqs]
-        self.step = Step(order, upto, {event.seq for event in events})
+        self.step = Step(redelivery, upto, {event.seq for event in events})
         self._begin(events, replayed=True)
 
     @property

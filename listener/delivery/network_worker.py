@@ -71,7 +71,7 @@ class NetworkWorker:
         self._watching: asyncio.Future[bool] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain_to: int | None = None
-        self._last_launch, self._fresh_probe, self._only_orders = NEVER, True, False
+        self._last_launch, self._fresh_probe, self._only_redeliveries = NEVER, True, False
         self.ended = self.died = False
         self._thread = threading.Thread(target=self._run, name=f"sink-{config.name}", daemon=True)
 
@@ -110,9 +110,9 @@ class NetworkWorker:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def carry_out_orders(self) -> None:
+    def carry_out_redeliveries(self) -> None:
         """Delivers replays and retries alone, in the caller's thread, instead of `start`. Raises ListenError."""
-        self._only_orders = True
+        self._only_redeliveries = True
         asyncio.run(self._main())
 
     def _call(self) -> None:
@@ -165,17 +165,17 @@ class NetworkWorker:
 
     def _finished(self) -> bool:
         quiet = not self.requests and not self._unkept
-        if self._only_orders:
+        if self._only_redeliveries:
             be_patient(self.state, self.endpoint.down)
-            return quiet and self.feed.step is None and self.journal.next_order(self.config.name) is None
+            return quiet and self.feed.step is None and self.journal.next_redelivery(self.config.name) is None
         enough = self._limit is not None and self.state.delivered >= self._limit
         enough |= self._drain_to is not None and self._cursor.seq >= self._drain_to
         return self._abandon.is_set() or (enough and quiet)
 
     def _turn(self) -> None:
-        if not self._only_orders:
+        if not self._only_redeliveries:
             self.feed.read_ahead(jammed=not self.requests and not self.endpoint.down)
-        self.feed.take_orders()
+        self.feed.take_redeliveries()
         self._launch()
         self._keep()
 
@@ -236,7 +236,7 @@ class NetworkWorker:
         self._progress.keeping = len(delivered)
         step = self.feed.step if self.feed.step and self.feed.step.finish(done) else None
         if step:
-            changes.order = (step.order, step.upto)
+            changes.redelivery = (step.redelivery, step.upto)
         cursor, name = self._progress.cursor(), self.config.name
         while True:
             try:
@@ -258,7 +258,7 @@ class NetworkWorker:
         """Waits until something happens: an answer, a commit, a new event, or a time that was set."""
         if self.feed.preparing:
             self.feed.preparing[0].add_done_callback(lambda _: self._wake.set())
-        elif self._only_orders or self._progress.read_to >= self.journal.last_seq:
+        elif self._only_redeliveries or self._progress.read_to >= self.journal.last_seq:
             self._watch()
         elif not self.feed.is_full:
             await asyncio.sleep(0)

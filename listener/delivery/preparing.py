@@ -13,7 +13,7 @@ from listener.delivery.jq import JqFailure, Program
 from listener.delivery.selection import wants
 from listener.event import Received, Unparsable
 from listener.event.reshaping import reshaping
-from listener.journal import Journal, Order
+from listener.journal import Journal, Redelivery
 from listener.sinks.base import Line, SinkConfig
 
 
@@ -73,12 +73,12 @@ class Preparer:
                 break  # stopping
             events = [event for event in events if event.seq > upto]
 
-    def upcoming(self, journal: Journal, order: Order | None, after: int) -> Iterator[Line]:
+    def upcoming(self, journal: Journal, redelivery: Redelivery | None, after: int) -> Iterator[Line]:
         """Yields the lines that come after that seq: those of the replay or retry if one is given, else new ones."""
-        last = order.last_seq if order else journal.last_seq
+        last = redelivery.last_seq if redelivery else journal.last_seq
         while after < last:
-            if order:
-                events, after = journal.ordered(order, after, SLICE)
+            if redelivery:
+                events, after = journal.events_of(redelivery, after, SLICE)
             else:
                 events = journal.read(after, SLICE)
                 after = events[-1].seq if events else last

@@ -11,7 +11,7 @@ import msgspec
 
 from listener.delivery.batching import Item
 from listener.event import Received
-from listener.journal import Cursor, Order
+from listener.journal import Cursor, Redelivery
 
 
 class Beyond(msgspec.Struct, frozen=True):
@@ -71,7 +71,7 @@ class Progress:
 class Step:
     """Some events of a replay or retry, and the seq up to which it is done once they are."""
 
-    order: Order
+    redelivery: Redelivery
     upto: int
     seqs: set[int]
 

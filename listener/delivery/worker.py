@@ -2,7 +2,7 @@
 
 A worker reads a batch, delivers it, tries again until that works, advances its cursor, and goes on. It gives the cursor
 to the journal once the delivered lines are synced, as far as the sink promises that. What a sink rejects, or what was
-tried for `retry.give_up_after`, becomes a dead letter. Replays and retries ("orders") take turns with new events;
+tried for `retry.give_up_after`, becomes a dead letter. Replays and retries take turns with new events;
 journal/redelivery.py says how a crash leaves the two apart. No sink can harm another.
 """
 
@@ -19,7 +19,7 @@ from listener.delivery.formatting import Formatter
 from listener.delivery.preparing import Prepared, Preparer
 from listener.delivery.syncing import QUIET, Unsynced
 from listener.event import Received
-from listener.journal import Cursor, Journal, Order
+from listener.journal import Cursor, Journal, Redelivery
 from listener.sinks.base import Closed, Line, LineRejected, LinesWritten, NotWritten, Outcome, Sink, SinkConfig
 
 BATCH = 256  # events a delivery
@@ -55,9 +55,9 @@ class Worker:
         self._abandon, self._limit, self._on_end, self._on_delivered = abandon, limit, on_end, on_delivered
         self._drain_to: int | None = None
         self._unkept = False  # the position must be on disk before the next delivery
-        self._order: Order | None = None  # the one that is being carried out
+        self._redelivery: Redelivery | None = None  # the one that is being carried out
         self._reached = cursor.seq  # delivered or passed over up to here, of what is new or of the order
-        self._changes = -1  # how many of the journal's are known: one may be an order
+        self._changes = -1  # how many of the journal's are known: one may be a redelivery
         self._idle_every: float = getattr(sink, "idle_every", IDLE)
         self.ended = self.died = False
         self._thread = threading.Thread(target=self._run, name=f"sink-{config.name}", daemon=True)
@@ -85,7 +85,7 @@ class Worker:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def carry_out_orders(self) -> None:
+    def carry_out_redeliveries(self) -> None:
         """Delivers replays and retries alone, in the caller's thread, instead of `start`. Raises JournalError."""
         self.open()
         while not self._finished() and self._carry_out_next():
@@ -176,41 +176,41 @@ class Worker:
 
     def _open(self) -> Outcome:
         """Opens the sink; lines past its position are of the replay or retry that had begun, if one had."""
-        order = self._journal.next_order(self.config.name)
-        self._order = order if order and order.started else None
+        redelivery = self._journal.next_redelivery(self.config.name)
+        self._redelivery = redelivery if redelivery and redelivery.started else None
         upcoming = (line.data for line in self._ahead())  # for a sink that compares them with what it has
         outcome = self.sink.open(self._cursor.position, upcoming)
         if outcome.count:
             log.info("found lines of before the last stop in place", sink=self.config.name, lines=outcome.count)
         self._advance(list(islice(self._ahead(), outcome.count)), outcome)
-        self._order = None
+        self._redelivery = None
         return outcome
 
     def _ahead(self) -> Iterator[Line]:
-        return self._preparer.upcoming(self._journal, self._order, self._place())
+        return self._preparer.upcoming(self._journal, self._redelivery, self._place())
 
     def _place(self) -> int:
-        return self._order.done_seq if self._order else self._cursor.seq
+        return self._redelivery.done_seq if self._redelivery else self._cursor.seq
 
     def _carry_out_next(self) -> bool:
         """Delivers a step of the next replay or retry; returns whether there was one."""
         changes, erasures = self._journal.changes, self._journal.erasures
-        if (order := self._journal.next_order(self.config.name)) is None:
+        if (redelivery := self._journal.next_redelivery(self.config.name)) is None:
             self._changes = changes
             return False
         if self._unsynced and not self.keep():
             return True
-        events, upto = self._journal.ordered(order, order.done_seq, BATCH)
-        self._order = order
+        events, upto = self._journal.events_of(redelivery, redelivery.done_seq, BATCH)
+        self._redelivery = redelivery
         try:
             if events:
-                self._journal.begin(order)
+                self._journal.begin(redelivery)
                 self._unkept = False
                 self._deliver(events, erasures)
             else:
-                self._journal.progress(order, upto, self._cursor)
+                self._journal.progress(redelivery, upto, self._cursor)
         finally:
-            self._order = None
+            self._redelivery = None
         return True
 
     def _deliver(self, events: list[Received], erasures: int) -> None:
@@ -227,13 +227,13 @@ class Worker:
 
     def _pass_over(self, prepared: Prepared) -> None:
         """Advances to the last prepared event, and makes the one that failed a dead letter."""
-        if prepared.upto > self._reached and self._order:
-            self._insist(lambda order: self._journal.progress(order, prepared.upto, self._cursor, prepared.passed))
+        if prepared.upto > self._reached and self._redelivery:
+            self._insist(lambda one: self._journal.progress(one, prepared.upto, self._cursor, prepared.passed))
             self._reached = prepared.upto
         elif prepared.upto > self._reached:
             self._skip_to(prepared.upto)
         if prepared.failed and not self._abandon.is_set():
-            self._bury(*prepared.failed, 1)
+            self._make_dead_letter(*prepared.failed, 1)
 
     def _settle(self, lines: Sequence[Line], outcome: Outcome, attempts: int) -> None:
         match outcome:
@@ -243,13 +243,13 @@ class Worker:
                     self._abandon.wait(NOTHING_TAKEN)
             case LineRejected(index, reason, position):
                 self._done(lines[:index], LinesWritten(index, position))
-                self._bury(lines[index].event, reason, attempts)
+                self._make_dead_letter(lines[index].event, reason, attempts)
             case Closed(count):
                 self._done(lines[:count], LinesWritten(count))
                 self._close()
             case NotWritten(reason) if not self._abandon.is_set():
                 for line in lines:
-                    self._bury(line.event, f"given up: {reason}", attempts)
+                    self._make_dead_letter(line.event, f"given up: {reason}", attempts)
             case NotWritten(_, position) if position:  # for the worker that takes over
                 self._advance([], LinesWritten(0, position))
 
@@ -265,34 +265,34 @@ class Worker:
         seq = lines[-1].event.seq if lines else self._place()
         self._move(seq, outcome.position)
         self._unsynced.add(len(lines), outcome.sync)
-        if self._order:
+        if self._redelivery:
             delivered = [line.event.seq for line in lines]
             if self.keep():
-                self._insist(lambda order: self._journal.progress(order, seq, self._cursor, delivered))
+                self._insist(lambda one: self._journal.progress(one, seq, self._cursor, delivered))
         elif outcome.keep_now or not self._unsynced or self._unsynced.due(self._journal.retention.max_size):
             self._unkept = self.keep() and outcome.keep_now
 
     def _move(self, seq: int, position: str) -> None:
         """Advances the cursor in memory."""
-        self._cursor = Cursor(self._cursor.seq if self._order else seq, position)
+        self._cursor = Cursor(self._cursor.seq if self._redelivery else seq, position)
         self.state.seq, self._reached = self._cursor.seq, seq
 
-    def _insist(self, write: Callable[[Order], None]) -> None:
+    def _insist(self, write: Callable[[Redelivery], None]) -> None:
         """Writes until the journal takes it: a redelivery that is done must not be done once more."""
-        if order := self._order:
-            self._attempts.until_kept(lambda: write(order))
+        if redelivery := self._redelivery:
+            self._attempts.until_kept(lambda: write(redelivery))
 
-    def _bury(self, event: Received, reason: str, attempts: int) -> None:
+    def _make_dead_letter(self, event: Received, reason: str, attempts: int) -> None:
         if self._unsynced and not self.keep():  # the dead letter is kept with the cursor
             return
         reason = self._attempts.gave_up(event, reason, attempts)
-        cursor = Cursor(self._cursor.seq if self._order else event.seq, self._cursor.position)
+        cursor = Cursor(self._cursor.seq if self._redelivery else event.seq, self._cursor.position)
         self._journal.dead_letter(self.config.name, event.seq, reason, attempts, cursor)
         self._move(event.seq, cursor.position)
         self._unsynced.settled(self._cursor)
         self.state.dead_letters += 1
-        if self._order:
-            self._insist(lambda order: self._journal.progress(order, event.seq, self._cursor))
+        if self._redelivery:
+            self._insist(lambda one: self._journal.progress(one, event.seq, self._cursor))
 
     def _close(self) -> None:
         log.info("the sink's other end was closed", sink=self.config.name)

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from listener.event import Received
-from listener.journal import Journal, Order, enrichment
+from listener.journal import Journal, Redelivery, enrichment
 from listener.journal.recent import never
 from listener.settings.config import EnrichSettings
 from listener.sinks.base import SinkConfig
@@ -47,9 +47,9 @@ class View:
             return []
         return self._with_added([event for event in self._journal.read(after, limit) if event.seq <= upto])
 
-    def ordered(self, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
+    def events_of(self, redelivery: Redelivery, after: int, limit: int) -> tuple[list[Received], int]:
         """Returns a redelivery's next events: each was delivered once, so it is ready."""
-        events, upto = self._journal.ordered(order, after, limit)
+        events, upto = self._journal.events_of(redelivery, after, limit)
         return self._with_added(events), upto
 
     def wait(self, after: int, timeout: float, over: Callable[[], bool] = never) -> bool:

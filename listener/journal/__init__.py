@@ -31,8 +31,8 @@ Threads
   an event (appending.py puts the events in, and says what was done). Cursors ride in the next commit. Each reader has a
   connection of its own and holds no transaction between calls. What was just committed is handed on from memory
   (recent.py); who lags reads the database. Checkpoints (checkpoint.py) and the full check (integrity.py) run beside the
-  commits, pruning (retention.py) between them. Other processes read (reading.py), and write an order or remove a dead
-  letter in a short transaction of their own.
+  commits, pruning (retention.py) between them. Other processes read (reading.py), and ask for a redelivery or remove a
+  dead letter in a short transaction of their own.
 
 Recovery
   A crash leaves either a commit whole or nothing of it: SQLite's WAL sees to that. Sinks then find their way from the
@@ -41,6 +41,6 @@ Recovery
 """
 
 from listener.journal.journal import Journal
-from listener.journal.model import Cursor, Order, Pending
+from listener.journal.model import Cursor, Pending, Redelivery
 
-__all__ = ["Cursor", "Journal", "Order", "Pending"]
+__all__ = ["Cursor", "Journal", "Pending", "Redelivery"]

@@ -36,9 +36,9 @@ def replay(sink: str, seq: int) -> Job:
 
     def job(connection: sqlite3.Connection) -> int:
         row = connection.execute("SELECT event_id FROM kept WHERE seq = ?", (seq,)).fetchone()
-        order, found = redelivery.replay_of(connection, sink, row[0]) if row else (None, 0)
-        if order is not None and found:
-            redelivery.place(connection, order)
+        asked, found = redelivery.replay_of(connection, sink, row[0]) if row else (None, 0)
+        if asked is not None and found:
+            redelivery.place(connection, asked)
         return found
 
     return job

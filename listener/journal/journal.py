@@ -18,7 +18,7 @@ from listener.journal.checkpoint import Checkpointer
 from listener.journal.database import connect, is_damage
 from listener.journal.integrity import AFTER, IntegrityChecker
 from listener.journal.lock import Lock
-from listener.journal.model import Cursor, Order, Pending
+from listener.journal.model import Cursor, Pending, Redelivery
 from listener.journal.opening import prepare
 from listener.journal.query import events_after
 from listener.journal.recent import Tail, never
@@ -153,21 +153,21 @@ class Journal:
         """Returns the events that wait for a retry by this sink. Raises JournalError."""
         return self.ask(lambda connection: waiting.load(connection, sink))
 
-    def next_order(self, sink: str) -> Order | None:
+    def next_redelivery(self, sink: str) -> Redelivery | None:
         """Returns the replay or retry that the sink's worker carries out next. Raises JournalError."""
-        return self.ask(lambda connection: redelivery.next_order(connection, sink))
+        return self.ask(lambda connection: redelivery.next_redelivery(connection, sink))
 
-    def ordered(self, order: Order, after: int, limit: int) -> tuple[list[Received], int]:
+    def events_of(self, asked: Redelivery, after: int, limit: int) -> tuple[list[Received], int]:
         """Returns (a redelivery's next events after a seq, the seq up to which these are all). Raises JournalError."""
-        return self.ask(lambda connection: redelivery.selected(connection, order, after, limit))
+        return self.ask(lambda connection: redelivery.selected(connection, asked, after, limit))
 
-    def begin(self, order: Order) -> None:
+    def begin(self, asked: Redelivery) -> None:
         """Commits the sink's cursor, and that lines of this redelivery come next in the sink. Raises JournalError."""
-        self.do(lambda connection: redelivery.begin(connection, order))
+        self.do(lambda connection: redelivery.begin(connection, asked))
 
-    def progress(self, order: Order, done_seq: int, cursor: Cursor, delivered: Sequence[int] = ()) -> None:
+    def progress(self, asked: Redelivery, done_seq: int, cursor: Cursor, delivered: Sequence[int] = ()) -> None:
         """Commits that the redelivery is done up to `done_seq`, and which events it delivered. Raises JournalError."""
-        self.do(lambda connection: redelivery.progress(connection, order, done_seq, cursor, delivered))
+        self.do(lambda connection: redelivery.progress(connection, asked, done_seq, cursor, delivered))
 
     def read(self, after: int, limit: int) -> list[Received]:
         """Returns the next events after this seq, oldest first; [] where there is none. Raises JournalError."""

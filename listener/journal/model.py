@@ -74,7 +74,7 @@ class DeadLetter:
 
 
 @dataclass(frozen=True)
-class Order:
+class Redelivery:
     """A redelivery, which is a replay or a retry; `sink`'s worker has carried it out up to the seq `done_seq`.
 
     A replay means the events after `done_seq` up to `last_seq` that came from `since_ms` on and before `until_ms`; a

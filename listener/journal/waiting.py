@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from listener.base.clock import now_ms
-from listener.journal.model import Cursor, Order
+from listener.journal.model import Cursor, Redelivery
 from listener.journal.redelivery import progress
 from listener.journal.writer import SET_CURSOR
 
@@ -54,7 +54,7 @@ class Changes:
     waiting: dict[int, Waiting] = field(default_factory=dict)
     left: list[int] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
-    order: tuple[Order, int] | None = None  # done up to that seq
+    redelivery: tuple[Redelivery, int] | None = None  # done up to that seq
 
 
 def load(connection: sqlite3.Connection, sink: str) -> list[Waiting]:
@@ -81,9 +81,9 @@ def settle(connection: sqlite3.Connection, sink: str, cursor: Cursor, changes: C
         DEAD_LETTER,
         ((sink, seq, reason[:1000], attempts, now, seq) for seq, reason, attempts in changes.dead),
     )
-    if changes.order:
-        order, done = changes.order
-        progress(connection, order, done, cursor, ())
+    if changes.redelivery:
+        redelivery, done = changes.redelivery
+        progress(connection, redelivery, done, cursor, ())
 
 
 def _remove(connection: sqlite3.Connection, table: str, sink: str, seqs: Iterable[int]) -> None:

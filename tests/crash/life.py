@@ -140,7 +140,7 @@ class Life:
 
     def drain(self) -> None:
         """Until the sink has everything and every order is done."""
-        while self.worker.cursor.seq < self.journal.last_seq or self.journal.next_order("archive"):
+        while self.worker.cursor.seq < self.journal.last_seq or self.journal.next_redelivery("archive"):
             self.worker.turn()
 
     def end(self) -> None:

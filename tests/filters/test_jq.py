@@ -150,14 +150,14 @@ def test_an_event_on_which_it_fails_is_a_dead_letter_and_the_sink_goes_on(tmp_pa
 
 
 def test_a_changed_filter_and_a_replay_bring_what_was_passed_over(tmp_path: Path) -> None:
-    from listener.journal import Order, redelivery
+    from listener.journal import Redelivery, redelivery
 
     with opened(tmp_path / "j.db") as journal:
         keep(journal, *[payload(f"e{n}") for n in range(3)])
         with working(journal, Scripted(), config(filter="false")) as worker:
             drained(worker)
         sink = Scripted()
-        order = Order(0, "archive", "replay", 0, 2**62, 0, 3, started=False)
+        order = Redelivery(0, "archive", "replay", 0, 2**62, 0, 3, started=False)
         journal.do(lambda connection: redelivery.place(connection, order))
         with working(journal, sink, config(filter="true")):
             until(lambda: sink.ids == ["e0", "e1", "e2"], "they are brought")

@@ -129,7 +129,7 @@ def test_a_table_that_is_gone_is_made_anew(path: Path) -> None:
         connection.executescript("DROP TABLE orders; PRAGMA wal_checkpoint(TRUNCATE);")
     with opened(path) as journal:
         assert COUNT == len(journal.read(0, COUNT))
-        assert None is journal.next_order("archive")
+        assert None is journal.next_redelivery("archive")
 
 
 def test_dead_letters_orders_and_what_is_aside_are_salvaged_too(path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from listener.journal import Cursor, Journal, Order, Pending, redelivery
+from listener.journal import Cursor, Journal, Pending, Redelivery, redelivery
 from listener.journal.query import seq_at
 from listener.journal.reading import dead_letters, reading
 from tests.journal.keeping import deliver_all, ids, keep_ids, opened, pending, rows
@@ -27,27 +27,27 @@ def times(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return hours
 
 
-def plan_replay(journal: Journal, since: int, until: int) -> tuple[Order, int]:
+def plan_replay(journal: Journal, since: int, until: int) -> tuple[Redelivery, int]:
     with reading(journal.path) as connection:
         return redelivery.replay(connection, "archive", since * HOUR_MS, until * HOUR_MS)
 
 
-def order_replay(journal: Journal, since: int, until: int) -> Order:
+def order_replay(journal: Journal, since: int, until: int) -> Redelivery:
     order, _ = plan_replay(journal, since, until)
     journal.do(lambda connection: redelivery.place(connection, order))
-    return next_order(journal)
+    return next_redelivery(journal)
 
 
-def next_order(journal: Journal) -> Order:
-    order = journal.next_order("archive")
+def next_redelivery(journal: Journal) -> Redelivery:
+    order = journal.next_redelivery("archive")
     assert order
     return order
 
 
-def everything(journal: Journal, order: Order) -> list[str]:
+def everything(journal: Journal, order: Redelivery) -> list[str]:
     found, at = [], order.done_seq
     while at < order.last_seq:
-        events, at = journal.ordered(order, at, 2)
+        events, at = journal.events_of(order, at, 2)
         found += ids(events)
     return found
 
@@ -70,7 +70,8 @@ def test_a_clock_that_went_back_hides_nothing_from_a_replay(tmp_path: Path, time
         keep_ids(journal, *"abcdefg")
         deliver_all(journal)
         assert ["d", "e", "f"] == everything(journal, order_replay(journal, 5, 8))
-        assert ["b", "c", "g"] == everything(journal, Order(0, "archive", "replay", 11 * HOUR_MS, 1 << 60, 0, 7, False))
+        early = Redelivery(0, "archive", "replay", 11 * HOUR_MS, 1 << 60, 0, 7, started=False)
+        assert ["b", "c", "g"] == everything(journal, early)
 
 
 def test_what_the_sink_has_yet_to_get_is_not_replayed(tmp_path: Path, times: list[int]) -> None:
@@ -104,14 +105,14 @@ def test_progress_is_kept_with_the_sinks_place(tmp_path: Path, times: list[int])
         journal.advance("archive", Cursor(3, "before"))
         journal.begin(order)
     with opened(tmp_path / "j.db") as journal:
-        order = next_order(journal)
+        order = next_redelivery(journal)
         assert (0, 1) == (order.done_seq, order.started)
         assert {"archive": Cursor(3, "before")} == journal.attach([("archive", True)])
         journal.progress(order, 2, Cursor(3, "between"), [1, 2])
-        order = next_order(journal)
+        order = next_redelivery(journal)
         assert (2, 0, ["c"]) == (order.done_seq, order.started, everything(journal, order))
         journal.progress(order, 3, Cursor(3, "after"), [3])
-        assert None is journal.next_order("archive")
+        assert None is journal.next_redelivery("archive")
     with opened(tmp_path / "j.db") as journal:
         assert {"archive": Cursor(3, "after")} == journal.attach([("archive", True)])
 
@@ -124,11 +125,11 @@ def test_the_interrupted_order_comes_first(tmp_path: Path, times: list[int]) -> 
         deliver_all(journal)
         order, _ = plan_replay(journal, 0, 9)
         first, second = (journal.do(lambda connection: redelivery.place(connection, order)) for _ in range(2))
-        placed = journal.next_order("archive")
+        placed = journal.next_redelivery("archive")
         assert placed
         assert first == placed.id
         journal.do(lambda connection: connection.execute("UPDATE orders SET started=1 WHERE id=?", (second,)) and None)
-        placed = journal.next_order("archive")
+        placed = journal.next_redelivery("archive")
         assert placed
         assert second == placed.id
 
@@ -166,16 +167,16 @@ def test_a_retry_is_of_the_marked_dead_letters_and_what_was_delivered_is_none_an
     journal = buried(tmp_path)
     assert 2 == retry(journal, "archive")
     assert 0 == retry(journal, "archive")  # they are being retried already
-    order = journal.next_order("archive")
+    order = journal.next_redelivery("archive")
     assert order
-    assert None is journal.next_order("other")
+    assert None is journal.next_redelivery("other")
     assert ["a", "c"] == everything(journal, order)
     journal.progress(order, 1, Cursor(3), [1])
     assert [("archive", "c", "never", 2)] == letters(journal, "archive")
 
     journal.dead_letter("archive", 3, "still not", 1, Cursor(3))
     journal.progress(order, 3, Cursor(3))
-    assert None is journal.next_order("archive")
+    assert None is journal.next_redelivery("archive")
     assert [("archive", "c", "still not", 3)] == letters(journal, "archive")
     assert 1 == retry(journal, "archive")
     journal.close()
