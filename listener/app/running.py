@@ -175,9 +175,9 @@ class Running:
         if listening.done():
             self._failure = listening.exception()  # one that is no ListenError is a bug, and told with a traceback
         elif self._bounds.seconds is not None and self._source.state.connections == 0:
-            self._failure = self._failure or Unavailable(
-                f"not connected within {self._bounds.seconds:g} s: {self._source.state.lost_because}"
-            )
+            because = self._source.state.lost_because or "no answer so far"
+            late = Unavailable(f"not connected within {self._bounds.seconds:g} s: {because}")
+            self._failure = self._failure or late
 
     async def _close_connection(self, listening: "asyncio.Task[NoReturn]") -> None:
         """Cancels the listening task, on whose way out the session sends its close frame."""

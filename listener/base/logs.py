@@ -16,6 +16,7 @@ from typing import Any, Literal
 from listener.base.imports import without_modules
 from listener.base.redact import redact
 from listener.base.systemd import stderr_is_journal
+from listener.base.terminal import has_colours, is_terminal
 from listener.base.text import on_one_line, printable_lines
 
 with without_modules("rich", "greenlet"):  # structlog would load both (0.13 s, 9 MB), unused here
@@ -151,9 +152,10 @@ def _one_line_of_json(value: Any, **settings: Any) -> str:
 
 def _renderer(style: Format, to_journald: bool) -> Any:
     render: Any = structlog.processors.JSONRenderer(_one_line_of_json)
-    if style == "console" or (style == "auto" and sys.stderr.isatty()):
-        colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        render = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+    if style == "console" or (style == "auto" and is_terminal(sys.stderr)):
+        render = structlog.dev.ConsoleRenderer(
+            colors=has_colours(sys.stderr), exception_formatter=structlog.dev.plain_traceback
+        )
     return _with_priority(render) if to_journald else render
 
 

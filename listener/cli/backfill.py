@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from listener.base.errors import Unavailable
+from listener.base.terminal import is_terminal
 from listener.cli.options import Config, as_owner_of, emit, moment, note, settings, written_by
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _result(journal: Path, one: int) -> None:
 
 def _teller() -> "Callable[[Backfill], None]":
     """Shows a job's progress on stderr: a bar that is written over on a terminal, else a line when it changes."""
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    on_terminal = is_terminal(sys.stderr)
     last = [""]
 
     def tell(job: "Backfill") -> None:
@@ -126,7 +127,7 @@ def _teller() -> "Callable[[Backfill], None]":
         if text == last[0]:
             return
         last[0] = text
-        if is_terminal:
+        if on_terminal:
             ended = job.ended_ms is not None
             print(f"\r\x1b[K{bar(job)}", end="\n" if ended else "", file=sys.stderr, flush=True)  # noqa: T201 stderr
         else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from listener.base.errors import EX_IOERR, ListenError
+from listener.base.terminal import is_terminal
 from listener.base.text import escaped, on_one_line
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def emit_json(text: str) -> None:
 
     There, what could move its cursor or hide in it is escaped, and the value is the same.
     """
-    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    on_terminal = is_terminal(sys.stdout)
     if isinstance(sys.stdout, TextIOWrapper) and not on_terminal:
         sys.stdout.reconfigure(encoding="utf-8")
     emit(escaped(text) if on_terminal else on_one_line(text.encode()).decode())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from listener.base.terminal import is_terminal
 from listener.cli.options import emit, note
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _secret(layout: "Layout") -> str | None:
     if given := os.environ.get("FEISHU_APP_SECRET"):
         return f"{given}\n"
     file = layout.config / "app_secret"
-    if (file.exists() and file.stat().st_size) or not sys.stdin.isatty():
+    if (file.exists() and file.stat().st_size) or not is_terminal(sys.stdin):
         return None
     asked: str = typer.prompt("App Secret (hidden; empty: later)", default="", hide_input=True, show_default=False)
     return f"{asked}\n" if asked else None

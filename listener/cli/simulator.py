@@ -1,6 +1,7 @@
 """simulator: the stand-in of Feishu by itself, for whoever writes a receiver or a sink."""
 
 import sys
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from listener.base.errors import ConfigError, Unavailable
 from listener.cli.options import emit, note
 
 PORT = 8100
+MAX_PAYLOAD = 16 * 2**20  # bytes; the simulator takes no more
 EPILOG = """\b
 Examples / 示例:
   helpdesk-listen simulator --rate 2             two messages a second to whoever connects
@@ -69,6 +71,8 @@ def _serve(port: int, rate: float, count: int | None, faults: tuple[str, ...]) -
     from listener.simulator import named_faults
     from listener.simulator.program import Serving, serve
 
+    if isnan(rate):
+        raise typer.BadParameter("--rate: not a number")
     if "list" in faults:
         emit("\n".join(named_faults.NAMES))
         return
@@ -94,9 +98,19 @@ def _payload(file: Path | None) -> bytes:
 
         return json.dumps(next(conversation()), ensure_ascii=False).encode()
     try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        payload = _at_most(MAX_PAYLOAD + 1, file)
     except OSError as e:
         raise ConfigError(f"{file}: {e.strerror}") from e
+    if len(payload) > MAX_PAYLOAD:
+        raise ConfigError(f"{file}: larger than {MAX_PAYLOAD} bytes", hint="an event has a few thousand")
+    return payload
+
+
+def _at_most(count: int, file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read(count)
+    with file.open("rb") as opened:
+        return opened.read(count)
 
 
 def _post(port: int, payload: bytes) -> str:

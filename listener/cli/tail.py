@@ -1,6 +1,5 @@
 """tail: the journal for people."""
 
-import os
 import shutil
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from listener.base.terminal import has_colours, is_terminal
 from listener.cli.options import Config, as_owner_of, emit, emit_json, moment, note, settings
 
 if TYPE_CHECKING:
@@ -110,9 +110,8 @@ def _people() -> Callable[["Received"], None]:
     from listener.base.clock import now_ms
     from listener.cli.tail_view import TailView
 
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else None
-    view = TailView(colours=terminal and not os.environ.get("NO_COLOR"), width=width)
+    width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+    view = TailView(colours=has_colours(sys.stdout), width=width)
     return lambda event: emit(view.line(event, now_ms()))
 
 

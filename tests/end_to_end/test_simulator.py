@@ -109,3 +109,17 @@ def test_faults_go_by_name(tmp_path: Path, commands: Commands) -> None:
     ):
         daemon.until(lambda: len(daemon.stdout) >= 9, "records in spite of them", within=60)
         assert daemon.said("500")
+
+
+@pytest.mark.parametrize(
+    ("words", "rc", "said"),
+    [
+        (["push", "/dev/zero"], 78, "larger than 16777216 bytes"),
+        (["push", "/nowhere/event.json"], 78, "No such file"),
+        (["--rate", "nan"], 2, "not a number"),
+    ],
+)
+def test_what_it_can_not_take_is_refused(commands: Commands, words: list[str], rc: int, said: str) -> None:
+    done = commands.run("simulator", *words)
+    assert rc == done.rc
+    assert said in done.err
