@@ -1,5 +1,6 @@
 """For every test."""
 
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -9,6 +10,10 @@ import structlog
 from tests import loopback
 
 loopback.guard()
+
+# A shell that runs this in the background has SIGINT ignored, and so would all that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How fast examples are made says more of the machine than of the code.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
