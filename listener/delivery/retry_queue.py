@@ -12,6 +12,7 @@ class RetryQueue:
     def __init__(self, rows: Iterable[Waiting] = ()) -> None:
         self._queues: dict[str, deque[Waiting]] = {}
         self._busy: set[str] = set()
+        self.unwanted: set[int] = set()  # events under way that go for good if their attempt fails
         self.seqs: set[int] = set()
         for row in rows:
             self.add(row)
@@ -69,6 +70,13 @@ class RetryQueue:
                 self._queues[key] = left
         return gone
 
+    def give_up_under_way(self, seqs: Collection[int] | None) -> int:
+        """Marks these events, or all, that are being attempted now as unwanted; returns how many were not yet."""
+        under_way = {self._queues[key][0].seq for key in self._busy} - self.unwanted
+        marked = under_way if seqs is None else under_way.intersection(seqs)
+        self.unwanted |= marked
+        return len(marked)
+
     def free(self, ticket: str) -> None:
         """Lets the first event of the ticket be attempted again."""
         self._busy.discard(ticket)
@@ -77,6 +85,8 @@ class RetryQueue:
         """Removes the first event of the ticket, so that the next one's turn comes."""
         self._busy.discard(ticket)
         queue = self._queues[ticket]
-        self.seqs.discard(queue.popleft().seq)
+        seq = queue.popleft().seq
+        self.seqs.discard(seq)
+        self.unwanted.discard(seq)
         if not queue:
             del self._queues[ticket]

@@ -63,7 +63,7 @@ class Verdicts:
         self._dead(item, reason)
 
     def passed_over(self, item: Item) -> None:
-        """Counts an event as done that the sink's settings leave out, or that was erased."""
+        """Counts an event as done that the sink's settings leave out, or that was erased or discarded."""
         if item.replayed:
             self.changes.again.append(item.seq)
         self._finish(item)
@@ -73,14 +73,17 @@ class Verdicts:
         self._wait_for_retry(item, "")
 
     def discard(self, seqs: Collection[int] | None) -> int:
-        """Gives up these events of the retry queue, or all, for good; returns how many they were."""
+        """Gives up these events of the retry queue, or all, for good; returns how many they were.
+
+        One that is under way is given up once its attempt has failed.
+        """
         gone = self.retries.withdraw(seqs)
         for row in gone:
             self.changes.waiting.pop(row.seq, None)
             self.changes.left.append(row.seq)
             if row.replayed:
                 self.changes.again.append(row.seq)  # the dead letter that it was goes, too
-        return len(gone)
+        return len(gone) + self.retries.give_up_under_way(seqs)
 
     def _final(self, item: Item, result: Result) -> None:
         if isinstance(result, Delivered):
@@ -90,7 +93,10 @@ class Verdicts:
             self._finish(item)
         elif isinstance(result, Rejected):
             item.attempts += 1
-            self._dead(item, result.reason)
+            if item.seq in self.retries.unwanted:
+                self.passed_over(item)
+            else:
+                self._dead(item, result.reason)
 
     def _dead(self, item: Item, reason: str) -> None:
         reason = reason.encode("utf-8", "replace").decode()
@@ -168,6 +174,9 @@ class Verdicts:
         self.done.append(item)
 
     def _retry_failed(self, item: Item, result: TryAgain, now: float, began: float) -> None:
+        if item.seq in self.retries.unwanted:
+            self.passed_over(item)
+            return
         row, others = self.retries.first(item.key), self._endpoint.last_pass
         if result.scope == "endpoint" and not result.paused:
             self._endpoint.failed(id(row), result, now, began)

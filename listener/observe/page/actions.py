@@ -100,7 +100,7 @@ class Actions:
         except TimeoutError:
             raise ActionRefused(f"{asked.sink} does not answer now") from None
         if not done:
-            raise ActionRefused("it does not wait any more, or is being attempted right now")
+            raise ActionRefused("it does not wait any more")
         log.info("waiting events are discarded: somebody asked for it on the page", sink=asked.sink, count=done)
         return done
 
