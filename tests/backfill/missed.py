@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from listener.simulator import PlatformThread
+from tests.lines import whole_lines
 from tests.samples import encode, example
 
 HELPDESK = "6626871355780366331"
@@ -48,7 +49,7 @@ def pushed(event_id: str, one: str, ticket: str) -> dict[str, Any]:
 def records(home: Path) -> list[Any]:
     """What the file sink holds."""
     file = home / "logs" / "tickets.jsonl"
-    return [json.loads(line) for line in file.read_bytes().splitlines()] if file.exists() else []
+    return [json.loads(line) for line in whole_lines(file)]
 
 
 def message_ids(home: Path) -> Counter[str]:

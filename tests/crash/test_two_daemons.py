@@ -8,13 +8,14 @@ import pytest
 from listener.simulator import PlatformThread
 from listener.simulator.flood import default_payload
 from tests.daemon import Daemon
+from tests.lines import whole_lines
 
 CONFIG = '[[sinks]]\nname = "archive"\ntype = "file"\npath = "out.jsonl"\n'
 COUNT = 400
 
 
 def ids(home: Path) -> list[str]:
-    return [json.loads(line)["event_id"] for line in (home / "logs" / "out.jsonl").read_bytes().splitlines()]
+    return [json.loads(line)["event_id"] for line in whole_lines(home / "logs" / "out.jsonl")]
 
 
 def test_the_second_on_one_journal_refuses_and_names_the_first(tmp_path: Path) -> None:

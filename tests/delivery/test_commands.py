@@ -14,6 +14,7 @@ from listener.simulator import PlatformThread
 from tests.daemon import Daemon, environment
 from tests.inprocess import Commands, commands
 from tests.journal.keeping import keep, keep_ids, opened, payload, rows
+from tests.lines import whole_lines
 
 __all__ = ["commands"]
 CONFIG = '[[sinks]]\nname = "archive"\ntype = "file"\npath = "out.jsonl"\nstart = "earliest"\n'
@@ -35,7 +36,7 @@ def home(tmp_path: Path) -> Path:
 
 def written(home: Path) -> list[str]:
     file = home / "logs" / "out.jsonl"
-    return [json.loads(line)["event_id"] for line in file.read_bytes().splitlines()] if file.exists() else []
+    return [json.loads(line)["event_id"] for line in whole_lines(file)]
 
 
 def letters(home: Path) -> list[str]:
@@ -131,7 +132,7 @@ def test_replay_without_a_daemon(home: Path, commands: Commands) -> None:
     done = commands.run("replay", "--sink", "archive", "--event-id", "c", "--event-id", "a")
     assert (0, "") == (done.rc, done.out)
     assert ["a", "b", "c", "c", "a"] == written(home)
-    lines = (home / "logs" / "out.jsonl").read_bytes().splitlines()
+    lines = whole_lines(home / "logs" / "out.jsonl")
     assert (lines[2], lines[0]) == (lines[3], lines[4])  # the same bytes, the same seq
     assert ["a1"] == letters(home)  # "b" has been delivered after all
 

@@ -11,6 +11,7 @@ from listener.event.json_schema import record_schema
 from listener.simulator import PlatformThread
 from tests import samples
 from tests.daemon import Daemon
+from tests.lines import whole_lines
 
 THREE = "".join(
     f'[[sinks]]\nname = "{form}"\ntype = "file"\nformat = "{form}"\npath = "{form}.jsonl"\n'
@@ -21,7 +22,7 @@ VALIDATOR = jsonschema.Draft202012Validator(record_schema())
 
 def lines(home: Path, form: str) -> list[Any]:
     file = home / "logs" / f"{form}.jsonl"
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+    return [json.loads(line) for line in whole_lines(file)]
 
 
 def test_the_documents_example_and_what_was_seen_in_the_wild(stand_in: PlatformThread, tmp_path: Path) -> None:

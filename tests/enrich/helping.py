@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.lines import whole_lines
 from tests.samples import example
 
 CONFIG = """
@@ -49,4 +50,4 @@ def picture(number: int, ticket: str = "7000001", images: int = 1) -> dict[str, 
 
 def lines(home: Path, name: str = "tickets") -> list[Any]:
     file = home / "logs" / f"{name}.jsonl"
-    return [json.loads(line) for line in file.read_bytes().splitlines()] if file.exists() else []
+    return [json.loads(line) for line in whole_lines(file)]

@@ -12,6 +12,7 @@ from listener.app.daemon import opened
 from listener.app.running import Running
 from listener.settings.config import Settings, load
 from listener.simulator import PlatformThread
+from tests.lines import whole_lines
 from tests.samples import encode, example
 
 WAIT = 20.0  # seconds
@@ -29,7 +30,7 @@ def settings(home: Path, app_id: str, domain: str) -> Settings:
 
 def ids(home: Path) -> list[str]:
     file = home / "tickets.jsonl"
-    return [json.loads(line)["event_id"] for line in file.read_bytes().splitlines()] if file.exists() else []
+    return [json.loads(line)["event_id"] for line in whole_lines(file)]
 
 
 async def until(home: Path, expected: list[str]) -> None:
