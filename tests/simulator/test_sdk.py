@@ -13,6 +13,7 @@ import pytest
 from listener.simulator import Delivery, Platform, PlatformThread, faults
 from listener.simulator.conversation import EXAMPLE
 from listener.simulator.openapi import SUBSCRIBE_PATH
+from tests.lines import whole_lines
 
 pytestmark = pytest.mark.slow  # the whole SDK takes seconds to import
 
@@ -41,7 +42,7 @@ class Running(NamedTuple):
 
     def seen(self) -> list[str]:
         """The texts that the handler got."""
-        return [json.loads(line)["text"] for line in self.output.read_text("utf-8").splitlines()]
+        return [json.loads(line)["text"] for line in whole_lines(self.output)]
 
 
 @pytest.fixture(scope="module")
