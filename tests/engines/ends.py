@@ -18,6 +18,7 @@ class End(Protocol):
     """Entered with its server running."""
 
     is_durable: bool  # whether the server holds after kill -9 what it has acknowledged
+    is_exactly_once: bool  # whether the sink promises that an event arrives once through a kill -9 of the daemon
 
     @property
     def server(self) -> Server: ...
@@ -47,7 +48,7 @@ class End(Protocol):
 class PostgresEnd:
     """With the server's own settings for durability, and room for a busy machine."""
 
-    is_durable = True
+    is_durable = is_exactly_once = True
 
     def __init__(self) -> None:
         self.server = Postgres()
@@ -83,7 +84,7 @@ class NatsEnd:
     `atomic`: whether its stream is the one that the sink makes, or one that is there and takes no atomic batches.
     """
 
-    is_durable = True
+    is_durable = is_exactly_once = True
 
     def __init__(self, *, atomic: bool = True, **settings: str) -> None:
         self.server, self._atomic = Nats(**settings), atomic
@@ -119,7 +120,7 @@ class NatsEnd:
 class RedisEnd:
     """Redis with an append-only file, synced every second or at each write (`always`)."""
 
-    is_durable = True
+    is_durable = is_exactly_once = True
 
     def __init__(self, sync: str = "everysec") -> None:
         self.server = RedisServer(appendfsync=sync)
@@ -148,7 +149,7 @@ class RedisEnd:
 class KafkaEnd:
     """librdkafka's mock cluster: no broker that anybody runs, and nothing on a disk."""
 
-    is_durable = False
+    is_durable = is_exactly_once = False
 
     def __init__(self) -> None:
         self.server = mock_kafka.KafkaServer()
