@@ -24,6 +24,11 @@ def printable_lines(text: str) -> str:
     return _UNPRINTABLE_IN_LINES.sub(" ", text)
 
 
+def encodable(text: str) -> str:
+    """Returns the text with `?` for each surrogate, which neither UTF-8 nor the journal can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def escaped(json: str) -> str:
     r"""Returns JSON of the same value with what is not printable as `\\uXXXX`, for a terminal; newlines stay."""
     return _UNPRINTABLE_IN_LINES.sub(lambda found: "".join(map(_code_units, found.group())), json)

@@ -26,8 +26,8 @@ from listener.cli import (
     subscribe,
     tail,
 )
-from listener.cli.options import CONFIG_HELP, OutputFailed, discard_output, emit, note
-from listener.cli.streams import discard_unsaid, escape_what_the_locale_lacks, open_what_is_closed
+from listener.cli.options import CONFIG_HELP, OutputFailed, emit, note
+from listener.cli.streams import discard, discard_unsaid, escape_what_the_locale_lacks, open_what_is_closed
 
 EPILOG = """\b
 Examples / 示例:
@@ -112,7 +112,7 @@ def _run() -> None:
     except OSError as e:
         if e.errno not in _FULL or e.filename is not None:
             raise
-        discard_output()
+        discard(sys.stdout)
         raise OutputFailed(e.strerror or str(e)) from e
 
 

@@ -12,6 +12,7 @@ import typer
 from listener.base.errors import EX_IOERR, ListenError
 from listener.base.terminal import is_terminal
 from listener.base.text import escaped, on_one_line
+from listener.cli.streams import discard
 
 if TYPE_CHECKING:
     from listener.settings.config import Settings
@@ -107,10 +108,10 @@ def emit(text: str) -> None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        discard_output()
+        discard(sys.stdout)
         raise typer.Exit from None
     except OSError as e:
-        discard_output()
+        discard(sys.stdout)
         raise OutputFailed(e.strerror or str(e)) from e
 
 
@@ -123,12 +124,6 @@ def emit_json(text: str) -> None:
     if isinstance(sys.stdout, TextIOWrapper) and not on_terminal:
         sys.stdout.reconfigure(encoding="utf-8")
     emit(escaped(text) if on_terminal else on_one_line(text.encode()).decode())
-
-
-def discard_output() -> None:
-    """Discards what is still buffered: the interpreter would write it at its exit, and fail once more."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(text: str) -> None:

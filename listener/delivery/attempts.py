@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_never, wait
 from listener.base.clock import now_ms
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
-from listener.base.text import printable
+from listener.base.text import encodable, printable
 from listener.event import Received, ticket_of
 from listener.journal import Journal
 from listener.sinks.base import Closed, Line, LineRejected, LinesWritten, NotWritten, Outcome, Retry
@@ -112,7 +112,7 @@ class Attempts:
 
     def gave_up(self, event: Received, reason: str, attempts: int) -> str:
         """Logs an event that becomes a dead letter; returns the reason as the journal can keep it."""
-        reason = reason.encode("utf-8", "replace").decode()  # a surrogate would not go into the journal
+        reason = encodable(reason)
         log_dead_letter(self._state.name, event, ticket_of(event.payload), reason, attempts)
         return reason
 

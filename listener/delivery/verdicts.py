@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Sequence
 
 from listener.base.clock import now_ms
+from listener.base.text import encodable
 from listener.delivery.batching import Batcher, Item, Sending
 from listener.delivery.endpoint import Endpoint, jitter
 from listener.delivery.retry_queue import RetryQueue
@@ -99,8 +100,7 @@ class Verdicts:
                 self._dead(item, result.reason)
 
     def _dead(self, item: Item, reason: str) -> None:
-        reason = reason.encode("utf-8", "replace").decode()
-        self.changes.dead.append((item.seq, reason, max(1, item.attempts)))
+        self.changes.dead.append((item.seq, encodable(reason), max(1, item.attempts)))
         self._finish(item)
 
     def _finish(self, item: Item) -> None:

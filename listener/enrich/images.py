@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from listener.base.errors import Unavailable
 from listener.base.files import make_directories, sync_directory
+from listener.base.text import encodable
 from listener.feishu.answers import Gone
 
 TYPES = (
@@ -56,9 +57,9 @@ class Folder:
                     self._write(target, content)
         except OSError as e:
             raise Unavailable(
-                f"{_as_text(self.path)}: {e.strerror}", hint="check enrich.attachments, its owner and the disk"
+                f"{encodable(str(self.path))}: {e.strerror}", hint="check enrich.attachments, its owner and the disk"
             ) from e
-        return Image(_as_text(target), media_type, len(content), digest)
+        return Image(encodable(str(target)), media_type, len(content), digest)
 
     def _write(self, target: Path, content: bytes) -> None:
         """Writes under another name first, so that a crash leaves no half image under a good name."""
@@ -108,11 +109,6 @@ def opened(folder: Path, sha256: str, media_type: str) -> tuple[BinaryIO, str] |
     found = _type(file.read(16))[1]
     file.seek(0)
     return file, found
-
-
-def _as_text(path: Path) -> str:
-    """Returns a path for a record, which is JSON: what is no UTF-8 in it is `?`."""
-    return str(path).encode("utf-8", "replace").decode()
 
 
 def _type(content: bytes) -> tuple[str, str]:

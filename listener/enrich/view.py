@@ -22,7 +22,7 @@ def wants(config: SinkConfig, settings: EnrichSettings) -> bool:
 
 
 class View:
-    """A Journal to its users, with another `last_seq`, `read`, `ordered` and `wait`; the rest is the journal's own.
+    """A Journal to its users, with another `last_seq`, `read`, `events_of` and `wait`; the rest is the journal's own.
 
     `enriched_to` returns up to which seq events are ready; None, for a command: all that an earlier run has enriched.
     """
