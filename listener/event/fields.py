@@ -169,7 +169,11 @@ EVENTS: Final[Mapping[str, Fields]] = MappingProxyType(
 
 def number(value: object) -> object:
     """Returns the number whose JSON text `value` is; any other value stays as it is."""
-    text = _number(value) if type(value) is str else None
+    if type(value) is not str:
+        return value
+    if value.isdecimal() and value.isascii() and value[0] != "0" and len(value) <= 200:
+        return int(value)  # nearly all, in a third of the time
+    text = _number(value)
     if not text:
         return value
     return float(text[0]) if text.lastindex else int(text[0])

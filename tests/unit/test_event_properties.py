@@ -14,6 +14,7 @@ from listener.event import FORMATS, TICKET_MESSAGE, Received, Unparsable, identi
 from listener.event.documented import documented as documented_envelope
 from listener.event.fields import EVENTS
 from listener.event.json_schema import record_schema
+from listener.event.payload import MAX_DEPTH, TOO_DEEP
 from tests import samples
 
 # No deadline: the tests share their cores.
@@ -162,6 +163,15 @@ def either_way(payload: bytes) -> tuple[object, object]:
 def test_a_documented_event_has_the_same_record_as_by_the_general_way(path: tuple[Any, ...], value: Any) -> None:
     one, other = either_way(samples.encode(replaced(samples.example(), path, value)))
     assert other == one
+
+
+@pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
+def test_by_either_way_an_event_may_be_nested_no_deeper_than_the_bound(path: tuple[Any, ...]) -> None:
+    for depth in (MAX_DEPTH - len(path), MAX_DEPTH + 1):
+        nested = json.loads("[" * depth + "]" * depth)
+        one, other = either_way(samples.encode(replaced(samples.example(), path, nested)))
+        assert other == one
+        assert (one == TOO_DEEP) == (depth > MAX_DEPTH)
 
 
 @quick
