@@ -11,12 +11,15 @@ from listener.journal.tables import migrate
 
 SYNCHRONOUS = "FULL"  # in WAL mode, a sync of the WAL at each commit: what the ack stands for
 BODY_OVERHEAD = 64  # bytes that a row takes beside its payload; tables.py's totals count with it, too
+NO_FILE = "a pipe, device or directory, not a file"
 BUSY_SECONDS = 2.0  # at most, while another process of ours writes
 _SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26  # primary result codes
 
 
 def connect(path: Path, mode: Literal["rw", "ro"] = "rw") -> sqlite3.Connection:
     """Returns a connection in autocommit mode: each BEGIN and COMMIT stands in the code. For one thread at a time."""
+    if path.exists() and not path.is_file():
+        raise sqlite3.OperationalError(NO_FILE)  # SQLite would wait for whoever writes to a pipe
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,

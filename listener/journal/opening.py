@@ -5,7 +5,7 @@
 | nothing, or an empty file | a new journal |
 | ours | used; an older schema is migrated |
 | ours, damaged, or with a log that ends early | moved aside and salvaged (recovery.py) |
-| a newer schema, another application's, no SQLite, read-only | JournalError; the file is untouched |
+| a newer schema, another application's, no SQLite, no file, read-only | JournalError; it is untouched |
 """
 
 import os
@@ -17,17 +17,22 @@ from listener.base.errors import JournalError
 from listener.base.files import sync_directory
 from listener.base.logs import get_logger
 from listener.journal import recovery, wal
-from listener.journal.database import connect, create, is_damage
+from listener.journal.database import NO_FILE, connect, create, is_damage
 from listener.journal.tables import APPLICATION_ID, TABLES, migrate, newest
 
 _MAGIC = b"SQLite format 3\0"
 _NEWEST_ROWS = 16
+OWN_FILE = "give journal.path a file of its own"
 log = get_logger(__name__)
 
 
 def prepare(path: Path) -> None:
     """Makes sure that `path` is a journal in today's schema. Raises JournalError."""
     recovery.finish(path)
+    if path.exists() and not path.is_file():
+        raise JournalError(
+            f"journal {path}: {NO_FILE}; it is left as it is", hint=OWN_FILE
+        )
     if not path.exists() or path.stat().st_size == 0:
         _begin(path)
         return
@@ -58,12 +63,12 @@ def _check_header(path: Path) -> None:
     if len(header) < 100 or not header.startswith(_MAGIC):
         raise JournalError(
             f"journal {path}: not an SQLite database; it is left as it is",
-            hint="move it away, or give journal.path a file of its own",
+            hint=f"move it away, or {OWN_FILE}",
         )
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
         raise JournalError(
             f"journal {path}: a database of another application; it is left as it is",
-            hint="give journal.path a file of its own",
+            hint=OWN_FILE,
         )
     _check_version(path, int.from_bytes(header[60:64], "big"))
 

@@ -1,7 +1,9 @@
 """Whatever stands at the journal's path: never a silent new beginning, never a touch of what is not ours."""
 
 import os
+import socket
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 
 from listener.base.errors import EX_IOERR, JournalError
 from listener.journal import Journal, tables
+from listener.journal.inspect import look
+from listener.journal.reading import reading
 from tests.journal.keeping import ids, keep_ids, opened, rows
 
 
@@ -72,10 +76,23 @@ def test_what_is_not_ours_is_refused_and_untouched(tmp_path: Path, make: object)
     assert before == (path.read_bytes(), path.stat().st_mtime_ns, {p.name for p in tmp_path.iterdir()} - {"j.db.lock"})
 
 
-def test_a_directory_at_the_path_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "j.db").mkdir()
-    with pytest.raises(JournalError):
-        Journal(tmp_path / "j.db")
+def unix_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [directory, os.mkfifo, unix_socket])
+def test_what_is_no_file_is_refused_and_stays(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "j.db"
+    make(path)
+    before = path.lstat().st_ino
+    with pytest.raises(JournalError, match="not a file"):
+        Journal(path)
+    with pytest.raises(JournalError, match="not a file"):
+        look(path)
+    with pytest.raises(JournalError, match="not a file"), reading(path):
+        pass
+    assert before == path.lstat().st_ino
 
 
 def test_a_refused_journal_leaves_no_lock_behind(tmp_path: Path) -> None:
