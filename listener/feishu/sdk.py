@@ -1,9 +1,9 @@
 """Adapts the official SDK, in a private copy that loads without the SDK's 60 API packages.
 
 `import lark_oapi` takes 1.3–2.3 s and 168 MB, because its `__init__` and `event.dispatcher_handler` import every API.
-Empty modules stand in for both while a module is imported, as they do for its own protobuf and for a cipher that only
-webhooks need (4 MB). Then all of it leaves `sys.modules` again: a plain `import lark_oapi` elsewhere in the process
-gets its own, whole SDK, and sees nothing of what is replaced here.
+Empty modules stand in for both while a module is imported, as they do for its own protobuf and for what no call of ours
+uses (12 MB). Then all of it leaves `sys.modules` again: a plain `import lark_oapi` elsewhere in the process gets its
+own, whole SDK, and sees nothing of what is replaced here.
 
 Modules that hold state (the ws client's loop and `requests`, the token cache) are loaded anew for each of our clients,
 beside the others, which all share: two clients in one process know nothing of each other.
@@ -60,7 +60,7 @@ _DISPATCHER = "lark_oapi.event.dispatcher_handler"
 _FRAMES = "lark_oapi.ws.pb.pbbp2_pb2"
 _CONTAINERS = "lark_oapi.ws.pb.google.protobuf.internal.containers"
 _DECRYPTOR = "lark_oapi.core.utils.decryptor"
-_NAMESPACES = "pkg_resources"  # asked by the vendored protobuf for a namespace that it does not need: 6 MB
+_UNUSED = ("pkg_resources", "httpx", "requests_toolbelt")  # of what the SDK imports; together 8 MB
 _HELPDESK = "lark_oapi.api.helpdesk.v1"
 _LEAN = (_PACKAGE, _HELPDESK, f"{_HELPDESK}.resource", f"{_HELPDESK}.model")  # loaded without their __init__
 _WITH_STATE = (  # loaded anew for each OpenApi: their globals hold its requests and tokens
@@ -254,12 +254,12 @@ class OpenApi:
 
 def _stand_ins() -> dict[str, ModuleType]:
     """Returns empty modules for those whose import would load every API, and more."""
-    modules: dict[str, Any] = {name: ModuleType(name) for name in (*_LEAN, _DISPATCHER, _DECRYPTOR, _NAMESPACES)}
+    modules: dict[str, Any] = {name: ModuleType(name) for name in (*_LEAN, _DISPATCHER, _DECRYPTOR, *_UNUSED)}
     for name in _LEAN:
         modules[name].__path__ = [_place(name)]
-    modules[_DISPATCHER].EventDispatcherHandler = object  # named in an annotation only
-    modules[_DECRYPTOR].AESCipher = object  # imported and never used; new_cipher has the real one
-    modules[_NAMESPACES].declare_namespace = lambda name: None
+    modules[_DISPATCHER].EventDispatcherHandler = modules[_DECRYPTOR].AESCipher = object  # named, and never used
+    modules["pkg_resources"].declare_namespace = lambda name: None
+    modules["requests_toolbelt"].MultipartEncoder = ModuleType  # no body of ours is one
     if _schema():  # else the SDK's generated code runs, over its vendored protobuf
         modules |= {name: ModuleType(name) for name in (_FRAMES, _CONTAINERS)}
         modules[_FRAMES].Frame = frame_type()
@@ -285,7 +285,7 @@ def _schema() -> bytes:
 
 
 def _take_out() -> dict[str, ModuleType]:
-    names = [name for name in list(sys.modules) if name.partition(".")[0] in (_PACKAGE, _NAMESPACES)]
+    names = [name for name in list(sys.modules) if name.partition(".")[0] in (_PACKAGE, *_UNUSED)]
     return {name: sys.modules.pop(name) for name in names}
 
 

@@ -30,9 +30,7 @@ def prepare(path: Path) -> None:
     """Makes sure that `path` is a journal in today's schema. Raises JournalError."""
     recovery.finish(path)
     if path.exists() and not path.is_file():
-        raise JournalError(
-            f"journal {path}: {NO_FILE}; it is left as it is", hint=OWN_FILE
-        )
+        raise JournalError(f"journal {path}: {NO_FILE}; it is left as it is", hint=OWN_FILE)
     if not path.exists() or path.stat().st_size == 0:
         _begin(path)
         return

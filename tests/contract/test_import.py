@@ -60,16 +60,21 @@ def test_the_private_copy_is_lean() -> None:
     facts, _ = told("""
 async def main():
     sdk.PrivateCopy("ws.client").load("ws.client")
+    sdk.PrivateCopy("core.http.transport").load("core.http.transport")
     sdk.frame_type()
 asyncio.run(main())
 from listener.feishu import session
 loaded = {*sys.modules, *sdk._shared}
 apis = [name for name in loaded if name.startswith("lark_oapi.api.") and "helpdesk" not in name]
-heavy = [name for name in loaded if name.startswith(("lark_oapi.ws.pb.google.protobuf.descriptor", "Crypto"))]
-tell(modules=len(loaded), apis=apis, left=[name for name in sys.modules if name.startswith("lark_oapi")], heavy=heavy)
+unused = ("lark_oapi.ws.pb.google.protobuf.descriptor", "Crypto", "httpx.", "requests_toolbelt.")
+heavy = [name for name in loaded if name.startswith(unused)]
+left = [name for name in sys.modules if name.startswith(("lark_oapi", "httpx", "requests_toolbelt"))]
+import httpx
+tell(modules=len(loaded), apis=apis, left=left, heavy=heavy, real=hasattr(httpx, "Client"))
 """)
     assert facts["modules"] < 600
     assert ([], [], []) == (facts["apis"], facts["left"], facts["heavy"])
+    assert facts["real"]  # another import gets the library itself
 
 
 def test_where_the_schema_is_no_constant_any_more_the_sdks_own_code_runs() -> None:
