@@ -16,7 +16,15 @@ from listener.base.errors import ConfigError
 from listener.settings.convert import WrongValueError, convert, guess, one_of, shown, type_name, unwrap
 from listener.settings.paths import BaseDirectory, NoDirectory, resolve
 from listener.settings.rules import Env
-from listener.settings.secrets import Secret, SecretKind, SecretSource, exposure, holds_secrets, outside_source
+from listener.settings.secrets import (
+    Secret,
+    SecretKind,
+    SecretSource,
+    exposure,
+    holds_secrets,
+    is_open_address,
+    outside_source,
+)
 
 S = TypeVar("S", bound=msgspec.Struct)
 Table = Mapping[str, Any]
@@ -174,7 +182,7 @@ class Reader:
         if not isinstance(raw, str):
             self.problem(key, f"expected the secret as a text, found {type_name(raw)} (not shown)")
             return None
-        self._is_private |= bool(raw)
+        self._is_private |= bool(raw) and not is_open_address(raw)
         return SecretSource(SecretKind.INLINE, f"{self.origin}: {key}", Secret(raw)) if raw else None
 
     def _check(self, source: SecretSource | None) -> None:

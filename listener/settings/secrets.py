@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -122,6 +123,16 @@ def exposure(path: str | Path) -> str:
     if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 in (0, 0o040):
         return ""
     return f"{path} holds a secret and is open to others (mode {_mode(path)}): chmod 600 {path}"
+
+
+def is_open_address(text: str) -> bool:
+    """Returns whether that is a database's address without a password, which anyone may read."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    is_database = parts.scheme in ("postgresql", "postgres", "redis", "rediss")
+    return is_database and not parts.password and "password" not in parts.query
 
 
 def _read_regular(path: str) -> bytes:

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 import pytest
 
 PACKAGING = Path(__file__).parents[2] / ".packaging"
-SCRIPTS = [*PACKAGING.glob("deb/p*"), PACKAGING / "release", PACKAGING / "try", PACKAGING / "try-inside"]
+SCRIPTS = [*PACKAGING.glob("deb/p*"), PACKAGING / "release", *sorted(PACKAGING.glob("try*"))]
 LOCKS = sorted(PACKAGING.glob("locked-*.txt"))
 
 

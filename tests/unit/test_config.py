@@ -204,6 +204,8 @@ def test_home_expands(write: Write, env: dict[str, str], tmp_path: Path) -> None
         (0o640, "", False),
         (0o644, 'proxy = "http://proxy:3128"', False),
         (0o644, 'proxy = "http://u:p@proxy:3128"', True),
+        (0o644, '[[sinks]]\nname = "p"\ntype = "postgresql"\ndsn = "postgresql://u@/d?host=/run"', False),
+        (0o644, '[[sinks]]\nname = "p"\ntype = "postgresql"\ndsn = "postgresql://u:p@/d?host=/run"', True),
     ],
 )
 def test_a_file_with_a_secret_that_others_can_read(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from listener.base.errors import ConfigError
-from listener.settings.secrets import LIMIT, Secret, SecretKind, SecretSource, exposure, outside_source
+from listener.settings.secrets import LIMIT, Secret, SecretKind, SecretSource, exposure, is_open_address, outside_source
 
 HUSH = "hush-9f5343c580712544"
 
@@ -99,6 +99,23 @@ def test_a_file_open_to_others_is_warned_of(tmp_path: Path, mode: int, warns: bo
     in_file(tmp_path / "app_secret", HUSH.encode())
     (tmp_path / "app_secret").chmod(mode)
     assert warns == (f"chmod 600 {tmp_path}/app_secret" in exposure(tmp_path / "app_secret"))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_open"),
+    [
+        ("postgresql://helpdesk@/helpdesk?host=/var/run/postgresql", True),
+        ("rediss://redis.example:6379/0", True),
+        (f"postgresql://helpdesk:{HUSH}@db1:5432,db2:5432/helpdesk", False),
+        (f"postgresql://db.example/helpdesk?password={HUSH}", False),
+        (f"redis://:{HUSH}@localhost", False),
+        (f"https://open.feishu.cn/open-apis/bot/v2/hook/{HUSH}", False),
+        ("redis://[broken", False),
+        (HUSH, False),
+    ],
+)
+def test_a_databases_address_without_a_password_is_no_secret(text: str, is_open: bool) -> None:
+    assert is_open == is_open_address(text)
 
 
 def test_nothing_shows_a_secret() -> None:
