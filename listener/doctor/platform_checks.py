@@ -15,7 +15,7 @@ from listener.feishu.http_api import helpdesk_of
 from listener.feishu.probe import ask_endpoint, shake_hands
 from listener.feishu.tickets import TicketsApi
 from listener.feishu.transport import BoundedRequests
-from listener.settings.config import Settings
+from listener.settings.config import calling_settings
 
 CLOCK_WARNING, CLOCK_FAILED = 30.0, 300.0  # seconds
 
@@ -34,7 +34,7 @@ def platform_checks(case: Examination) -> Iterator[Check]:
         yield Check("endpoint", lambda: _endpoint(case), ("secret", "tls"), 10.0)
         yield Check("connection", lambda: _connection(case), ("endpoint",), 15.0)
     yield Check("helpdesk", lambda: _helpdesk(case), ("tenant token",), 10.0)
-    if calling := calling_settings(case.settings):
+    if calling := calling_settings(case.settings.enrich, case.settings.backfill):
         yield Check("scopes", lambda: _scopes(case, calling), ("helpdesk",), 15.0)
 
 
@@ -100,8 +100,8 @@ def _clients(case: Examination) -> Finding:
     online, expected = case.api.online_clients(), case.settings.feishu.expected_clients
     fact = f"{online} online, {expected} expected"
     if online > expected:
-        mend = "each event goes to one of them at random: stop the others, or raise feishu.expected_clients"
-        return Finding("failed", fact, mend)
+        remedy = "each event goes to one of them at random: stop the others, or raise feishu.expected_clients"
+        return Finding("failed", fact, remedy)
     return ok(fact)
 
 
@@ -127,26 +127,14 @@ def _webhook(case: Examination) -> Finding:
 def _helpdesk(case: Examination) -> Finding:
     helpdesks = case.wanted_helpdesks()
     if not helpdesks:
-        mend = "set feishu.helpdesk_id and feishu.helpdesk_token, then: helpdesk-listen subscribe"
-        return Finding("warning", "none is configured: whether its events are subscribed is unknown", mend)
+        remedy = "set feishu.helpdesk_id and feishu.helpdesk_token, then: helpdesk-listen subscribe"
+        return Finding("warning", "none is configured: whether its events are subscribed is unknown", remedy)
     for helpdesk in helpdesks:
         case.api.check_helpdesk(helpdesk)
     names = ", ".join(helpdesk.id for helpdesk in helpdesks)
     return ok(
         f"{names}: token and scope are right (whether it is subscribed can't be asked; subscribing again is safe)"
     )
-
-
-def calling_settings(settings: Settings) -> list[str]:
-    """Returns the names of the settings that call the helpdesk's APIs by themselves."""
-    enrich, backfill = settings.enrich, settings.backfill
-    wanted = {
-        "enrich.ticket": enrich.ticket,
-        "enrich.attachments": enrich.attachments is not None,
-        "backfill.after_outage": backfill.after_outage,
-        "backfill.since": backfill.since is not None,
-    }
-    return [name for name, is_on in wanted.items() if is_on]
 
 
 def _scopes(case: Examination, calling: list[str]) -> Finding:
