@@ -147,7 +147,7 @@ def _ask_sinks(wanted: "Settings") -> None:
 
 
 def _asked(sink: "SinkConfig", wanted: "Settings") -> str:
-    """Says what a sink's other end answers; none is sent a request, which a receiver may take for an event."""
+    """Returns what a sink's other end answers; an http receiver is sent no request, which it may take for an event."""
     from listener.sinks.chat import ChatConfig
     from listener.sinks.http import HttpConfig
     from listener.sinks.network import NetworkConfig

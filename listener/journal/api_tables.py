@@ -1,12 +1,12 @@
 """Defines the tables for what the platform's API gives beside the events: a step of the schema, and their names.
 
-  api_calls    calls by month and API
-  marks        single values: until when calls are halted, when a connection was last open, how far an index is
-  message_ids  ticket_message_ids that are in the journal, by which a push and a backfill know each other
-  backfills    backfill jobs with their progress; backfill_tickets holds a job's tickets
-  gaps         times without a connection
-  details      tickets as the API had them; enriched says which event goes out with which, so that a line can be made
-               again
+api_calls    calls by month and API
+marks        single values: until when calls are halted, when a connection was last open, how far an index is
+message_ids  ticket_message_ids that are in the journal, by which a push and a backfill know each other
+backfills    backfill jobs with their progress; backfill_tickets holds a job's tickets
+gaps         times without a connection
+details      tickets as the API had them; enriched says which event goes out with which, so that a line can be made
+             again
 """
 
 API_TABLES = (

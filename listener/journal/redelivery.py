@@ -139,7 +139,7 @@ def place_retry(connection: sqlite3.Connection, sink: str, ids: Iterable[int]) -
         "UPDATE dead_letters SET order_id=? WHERE id=? AND sink=? AND order_id IS NULL", [(asked, i, sink) for i in ids]
     ).rowcount
     last = "(SELECT max(seq) FROM dead_letters WHERE order_id=orders.id)"
-    connection.execute(f"UPDATE orders SET last_seq=ifnull({last}, 0) WHERE id=?", (asked,))  # noqa: S608
+    connection.execute(f"UPDATE orders SET last_seq=ifnull({last}, 0) WHERE id=?", (asked,))  # noqa: S608 our own names
     connection.execute("DELETE FROM orders WHERE id=? AND last_seq=0", (asked,))
     return max(marked, 0)
 
@@ -163,7 +163,7 @@ def selected(connection: sqlite3.Connection, asked: Redelivery, after: int, limi
     else:
         end = min(asked.last_seq, after + WINDOW)
         rows = connection.execute(
-            f"SELECT {COLUMNS} FROM kept WHERE seq > ? AND seq <= ? AND received_ms >= ? AND received_ms < ?"  # noqa: S608
+            f"SELECT {COLUMNS} FROM kept WHERE seq > ? AND seq <= ? AND received_ms >= ? AND received_ms < ?"  # noqa: S608 our own names
             " ORDER BY seq LIMIT ?",
             (after, end, asked.since_ms, asked.until_ms, limit),
         )
