@@ -11,7 +11,7 @@ from listener.app.running import Bounds
 from listener.base.errors import JournalError, ListenError
 from listener.base.threads import DaemonExecutor
 from listener.doctor.report import StepReport
-from listener.journal.inspect import holder, look
+from listener.journal.inspect import holder, read_state
 from listener.settings.config import Settings
 
 LOOK = 0.25  # seconds
@@ -54,7 +54,7 @@ def _watched(settings: Settings, seconds: float, stop: threading.Event) -> float
 
 def _last_seq(settings: Settings) -> int:
     try:
-        return look(settings.journal.path).last_seq
+        return read_state(settings.journal.path).last_seq
     except JournalError:
         if settings.journal.path.exists():
             raise

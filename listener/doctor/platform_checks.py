@@ -42,8 +42,8 @@ def _proxy(case: Examination) -> Finding:
     """Checks that both legs, the calls and the socket, go the same way."""
     calls, connection = (case.network.proxy_for(url) for url in (case.domain, case.socket_url))
     if calls != connection:
-        fact = f"calls go {_through(calls)}, the connection {_through(connection)}"
-        return Finding("warning", fact, "NO_PROXY should name both open.… and msg-frontier.…, or neither")
+        detail = f"calls go {_through(calls)}, the connection {_through(connection)}"
+        return Finding("warning", detail, "NO_PROXY should name both open.… and msg-frontier.…, or neither")
     if calls is not None:
         _connect(
             urlsplit(calls).hostname or "", urlsplit(calls).port or 80, "the proxy", "feishu.proxy, or HTTPS_PROXY"
@@ -85,10 +85,10 @@ def _clock(case: Examination) -> Finding:
     except (KeyError, ValueError):
         return Finding("warning", "the platform's answer has no date", "compare this machine's clock by other means")
     off = time.time() - date
-    fact = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the platform's"
+    detail = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the platform's"
     if abs(off) <= CLOCK_WARNING:
         return ok(f"within {max(1, round(abs(off)))} s of the platform's")
-    return Finding("failed" if abs(off) > CLOCK_FAILED else "warning", fact, "set it: timedatectl set-ntp true")
+    return Finding("failed" if abs(off) > CLOCK_FAILED else "warning", detail, "set it: timedatectl set-ntp true")
 
 
 def _tenant_token(case: Examination) -> Finding:
@@ -98,11 +98,11 @@ def _tenant_token(case: Examination) -> Finding:
 
 def _clients(case: Examination) -> Finding:
     online, expected = case.api.online_clients(), case.settings.feishu.expected_clients
-    fact = f"{online} online, {expected} expected"
+    detail = f"{online} online, {expected} expected"
     if online > expected:
         remedy = "each event goes to one of them at random: stop the others, or raise feishu.expected_clients"
-        return Finding("failed", fact, remedy)
-    return ok(fact)
+        return Finding("failed", detail, remedy)
+    return ok(detail)
 
 
 def _endpoint(case: Examination) -> Finding:
