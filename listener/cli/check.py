@@ -21,7 +21,8 @@ def check(
         bool, typer.Option("--online", help="Ask the platform, and each sink's other end, whether they take us.")
     ] = False,
     secret: Annotated[
-        bool, typer.Option("--secret/--no-secret", help="Read the app secret too; a reload of systemd can't.")
+        bool,
+        typer.Option("--secret/--no-secret", help="Read the app secret too; the service's ExecReload can't read it."),
     ] = True,
     explain: Annotated[
         str, typer.Option("--explain", metavar="SETTING", help="Say what a setting means, such as feishu.renew_every.")
