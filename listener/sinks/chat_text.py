@@ -24,7 +24,7 @@ _BREAKS: Final = re.compile(r"\r\n?|[\x85\u2028\u2029\x0b\x0c]")
 _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
     "zh": {
         "bot": "机器人",
-        "guest": "客人",
+        "guest": "用户",
         "agent": "客服",
         "created": "已创建",
         "processing": "处理中",
