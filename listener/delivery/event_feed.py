@@ -19,7 +19,8 @@ from listener.sinks.base import Line
 from listener.sinks.network import NetworkConfig
 
 CHUNK = 128  # events read a turn, so that answers are heard in between
-WINDOW, JAMMED, MAX_BYTES = 1024, 20_000, 32 * 2**20  # events ahead of the cursor; while none of them may go; bytes
+WINDOW, MAX_BYTES = 1024, 32 * 2**20  # events and bytes that are read ahead of the cursor
+JAMMED = 20_000  # events that are read ahead while none of them may go out
 LOOK_FOR_REDELIVERIES = 1.0  # seconds
 log = get_logger(__name__)
 

@@ -2,8 +2,8 @@
 
 The columns say what the record says, whatever `format` and `transform` make of the line in the column `record`; what
 the settings omit or mask is neither in the columns nor in the line. Rows go out as an array for each column: one JSON
-array of rows would save the daemon half of its work, and cost the server twice as much, of which there is one for all.
-Lines go as bytes: an array of jsonb, which the server would copy three times, costs it a quarter more.
+array of rows would save the daemon half of its work, but cost the server, which others use as well, twice as much.
+Lines go out as bytes: an array of jsonb, which the server would copy three times, costs it a quarter more.
 """
 
 from collections.abc import Sequence
