@@ -139,14 +139,12 @@ class Backfiller:
         fetches = is_long and self._settings.backfill.after_outage
         if fetches:
             self._ask(gap.from_ms - OVERLAP_MS, gap.to_ms)
+        again = "the platform pushes again for about 7 h"
+        hint = "helpdesk-listen backfill fetches what was missed" if is_long else again
         log.warning(
             "nobody listened for a while",
             hours=round((gap.to_ms - gap.from_ms) / 3_600_000, 1),
-            hint="what was missed is fetched now"
-            if fetches
-            else "helpdesk-listen backfill fetches what was missed"
-            if is_long
-            else "the platform pushes again for about 7 h",
+            hint="what was missed is fetched now" if fetches else hint,
         )
 
     def _ask(self, since_ms: int, until_ms: int) -> None:

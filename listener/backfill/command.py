@@ -21,10 +21,10 @@ from listener.settings.secrets import SecretKind, SecretSource
 
 ATTEMPTS = 4  # against a platform that is down: a person waits
 LOOK = 0.5  # seconds
-Api_of = Callable[[str, str], TicketsApi]
+ApiOf = Callable[[str, str], TicketsApi]
 
 
-def api_maker(feishu: FeishuSettings, api: Api) -> Api_of:
+def api_maker(feishu: FeishuSettings, api: Api) -> ApiOf:
     """Returns a function that makes a helpdesk's API of its id and token file; "" means the configured helpdesk."""
 
     def make(helpdesk_id: str, token_file: str) -> TicketsApi:

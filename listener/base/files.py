@@ -1,4 +1,4 @@
-"""Makes names and directories of files, and syncs them to disk."""
+"""Makes directories and names for files, opens files for the group, and syncs directories to disk."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -21,13 +21,13 @@ def stamp() -> str:
     return datetime.now(UTC).strftime(_STAMP)
 
 
-def after(text: str) -> str:
-    """Returns the stamp that comes one microsecond after this one."""
+def stamp_after(text: str) -> str:
+    """Returns the stamp of one microsecond after this one."""
     return (datetime.strptime(text, _STAMP).replace(tzinfo=UTC) + timedelta(microseconds=1)).strftime(_STAMP)
 
 
 def for_the_group(path: str, flags: int) -> int:
-    """Opens a file for open(): a new one may be read by owner and group, whatever the umask."""
+    """Opens a file, as the `opener` of open(), that its owner and group may read, whatever the umask."""
     fd = os.open(path, flags | os.O_CLOEXEC, 0o640)
     os.fchmod(fd, 0o640)
     return fd

@@ -36,11 +36,12 @@ def backfill(
         str | None, typer.Option(metavar="ID", help="Another helpdesk than feishu.helpdesk_id; needs --token-file.")
     ] = None,
     token_file: Annotated[Path | None, typer.Option(metavar="FILE", help="That helpdesk's token.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and fetch no message.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the tickets, and fetch no message.")] = False,
 ) -> None:
-    """Fetch ticket messages by the API and hand them to the sinks, each once. 补取遗漏的工单消息。
+    """Fetch by the API the ticket messages that were missed. 补取遗漏的工单消息。
 
-    Nothing that the journal has comes twice. Where the daemon runs, it does the work, and goes on if this ends.
+    Each goes to the sinks once; those that are in the journal do not come again. Where the daemon runs, it does the
+    work, and goes on if this command ends.
     """
     from listener.base.clock import now_ms
 

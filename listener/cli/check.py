@@ -21,7 +21,8 @@ def check(
         bool, typer.Option("--online", help="Ask the platform, and each sink's other end, whether they take us.")
     ] = False,
     secret: Annotated[
-        bool, typer.Option("--secret/--no-secret", help="Read the app secret too; a reload of systemd can't.")
+        bool,
+        typer.Option("--secret/--no-secret", help="Read the app secret too; the service's ExecReload can't read it."),
     ] = True,
     explain: Annotated[
         str, typer.Option("--explain", metavar="SETTING", help="Say what a setting means, such as feishu.renew_every.")
@@ -147,7 +148,7 @@ def _ask_sinks(wanted: "Settings") -> None:
 
 
 def _asked(sink: "SinkConfig", wanted: "Settings") -> str:
-    """Says what a sink's other end answers; none is sent a request, which a receiver may take for an event."""
+    """Returns what a sink's other end answers; an http receiver is sent no request, which it may take for an event."""
     from listener.sinks.chat import ChatConfig
     from listener.sinks.http import HttpConfig
     from listener.sinks.network import NetworkConfig

@@ -42,7 +42,7 @@ def list_(
 
     for letter in letters:
         at, event = local(letter.at_ms, now_ms()), clean(letter.event_id or f"{letter.size} bytes")
-        reason = clean(letter.reason) + (" (being retried)" if letter.ordered else "")
+        reason = clean(letter.reason) + (" (being retried)" if letter.retrying else "")
         emit(f"{letter.name:>6}  {letter.sink:16}  {at:16}  {letter.attempts:>4}x  {event}  {reason}")
     if not letters:
         note("no dead letters")
@@ -50,7 +50,10 @@ def list_(
 
 @app.command()
 def retry(context: typer.Context, ids: Ids = None, config: Config = None, sink: Sink = None, all_: All = False) -> None:
-    """Hand them to their sinks again. The daemon does it within 2 s; where none runs, this command does. 重试死信。"""
+    """Hand them to their sinks again. 重试死信。
+
+    The daemon does it within 2 s; where none runs, this command does.
+    """
     wanted = settings(context, config)
     as_owner_of(*written_by(wanted))
     letters = _chosen(_read(wanted, sink), ids, everything=all_ or bool(sink))
@@ -70,10 +73,13 @@ def discard(
     all_: All = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would be done.")] = False,
 ) -> None:
-    """Give them up for good: their sinks will never get them. Does nothing without --yes. 丢弃死信。"""
+    """Give them up for good: their sinks will never get them. 丢弃死信。
+
+    Does nothing without --yes.
+    """
     wanted = settings(context, config)
     as_owner_of(*written_by(wanted))
-    letters = [one for one in _chosen(_read(wanted, sink), ids, everything=all_ or bool(sink)) if not one.ordered]
+    letters = [one for one in _chosen(_read(wanted, sink), ids, everything=all_ or bool(sink)) if not one.retrying]
     if not yes:
         note(f"would discard {len(letters)}: {' '.join(letter.name for letter in letters)}\nadd --yes to do it")
         return
@@ -106,7 +112,7 @@ def _retry(wanted: "Settings", letters: "Sequence[DeadLetter]") -> None:
     from listener.journal.redelivery import retrying
 
     here = redeliver(wanted, retrying(letters), {letter.sink for letter in letters})
-    note(f"{len(letters)} {'retried' if here else 'ordered: the daemon retries them'}")
+    note(f"{len(letters)} {'retried' if here else 'requested: the daemon retries them'}")
 
 
 def _reread(wanted: "Settings", ids: Sequence[int]) -> None:
@@ -132,6 +138,6 @@ def _emit_json(letters: "Iterable[DeadLetter]") -> None:
             "reason": letter.reason,
             "attempts": letter.attempts,
             "at": timestamp(letter.at_ms),
-            "ordered": letter.ordered,
+            "ordered": letter.retrying,
         }
         emit_json(json.dumps(known, ensure_ascii=False))

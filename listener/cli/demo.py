@@ -10,16 +10,16 @@ from listener.cli.options import note
 def demo(
     count: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Exactly this many records; 12, or with --page until Ctrl-C."),
+        typer.Option(min=1, metavar="N", help="Exactly this many records. Default: 12, or with --page until Ctrl-C."),
     ] = None,
     rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Records a second.")] = 5.0,
     *,
-    page: Annotated[bool, typer.Option("--page", help="Show the live page meanwhile; its address is told.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="Serve the live page meanwhile, and print its address.")] = False,
 ) -> None:
-    """See it work, with no account: a stand-in platform, the real listener, records on stdout. 无需账号的演示。
+    """See it work, with no account. 无需账号的演示。
 
-    A helpdesk conversation over several tickets, with a duplicate and a cut of the connection on the way. The story is
-    told on stderr.
+    Runs the real listener against a stand-in of the platform: a helpdesk conversation over several tickets, with a
+    duplicate event and a cut connection on the way. Records go to stdout, a report of what happens to stderr.
     """
     from listener.app.demonstration import Demo
     from listener.base import logs

@@ -35,9 +35,9 @@ def doctor(
     helpdesk_id: HelpdeskId = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Look at every link from the settings to the platform, name the broken one, and say what to do. 逐项诊断。
+    """Examine the whole chain, and say how to fix what is broken. 逐项诊断。
 
-    Takes 30 s at most. Changes nothing; opens a connection of its own for a moment.
+    Takes 30 s at most. Changes nothing, but opens a connection of its own for a moment.
     """
     import msgspec
 

@@ -33,9 +33,10 @@ def forget(
     open_id: Annotated[str | None, id_option("All events that name this person.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what would be done.")] = False,
 ) -> None:
-    """Erase a ticket's or a person's events from journal and dead letters. Dry without --yes. 删除工单或个人数据。
+    """Erase a ticket's or a person's events. 删除工单或个人数据。
 
-    What sinks have handed on already lies there; the command says where, and how to remove it.
+    It erases them from the journal and the dead letters; without --yes it only previews. What sinks have delivered
+    already stays where they put it: the command names each place, and how to remove it there.
     """
     text = ticket_id or open_id
     if not text or (ticket_id and open_id):

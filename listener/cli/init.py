@@ -13,7 +13,10 @@ def init(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("config.toml"),
 ) -> None:
-    """Write a commented config.toml, mode 0600; never over an existing one. 生成配置文件。"""
+    """Write a commented config.toml, never over an existing one. 生成配置文件。
+
+    Only its owner may read it (mode 0600), since it may hold a secret.
+    """
     from listener.base.errors import ConfigError
     from listener.settings.config import template
 

@@ -32,7 +32,8 @@ from listener.cli.streams import discard, discard_unsaid, escape_what_the_locale
 EPILOG = """\b
 Examples / 示例:
   helpdesk-listen demo                       see it work, with no account
-  helpdesk-listen init && helpdesk-listen check --online
+  helpdesk-listen init                       write a config.toml to fill in
+  helpdesk-listen check --online             is it right, and does the platform accept it?
   helpdesk-listen start | jq .event.text     every ticket message, as JSON lines
   helpdesk-listen tail -f                    what came in, for people
 """
@@ -59,7 +60,7 @@ def _root(
     context: typer.Context,
     config: Annotated[Path | None, typer.Option("--config", "-c", help=CONFIG_HELP)] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which one.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     from listener.base import logs

@@ -34,9 +34,10 @@ def replay(
     ticket: Annotated[str | None, id_option("Only the messages of this ticket.")] = None,
     event_id: Annotated[list[str] | None, id_option("These events; may be repeated.")] = None,
 ) -> None:
-    """Hand events of the journal to a sink again, with the same bytes. 重新投递。
+    """Hand events of the journal to a sink again. 重新投递。
 
-    The daemon does it within 2 s; where none runs, this command does. What the sink has yet to get is not replayed.
+    Their bytes are the same as before. The daemon does it within 2 s; where none runs, this command does. What the sink
+    has yet to get is not replayed.
     """
     if bool(event_id) == (since is not None or until is not None or ticket is not None):
         raise typer.BadParameter("say which events: --since, --until, --ticket or several of them, or --event-id")
@@ -57,7 +58,7 @@ def replay(
         raise typer.Exit(1 if event_id else 0)
     here = redeliver(wanted, redelivery.placing(places), [sink])
     count = sum(found for _, found in planned)
-    note(f"{count} events {'replayed' if here else 'ordered: the daemon hands them'} to {sink}")
+    note(f"{count} events {'replayed' if here else 'requested: the daemon hands them'} to {sink}")
 
 
 def _planned(

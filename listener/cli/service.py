@@ -31,9 +31,10 @@ def install(
     domain: Annotated[str, typer.Option(envvar="FEISHU_DOMAIN", help="For a new config.toml.")] = "",
     now: Annotated[bool, typer.Option("--now", help="Start it too, or start it again.")] = False,
 ) -> None:
-    """Write unit, configuration and credential, and enable the service. Safe to run twice.
+    """Install and enable the service. Safe to run twice. 安装并启用服务。
 
-    The app secret comes from $FEISHU_APP_SECRET, else it is asked for. What is configured already is left as it is.
+    Writes unit, configuration and credential. The app secret comes from $FEISHU_APP_SECRET, else it is asked for. What
+    is configured already is left as it is.
     """
     from listener.install.plan import installation
     from listener.install.reach import check_reach, program
@@ -50,7 +51,10 @@ def install(
 
 @app.command()
 def uninstall(user: User = False, instance: Instance = "") -> None:
-    """Stop and remove the service; configuration, journal and events stay."""
+    """Stop and remove the service. 停止并移除服务。
+
+    Configuration, journal and events stay.
+    """
     from listener.install.plan import removal
     from listener.install.steps import carry_out
 
@@ -64,7 +68,7 @@ def uninstall(user: User = False, instance: Instance = "") -> None:
 
 @app.command("print")
 def print_(user: User = False, instance: Instance = "") -> None:
-    """Print the unit that `install` would write."""
+    """Print the unit that `install` would write. 打印 unit 文件。"""
     from listener.install.plan import unit_text
     from listener.install.reach import program
 

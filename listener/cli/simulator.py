@@ -22,7 +22,7 @@ Examples / 示例:
 
 app = typer.Typer(
     name="simulator",
-    help="Run a stand-in of Feishu on this machine; or push an event through it. 本地模拟飞书平台。",
+    help="Run a stand-in of Feishu, or push an event through it. 本地模拟飞书平台。",
     epilog=EPILOG,
     invoke_without_command=True,
     rich_markup_mode=None,
@@ -55,7 +55,10 @@ def push(
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where the simulator listens.")] = PORT,
 ) -> None:
-    """Push one event through a running simulator, and say what became of it. 推送一个事件。"""
+    """Push one event through a running simulator. 推送一个事件。
+
+    Prints what became of it: its state, and the codes of its acks.
+    """
     answer = _post(port, _payload(file))
     emit(answer)
     if '"acked"' not in answer:

@@ -22,9 +22,12 @@ def status(
     context: typer.Context,
     config: Config = None,
     json: Annotated[bool, typer.Option("--json", help="The whole snapshot, as JSON.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every 2 s, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh every 2 s, until Ctrl-C.")] = False,
 ) -> None:
-    """Say how the daemon is: connection, last event, journal, each sink. 查看运行状态。"""
+    """Show how the daemon is: connection, journal, each sink. 查看运行状态。
+
+    Where no daemon runs, it shows what the journal knows.
+    """
     from listener.base.errors import EX_FOUND, EX_NOT_RUNNING, EX_OK
     from listener.cli.status_view import as_text
     from listener.observe.health import encode

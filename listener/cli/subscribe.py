@@ -51,7 +51,10 @@ def subscribe(
     helpdesk_id: HelpdeskId = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Have the helpdesk's events sent to the app: without it none ever comes. Safe to repeat. 订阅服务台事件。"""
+    """Have the helpdesk's events sent to the app. 订阅服务台事件。
+
+    Without a subscription none ever comes. Safe to repeat.
+    """
     from listener.feishu.http_api import Api
 
     wanted = settings(context, config)
@@ -65,7 +68,10 @@ def unsubscribe(
     helpdesk_id: HelpdeskId = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Have the helpdesk's events sent to the app no longer. Safe to repeat. 取消订阅服务台事件。"""
+    """Have the helpdesk's events no longer sent to the app. 取消订阅服务台事件。
+
+    Safe to repeat.
+    """
     from listener.feishu.http_api import Api
 
     wanted = settings(context, config)

@@ -34,30 +34,32 @@ def tail(
     context: typer.Context,
     config: Config = None,
     *,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes in.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep showing new messages as they come.")] = False,
     count: Annotated[
-        int | None, typer.Option("-n", "--lines", min=0, help="The newest N; 10, or with --since all.")
+        int | None, typer.Option("-n", "--lines", min=0, help="How many of the newest. Default: 10; with --since all.")
     ] = None,
     since: Annotated[
-        int | None, typer.Option(parser=moment, metavar="TIME", help='Only from then on: "2h", "2026-11-22 09:00".')
+        int | None,
+        typer.Option(parser=moment, metavar="TIME", help='Only from then on: "2h", "09:00", "2026-11-22 09:00".'),
     ] = None,
     style: Annotated[
-        Literal["people", "record", "raw", "cloudevents"], typer.Option("--format", help="people: columns to look at.")
+        Literal["people", "record", "raw", "cloudevents"],
+        typer.Option("--format", help="people: aligned columns; the others: a JSON object a line."),
     ] = "people",
     ticket: Annotated[str | None, typer.Option(metavar="ID", help="Only messages of this ticket.")] = None,
     sender: Annotated[
-        Literal["bot", "guest", "agent", "unknown"] | None, typer.Option(help="Only messages from these.")
+        Literal["bot", "guest", "agent", "unknown"] | None, typer.Option(help="Only messages of this kind of sender.")
     ] = None,
     pattern: Annotated[
-        str | None, typer.Option("--grep", metavar="PATTERN", help="Only texts that this regular expression is in.")
+        str | None, typer.Option("--grep", metavar="PATTERN", help="Only messages whose text matches this regex.")
     ] = None,
     expression: Annotated[
-        str | None, typer.Option("--filter", metavar="JQ", help="Only those whose record this is true for.")
+        str | None, typer.Option("--filter", metavar="JQ", help="Only events for whose record this is true (jq).")
     ] = None,
 ) -> None:
-    """Show what is in the journal: time, ticket, who, status, text. 查看收到的消息。
+    """Show the messages in the journal. 查看收到的消息。
 
-    Works beside the daemon and without it, and takes nothing away.
+    A line each: time, ticket, sender, status, text. Works beside the daemon and without it, and takes nothing away.
     """
     from listener.cli.tail_selection import Selection
 

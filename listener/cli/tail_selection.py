@@ -34,11 +34,6 @@ class Selection(AbstractContextManager["Selection"]):
         if expression is not None:
             self._conditions.append(partial(_passes, self._program(expression)))
 
-    @property
-    def is_all(self) -> bool:
-        """Returns whether there is no condition."""
-        return not self._conditions
-
     def wants(self, event: Received) -> bool:
         """Returns whether the event is shown; what can't be read has no ticket, no sender and no text."""
         try:

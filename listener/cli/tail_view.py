@@ -8,6 +8,7 @@ from listener.base.text import printable
 from listener.cli.times import local
 from listener.event import Received, Unparsable, parse
 from listener.event.fields import SENDERS, STATUSES, TICKET_MESSAGE, number
+from listener.event.payload import object_of
 
 _TIME, _TICKET, _WHO, _STATUS = 16, 19, 5, 16  # columns
 _DIM, _RESET = "2", "\x1b[0m"
@@ -49,11 +50,11 @@ def _facts(received: Received) -> tuple[str, str, str, str]:
         event = parse(received.payload)
     except Unparsable as e:
         return "-", "", "", f"({e.reason})"
-    body = _object(event.envelope.get("event"))
+    body = object_of(event.envelope.get("event"))
     if event.event_type != TICKET_MESSAGE:
-        inner = _object(body.get("object")) or body
+        inner = object_of(body.get("object")) or body
         return event.ticket_id or "-", "", _name(STATUSES, inner.get("status")), f"({event.event_type})"
-    status = _name(STATUSES, _object(body.get("ticket")).get("status"))
+    status = _name(STATUSES, object_of(body.get("ticket")).get("status"))
     return event.ticket_id or "-", _name(SENDERS, body.get("sender_type")), status, _text(body)
 
 
@@ -61,11 +62,6 @@ def _text(body: dict[str, Any]) -> str:
     text, kind = body.get("text"), body.get("msg_type")
     words = text if isinstance(text, str) else ""
     return words if kind in ("text", None) else f"[{kind}] {words}"
-
-
-def _object(value: Any) -> dict[str, Any]:
-    value = value[0] if isinstance(value, list) and value else value
-    return value if isinstance(value, dict) else {}
 
 
 def _name(names: Any, code: Any) -> str:

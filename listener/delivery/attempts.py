@@ -88,8 +88,10 @@ class Attempts:
             return None
 
     def _waited(self, newest_ms: int, begun: float) -> float:
-        """Returns the seconds that count: a clock that jumps makes nobody give up early, one that was ahead nobody
-        late.
+        """Returns the seconds for which lines have failed.
+
+        It is the smaller of two counts: by the monotonic clock no sink gives up early where the wall clock jumps, and
+        by the wall clock none gives up late where that was ahead.
         """
         failing = 0.0 if self._failing_from is None else time.monotonic() - self._failing_from
         return min(failing, max((now_ms() - newest_ms) / 1000, time.monotonic() - begun))

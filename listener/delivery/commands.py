@@ -35,10 +35,9 @@ SLICE = 500  # rows that a command removes in one transaction: the daemon waits 
 
 
 def redeliver(settings: Settings, place: Change, sinks: Collection[str]) -> bool:
-    """Places replays or retries for these sinks. Returns True once they are delivered, False where the daemon does
-    that.
+    """Places replays or retries for these sinks. Raises ListenError.
 
-    Raises ListenError.
+    Returns True once they are delivered, False where a daemon runs, which delivers them.
     """
     for sink in sinks:
         sink_config(settings, sink)

@@ -19,7 +19,8 @@ from listener.sinks.base import Line
 from listener.sinks.network import NetworkConfig
 
 CHUNK = 128  # events read a turn, so that answers are heard in between
-WINDOW, JAMMED, MAX_BYTES = 1024, 20_000, 32 * 2**20  # events ahead of the cursor; while none of them may go; bytes
+WINDOW, MAX_BYTES = 1024, 32 * 2**20  # events and bytes that are read ahead of the cursor
+JAMMED = 20_000  # events that are read ahead while none of them may go out
 LOOK_FOR_REDELIVERIES = 1.0  # seconds
 log = get_logger(__name__)
 
@@ -80,8 +81,9 @@ class EventFeed:
 
     @property
     def is_preparing(self) -> bool:
-        """Returns whether a thread still runs the users' expressions on what was read last; once it is done, its events
-        are added.
+        """Returns whether a thread still runs the users' expressions on the events that were read last.
+
+        Once the thread is done, this adds the events to the batcher.
         """
         if self.preparing and self.preparing[0].done():
             done, replayed = self.preparing
@@ -110,16 +112,12 @@ class EventFeed:
 
     def _prepared(self, events: Sequence[Received]) -> Iterator[tuple[Received, Line | str | None]]:
         """Yields each event with its line, with why it has none, or with None where the sink does not want it."""
-        while events:
-            prepared = self._preparer.prepare(events)
-            lines = {line.event.seq: line for line in prepared.lines}
-            yield from ((event, lines.get(event.seq)) for event in events if event.seq <= prepared.upto)
+        by_seq = {event.seq: event for event in events}
+        for prepared in self._preparer.prepare_all(events):
+            yield from ((line.event, line) for line in prepared.lines)
+            yield from ((by_seq[seq], None) for seq in prepared.passed)
             if prepared.failed:
                 yield prepared.failed
-            upto = prepared.failed[0].seq if prepared.failed else prepared.upto
-            if upto < events[0].seq:
-                break  # stopping
-            events = [event for event in events if event.seq > upto]
 
     def _fits(self, item: Item, line: Line | str | None) -> bool:
         """Returns whether the event is to be sent; if not, it is passed over, or becomes a dead letter."""

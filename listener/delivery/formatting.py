@@ -23,8 +23,9 @@ class Formatter:
         self._guard = threading.Lock()
 
     def lines(self, events: Sequence[Received], form: str) -> list[Line]:
-        """Returns the lines of these events, up to the first that can't be formatted. Raises Unparsable where the very
-        first can't.
+        """Returns the lines of these events, up to the first event that can't be formatted.
+
+        Raises Unparsable where no event precedes that one.
         """
         lines: list[Line] = []
         for start in range(0, len(events), SLICE):

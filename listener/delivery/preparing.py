@@ -19,8 +19,7 @@ from listener.sinks.base import Line, SinkConfig
 
 @dataclass
 class Prepared:
-    """The result for some events: `lines` to deliver, the seqs that were `passed` over, and the seq `upto` which it
-    goes.
+    """The result for the events up to the seq `upto`: `lines` to deliver, and the seqs that were `passed` over.
 
     `failed` is the event after `upto` on which a step failed, and why.
     """
@@ -32,9 +31,7 @@ class Prepared:
 
 
 class Preparer:
-    """Takes events through the steps of one sink. It is used in one thread; `close` ends the process of its
-    expressions.
-    """
+    """Takes events through the steps of one sink, in one thread. `close` ends the process of the sink's expressions."""
 
     def __init__(self, config: SinkConfig, formatter: Formatter, stopping: threading.Event) -> None:
         self._format, self._formatter, self._only = config.format, formatter, config.only
@@ -63,11 +60,11 @@ class Preparer:
             passed = [event.seq for event in events if event.seq <= upto and event.seq not in keep]
         return Prepared(upto, kept, passed, (stopped_at, failed) if stopped_at and failed else None)
 
-    def ahead(self, events: Sequence[Received]) -> Iterator[Line]:
-        """Returns the lines of these events, for a sink that compares them with what it has."""
+    def prepare_all(self, events: Sequence[Received]) -> Iterator[Prepared]:
+        """Yields results until all of these events are prepared; each failed event ends one. A stop ends it early."""
         while events:
             prepared = self.prepare(events)
-            yield from prepared.lines
+            yield prepared
             upto = prepared.failed[0].seq if prepared.failed else prepared.upto
             if upto < events[0].seq:
                 break  # stopping
@@ -82,7 +79,8 @@ class Preparer:
             else:
                 events = journal.read(after, SLICE)
                 after = events[-1].seq if events else last
-            yield from self.ahead(events)
+            for prepared in self.prepare_all(events):
+                yield from prepared.lines
 
     def close(self) -> None:
         """Ends the process of the sink's expressions, if there is one."""

@@ -1,7 +1,7 @@
 """Knows how far a network sink is: its cursor, and which events beyond it are done already. Pure.
 
-The cursor says that everything up to it is done. Of what is beyond, the position that is kept with it says in JSON up
-to where all is done but a few events, so that a crash repeats none of that.
+The cursor says that everything up to it is done. The position that is kept with it says in JSON what is done beyond
+it: everything up to a later seq, except a few events. So a crash repeats none of that.
 """
 
 from collections.abc import Iterable

@@ -7,14 +7,15 @@ and counted, not lost: with other settings, `replay` delivers it.
 from typing import Any
 
 from listener.event import Received, Unparsable
-from listener.event.fields import SENDERS, STATUSES, number
-from listener.event.payload import load
+from listener.event.fields import NUMBERS, SENDERS, STATUSES, UNKNOWN, number
+from listener.event.payload import load, object_of
 from listener.sinks.base import Only
 
 
 def wants(only: Only, received: Received) -> bool:
-    """Returns whether a sink with this `only` gets the event; one that can't be read does, so that it becomes a dead
-    letter.
+    """Returns whether a sink with this `only` gets the event.
+
+    An event that can't be read is wanted, since formatting it then makes it a dead letter with the reason.
     """
     if only.event_type and received.event_type not in only.event_type:
         return False
@@ -24,7 +25,7 @@ def wants(only: Only, received: Received) -> bool:
         envelope = load(received.payload)
     except Unparsable:
         return True
-    event = _object(envelope.get("event"))
+    event = object_of(envelope.get("event"))
     return (
         (not only.sender or _name(SENDERS, event.get("sender_type")) in only.sender)
         and (not only.status or any(_name(STATUSES, one.get("status")) in only.status for one in _tickets(event)))
@@ -34,14 +35,9 @@ def wants(only: Only, received: Received) -> bool:
 
 def _tickets(event: dict[str, Any]) -> list[dict[str, Any]]:
     """Returns the objects of an event that may hold the status and the helpdesk of its ticket."""
-    return [_object(event.get("ticket")), _object(event.get("object")), event]
-
-
-def _object(value: Any) -> dict[str, Any]:
-    value = value[0] if type(value) is list and value else value
-    return value if type(value) is dict else {}
+    return [object_of(event.get("ticket")), object_of(event.get("object")), event]
 
 
 def _name(names: Any, code: Any) -> str:
     value = number(code)
-    return str(names.get(value, "unknown")) if type(value) in (int, float) else "unknown"
+    return str(names.get(value, UNKNOWN)) if type(value) in NUMBERS else UNKNOWN

@@ -48,11 +48,15 @@ class Verdicts:
             self._pass(now, began)
             self._batcher.put_back(sending, max(1, len(results) // 2))  # until the one at fault is alone
             return
-        again = [(item, one) for item, one in zip(sending.items, results, strict=True) if isinstance(one, TryAgain)]
+        again: list[tuple[Item, TryAgain]] = []
         for item, result in zip(sending.items, results, strict=True):
-            if not isinstance(result, TryAgain):
+            if item.seq in self.retries.unwanted and not isinstance(result, Delivered):
+                self.passed_over(item)
+            elif isinstance(result, TryAgain):
+                again.append((item, result))
+            else:
                 self._final(item, result)
-        if len(again) < len(results):
+        if not all(isinstance(one, TryAgain) for one in results):
             self._pass(now, began)
         sending.items = [item for item, _ in again]
         if again:
@@ -94,10 +98,7 @@ class Verdicts:
             self._finish(item)
         elif isinstance(result, Rejected):
             item.attempts += 1
-            if item.seq in self.retries.unwanted:
-                self.passed_over(item)
-            else:
-                self._dead(item, result.reason)
+            self._dead(item, result.reason)
 
     def _dead(self, item: Item, reason: str) -> None:
         self.changes.dead.append((item.seq, encodable(reason), max(1, item.attempts)))
@@ -174,9 +175,6 @@ class Verdicts:
         self.done.append(item)
 
     def _retry_failed(self, item: Item, result: TryAgain, now: float, began: float) -> None:
-        if item.seq in self.retries.unwanted:
-            self.passed_over(item)
-            return
         row, others = self.retries.first(item.key), self._endpoint.last_pass
         if result.scope == "endpoint" and not result.paused:
             self._endpoint.failed(id(row), result, now, began)

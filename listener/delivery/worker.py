@@ -56,7 +56,7 @@ class Worker:
         self._drain_to: int | None = None
         self._unkept = False  # the position must be on disk before the next delivery
         self._redelivery: Redelivery | None = None  # the one that is being carried out
-        self._reached = cursor.seq  # delivered or passed over up to here, of what is new or of the order
+        self._reached = cursor.seq  # delivered or passed over up to here, of what is new or of the redelivery
         self._changes = -1  # how many of the journal's are known: one may be a redelivery
         self._idle_every: float = getattr(sink, "idle_every", IDLE)
         self.ended = self.died = False

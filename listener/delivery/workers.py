@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from listener.delivery.formatting import Formatter
 from listener.delivery.worker import Worker
@@ -42,8 +42,7 @@ def new_worker(
         sink = new_network_sink(config)
         if isinstance(sink, ChatSink) and feishu:
             sink.app_bot = _app_bot(config, feishu, meter)
-        made: Any = NetworkWorker(config, sink, journal, cursor, abandon=abandon, **more)
-        return made  # type: ignore[no-any-return]
+        return cast("Worker", NetworkWorker(config, sink, journal, cursor, abandon=abandon, **more))
     return Worker(config, new_sink(config, abandon), journal, cursor, abandon=abandon, **more)
 
 

@@ -52,4 +52,4 @@ class Examination:
 
 def as_root() -> str:
     """Returns a remark for root, who may do what the service's own user may not; "" for anybody else."""
-    return " (seen as root: the service's user may not)" if os.geteuid() == 0 else ""
+    return " (checked as root: the service's user may have fewer rights)" if os.geteuid() == 0 else ""

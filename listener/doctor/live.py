@@ -11,12 +11,12 @@ from listener.app.running import Bounds
 from listener.base.errors import JournalError, ListenError
 from listener.base.threads import DaemonExecutor
 from listener.doctor.report import StepReport
-from listener.journal.inspect import holder, look
+from listener.journal.inspect import holder, read_state
 from listener.settings.config import Settings
 
 LOOK = 0.25  # seconds
 NAME = "event"
-MEND = (
+REMEDY = (
     "the app may not be subscribed (helpdesk-listen subscribe), the event not added or the version not published "
     "(事件与回调 / Events & Callbacks), or another client takes the events; 日志检索 / Log Search shows what was pushed"
 )
@@ -35,7 +35,7 @@ def wait_for_event(settings: Settings, seconds: float, tell: Callable[[str], Non
     except ListenError as e:
         return StepReport(NAME, "failed", str(e), e.hint)
     if came is None:
-        return StepReport(NAME, "failed", f"no event within {seconds:g} s", MEND)
+        return StepReport(NAME, "failed", f"no event within {seconds:g} s", REMEDY)
     where = "the service has it" if running else "it is in the journal; the next `start` hands it to the sinks"
     return StepReport(NAME, "ok", f"arrived after {came:.1f} s: {where}")
 
@@ -54,7 +54,7 @@ def _watched(settings: Settings, seconds: float, stop: threading.Event) -> float
 
 def _last_seq(settings: Settings) -> int:
     try:
-        return look(settings.journal.path).last_seq
+        return read_state(settings.journal.path).last_seq
     except JournalError:
         if settings.journal.path.exists():
             raise

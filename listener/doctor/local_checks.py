@@ -9,7 +9,7 @@ from pathlib import Path
 from listener.base.errors import ListenError
 from listener.doctor.examination import Examination, as_root
 from listener.doctor.report import Check, Finding, ok
-from listener.journal.inspect import holder, look, writable
+from listener.journal.inspect import holder, read_state, writable
 from listener.observe import missed
 from listener.observe.health import LITTLE_DISK, one_line
 from listener.observe.status_query import query_status
@@ -31,9 +31,9 @@ def local_checks(case: Examination) -> Iterator[Check]:
 
 
 def _settings(settings: Settings) -> Finding:
-    fact = f"{settings.origin}: app {settings.feishu.app_id} at {settings.feishu.domain}"
+    detail = f"{settings.origin}: app {settings.feishu.app_id} at {settings.feishu.domain}"
     others = [warning for warning in settings.warnings if "holds a secret" not in warning]  # told by the next check
-    return Finding("warning", f"{fact}\n" + "\n".join(others), "change the settings named") if others else ok(fact)
+    return Finding("warning", f"{detail}\n" + "\n".join(others), "change the settings named") if others else ok(detail)
 
 
 def _secrets(settings: Settings) -> Finding:
@@ -47,9 +47,11 @@ def _secrets(settings: Settings) -> Finding:
     secrets = {name: source for name, source in named.items() if source is not None}
     for source in secrets.values():
         source.read()
-    fact = "; ".join(f"{name}: {source.describe()}" for name, source in secrets.items())
+    detail = "; ".join(f"{name}: {source.describe()}" for name, source in secrets.items())
     exposed = list(filter(None, {_exposed(source, settings) for source in secrets.values()}))
-    return Finding("warning", f"{fact}\n" + "\n".join(exposed), "only its owner may read it") if exposed else ok(fact)
+    if exposed:
+        return Finding("warning", f"{detail}\n" + "\n".join(exposed), "only its owner may read it")
+    return ok(detail)
 
 
 def _exposed(source: SecretSource, settings: Settings) -> str:
@@ -62,7 +64,7 @@ def _journal(settings: Settings) -> Finding:
     if not path.exists():
         _try_to_write(path, "journal.path")
         return ok(f"{path} will be made at the first start{as_root()}")
-    seen = look(path)
+    seen = read_state(path)
     if holder(path) is None:
         writable(path)
     return ok(f"{path}: {format_size(seen.used_bytes)} of at most {format_size(settings.journal.max_size)}{as_root()}")
@@ -71,12 +73,14 @@ def _journal(settings: Settings) -> Finding:
 def _disk(settings: Settings) -> Finding:
     free = {str(path): _free(path) for path in [settings.journal.path, *_sink_files(settings)]}
     where = min(free, key=lambda path: free[path])
-    fact = f"{format_size(free[where])} free for {where}"
+    detail = f"{format_size(free[where])} free for {where}"
     if free[where] < LITTLE_DISK:
-        return Finding("failed", fact, "make room: with a full disk events are refused, and pushed again for 7 h only")
+        remedy = "make room: with a full disk events are refused, and pushed again for 7 h only"
+        return Finding("failed", detail, remedy)
     if free[str(settings.journal.path)] < settings.journal.max_size:
-        return Finding("warning", f"{fact}; journal.max_size is {format_size(settings.journal.max_size)}", "make room")
-    return ok(fact)
+        detail += f"; journal.max_size is {format_size(settings.journal.max_size)}"
+        return Finding("warning", detail, "make room")
+    return ok(detail)
 
 
 def _sinks(settings: Settings) -> Finding:
@@ -90,7 +94,7 @@ def _gaps(settings: Settings) -> Finding:
     """Tells the times without a connection, and how much of it was fetched."""
     if not settings.journal.path.exists():
         return ok("never listened yet")
-    seen = missed.gaps(look(settings.journal.path))
+    seen = missed.gaps(read_state(settings.journal.path))
     open_ones = [gap for gap in seen if gap.recovered is None]
     if not open_ones:
         return ok("\n".join(map(missed.report, seen)) or "none of 10 minutes or more")

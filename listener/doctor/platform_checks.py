@@ -15,7 +15,7 @@ from listener.feishu.http_api import helpdesk_of
 from listener.feishu.probe import ask_endpoint, shake_hands
 from listener.feishu.tickets import TicketsApi
 from listener.feishu.transport import BoundedRequests
-from listener.settings.config import Settings
+from listener.settings.config import calling_settings
 
 CLOCK_WARNING, CLOCK_FAILED = 30.0, 300.0  # seconds
 
@@ -34,7 +34,7 @@ def platform_checks(case: Examination) -> Iterator[Check]:
         yield Check("endpoint", lambda: _endpoint(case), ("secret", "tls"), 10.0)
         yield Check("connection", lambda: _connection(case), ("endpoint",), 15.0)
     yield Check("helpdesk", lambda: _helpdesk(case), ("tenant token",), 10.0)
-    if calling := calling_settings(case.settings):
+    if calling := calling_settings(case.settings.enrich, case.settings.backfill):
         yield Check("scopes", lambda: _scopes(case, calling), ("helpdesk",), 15.0)
 
 
@@ -42,8 +42,8 @@ def _proxy(case: Examination) -> Finding:
     """Checks that both legs, the calls and the socket, go the same way."""
     calls, connection = (case.network.proxy_for(url) for url in (case.domain, case.socket_url))
     if calls != connection:
-        fact = f"calls go {_through(calls)}, the connection {_through(connection)}"
-        return Finding("warning", fact, "NO_PROXY should name both open.… and msg-frontier.…, or neither")
+        detail = f"calls go {_through(calls)}, the connection {_through(connection)}"
+        return Finding("warning", detail, "NO_PROXY should name both open.… and msg-frontier.…, or neither")
     if calls is not None:
         _connect(
             urlsplit(calls).hostname or "", urlsplit(calls).port or 80, "the proxy", "feishu.proxy, or HTTPS_PROXY"
@@ -85,10 +85,10 @@ def _clock(case: Examination) -> Finding:
     except (KeyError, ValueError):
         return Finding("warning", "the platform's answer has no date", "compare this machine's clock by other means")
     off = time.time() - date
-    fact = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the platform's"
+    detail = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the platform's"
     if abs(off) <= CLOCK_WARNING:
         return ok(f"within {max(1, round(abs(off)))} s of the platform's")
-    return Finding("failed" if abs(off) > CLOCK_FAILED else "warning", fact, "set it: timedatectl set-ntp true")
+    return Finding("failed" if abs(off) > CLOCK_FAILED else "warning", detail, "set it: timedatectl set-ntp true")
 
 
 def _tenant_token(case: Examination) -> Finding:
@@ -98,11 +98,11 @@ def _tenant_token(case: Examination) -> Finding:
 
 def _clients(case: Examination) -> Finding:
     online, expected = case.api.online_clients(), case.settings.feishu.expected_clients
-    fact = f"{online} online, {expected} expected"
+    detail = f"{online} online, {expected} expected"
     if online > expected:
-        mend = "each event goes to one of them at random: stop the others, or raise feishu.expected_clients"
-        return Finding("failed", fact, mend)
-    return ok(fact)
+        remedy = "each event goes to one of them at random: stop the others, or raise feishu.expected_clients"
+        return Finding("failed", detail, remedy)
+    return ok(detail)
 
 
 def _endpoint(case: Examination) -> Finding:
@@ -127,26 +127,14 @@ def _webhook(case: Examination) -> Finding:
 def _helpdesk(case: Examination) -> Finding:
     helpdesks = case.wanted_helpdesks()
     if not helpdesks:
-        mend = "set feishu.helpdesk_id and feishu.helpdesk_token, then: helpdesk-listen subscribe"
-        return Finding("warning", "none is configured: whether its events are subscribed is unknown", mend)
+        remedy = "set feishu.helpdesk_id and feishu.helpdesk_token, then: helpdesk-listen subscribe"
+        return Finding("warning", "none is configured: whether its events are subscribed is unknown", remedy)
     for helpdesk in helpdesks:
         case.api.check_helpdesk(helpdesk)
     names = ", ".join(helpdesk.id for helpdesk in helpdesks)
     return ok(
         f"{names}: token and scope are right (whether it is subscribed can't be asked; subscribing again is safe)"
     )
-
-
-def calling_settings(settings: Settings) -> list[str]:
-    """Returns the names of the settings that call the helpdesk's APIs by themselves."""
-    enrich, backfill = settings.enrich, settings.backfill
-    wanted = {
-        "enrich.ticket": enrich.ticket,
-        "enrich.attachments": enrich.attachments is not None,
-        "backfill.after_outage": backfill.after_outage,
-        "backfill.since": backfill.since is not None,
-    }
-    return [name for name, is_on in wanted.items() if is_on]
 
 
 def _scopes(case: Examination, calling: list[str]) -> Finding:

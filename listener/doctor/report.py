@@ -16,20 +16,20 @@ State = Literal["ok", "warning", "failed", "skipped"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What a check saw, and in `mend` its remedy."""
+    """What a check saw, and the remedy for it."""
 
     state: State
-    fact: str
-    mend: str = ""
+    detail: str
+    remedy: str = ""
 
 
-class StepReport(msgspec.Struct, frozen=True):
-    """A check's finding, under the check's name."""
+class StepReport(msgspec.Struct, frozen=True, rename={"detail": "fact", "remedy": "mend"}):
+    """A check's finding, under the check's name; `doctor --json` calls its fields `fact` and `mend`."""
 
     name: str
     state: State
-    fact: str
-    mend: str = ""
+    detail: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Check:
     seconds: float = 5.0
 
 
-def ok(fact: str) -> Finding:
+def ok(detail: str) -> Finding:
     """Returns the finding that all is as it should be."""
-    return Finding("ok", fact)
+    return Finding("ok", detail)
 
 
 def examine(checks: Iterable[Check], *, budget: float = BUDGET) -> Iterator[StepReport]:
@@ -65,7 +65,7 @@ def examine(checks: Iterable[Check], *, budget: float = BUDGET) -> Iterator[Step
             finding = _bounded(check, left)
         if finding.state in ("failed", "skipped"):
             broken.add(check.name)
-        yield StepReport(check.name, finding.state, redact(finding.fact), redact(finding.mend))
+        yield StepReport(check.name, finding.state, redact(finding.detail), redact(finding.remedy))
 
 
 def found_wrong(steps: Iterable[StepReport]) -> bool:
@@ -76,9 +76,9 @@ def found_wrong(steps: Iterable[StepReport]) -> bool:
 def line(step: StepReport) -> str:
     """Returns a report for people, with the remedy below it where there is one."""
     mark = step.state.upper() if step.state == "failed" else step.state
-    mend = f"\n{'':22}→ {step.mend}" if step.mend else ""
-    fact = step.fact.replace("\n", f"\n{'':22}")
-    return f"{mark:<8} {step.name:<12} {fact}{mend}"
+    remedy = f"\n{'':22}→ {step.remedy}" if step.remedy else ""
+    detail = step.detail.replace("\n", f"\n{'':22}")
+    return f"{mark:<8} {step.name:<12} {detail}{remedy}"
 
 
 def _bounded(check: Check, seconds: float) -> Finding:

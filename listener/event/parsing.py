@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from listener.event.fields import number
-from listener.event.payload import Unparsable, decode_ticket, identity, load, text_of
+from listener.event.payload import Unparsable, decode_ticket, identity, load, object_of, text_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 1000), (10**20, 1))
@@ -131,7 +131,6 @@ def _ticket_id(event: object) -> str | None:
     if type(event) is not dict:
         return None
     for place in (event.get("ticket"), event.get("object"), event):
-        ticket = place[0] if type(place) is list and place else place
-        if type(ticket) is dict and (ticket_id := text_of(ticket.get("ticket_id"))):
+        if ticket_id := text_of(object_of(place).get("ticket_id")):
             return ticket_id
     return None

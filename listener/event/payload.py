@@ -162,6 +162,12 @@ def identity(header: dict[str, Any]) -> tuple[str, str]:
     return str(event_id), text_of(header.get("event_type"))
 
 
+def object_of(value: Any) -> dict[str, Any]:
+    """Returns an object as it is, the first of a list of objects, or {} for anything else."""
+    value = value[0] if type(value) is list and value else value
+    return value if type(value) is dict else {}
+
+
 def text_of(value: object) -> str:
     """Returns a string as it is, a number's text, or "" for anything else."""
     return str(value) if type(value) in (str, int, float) else ""

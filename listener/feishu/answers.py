@@ -32,7 +32,7 @@ EVENTS = (
 )
 PUBLISH = "publish a version of the app (版本管理与发布 / Version Management & Release), and have the admin enable it"
 NETWORK = "the network may ask for a sign-in, or a proxy may have answered: try `helpdesk-listen doctor`"
-_MENDS = {
+_REMEDIES = {
     10003: CREDENTIALS,
     10012: CREDENTIALS,
     10014: CREDENTIALS,
@@ -94,8 +94,8 @@ def _refusal(status: int, answer: dict[str, Any]) -> ListenError:
     said = f"the platform answered code {number}: {_words(answer)}"
     if number in GONE:
         return Gone(said)
-    if mend := _MENDS.get(number):
-        return ConfigError(said, hint=_link(answer) or mend)
+    if remedy := _REMEDIES.get(number):
+        return ConfigError(said, hint=_link(answer) or remedy)
     if status >= 500 or number in (1, THROTTLED, QUOTA_USED_UP) or 155000 <= number < 156000:
         return Unavailable(said, hint="its own trouble: try again in a while")
     return ConfigError(said, hint=_link(answer) or "look the code up in the open platform's list of error codes")

@@ -11,7 +11,7 @@ import listener
 from listener.base.errors import ConfigError
 
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 by ProtectHome= and PrivateTmp= of the unit
-CURE = (
+REMEDY = (
     "make a venv for all, with the system's Python; in a clone of the project: "
     "/usr/bin/python3 -m venv /opt/helpdesk-listen && /opt/helpdesk-listen/bin/pip install ."
 )
@@ -22,7 +22,7 @@ def program() -> Path:
     """Returns the path of this environment's `helpdesk-listen`. Raises ConfigError where there is none."""
     path = Path(sys.prefix, "bin", "helpdesk-listen")
     if not os.access(path, os.X_OK):
-        raise ConfigError(f"there is no {path}: this helpdesk-listen is not installed in a venv", hint=CURE)
+        raise ConfigError(f"there is no {path}: this helpdesk-listen is not installed in a venv", hint=REMEDY)
     return path
 
 
@@ -31,7 +31,7 @@ def check_reach(path: Path) -> None:
     needed = (path, sys.executable, sysconfig.get_path("stdlib"), Path(listener.__file__).parent)
     for each in needed:
         if problem := obstacle(str(each)):
-            raise ConfigError(f"the service's user can't use {each}: {problem}", hint=CURE)
+            raise ConfigError(f"the service's user can't use {each}: {problem}", hint=REMEDY)
 
 
 def obstacle(path: str, look: Stat = os.stat, hidden: Sequence[str] = HIDDEN) -> str:

@@ -113,6 +113,4 @@ def carry_out(steps: list[InstallStep], tell: Callable[[str], None]) -> None:
         try:
             tell(step.do())
         except (OSError, LookupError) as e:
-            raise ListenError(
-                f"{step}: {e}", hint="what was done so far stays; run it again once that is mended"
-            ) from e
+            raise ListenError(f"{step}: {e}", hint="what was done so far stays; run it again once that is fixed") from e

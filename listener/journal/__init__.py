@@ -8,7 +8,7 @@ Invariants
      sync, and may lag behind it by a second or two; what it says is never ahead of the truth.
   5. Nothing undelivered is removed, however old or full the journal is; a full one refuses what is new. A dead letter
      keeps its event until somebody retries or discards it. What can't be read is quarantined in a share of its own,
-     which the oldest leave.
+     from which the oldest are removed.
   6. What is known in memory (the newest seq, the bytes that bodies take, how far retention is) moves after COMMIT only.
 
 Layout (one SQLite database in WAL mode, application_id "HDL1", the schema's version in user_version; tables.py)

@@ -62,13 +62,13 @@ def next_job(connection: sqlite3.Connection) -> Backfill | None:
 
 def job(connection: sqlite3.Connection, one: int) -> Backfill | None:
     """Returns the job with this id."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM backfills WHERE id=?", (one,)).fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT {_COLUMNS} FROM backfills WHERE id=?", (one,)).fetchone()  # noqa: S608 our own names
     return Backfill(*row) if row else None
 
 
 def recent(connection: sqlite3.Connection, count: int) -> list[Backfill]:
     """Returns the newest `count` jobs, newest first."""
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM backfills ORDER BY id DESC LIMIT ?", (count,))  # noqa: S608
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM backfills ORDER BY id DESC LIMIT ?", (count,))  # noqa: S608 our own names
     return [Backfill(*row) for row in rows]
 
 
@@ -78,7 +78,7 @@ def listed(connection: sqlite3.Connection, one: int, tickets: Iterable[tuple[str
         "INSERT OR REPLACE INTO backfill_tickets VALUES (?,?,?)", [(one, ticket, body) for ticket, body in tickets]
     )
     count = "(SELECT count(*) FROM backfill_tickets WHERE job=?)"
-    connection.execute(f"UPDATE backfills SET state='fetching', tickets={count} WHERE id=?", (one, one))  # noqa: S608
+    connection.execute(f"UPDATE backfills SET state='fetching', tickets={count} WHERE id=?", (one, one))  # noqa: S608 our own names
 
 
 def next_ticket(connection: sqlite3.Connection, one: int) -> tuple[str, bytes] | None:

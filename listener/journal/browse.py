@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from listener.event import Received
-from listener.journal.query import COLUMNS, bounded, seq_at
+from listener.journal.query import COLUMNS, seq_at
 
 LETTERS = 500  # of a list
 
@@ -26,16 +26,6 @@ class Held:
     attempts: int
     at_ms: int
     next_ms: int = 0
-
-
-def events_before(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
-    """Returns the events before that seq whose bodies are still there, newest first."""
-    query = (
-        "SELECT e.seq, e.event_id, e.event_type, e.received_ms, e.payload FROM"  # noqa: S608 our own names
-        f" (SELECT seq AS at FROM bodies WHERE seq < ? ORDER BY seq DESC LIMIT {int(limit)}) b"
-        " CROSS JOIN kept e ON e.seq = b.at"
-    )
-    return bounded(connection.execute(query, (seq,)), limit)[0]
 
 
 def event_at(connection: sqlite3.Connection, seq: int) -> Received | None:

@@ -20,7 +20,7 @@ from listener.journal.database import BUSY_SECONDS, connect
 LOOK, AT_LEAST_EVERY = 0.5, 10.0  # seconds
 WORTH_IT = 4 * 2**20  # bytes of WAL
 CAP, SMALLEST_CAP = 64 * 2**20, 256 * 2**10  # bytes of WAL; see wal_cap
-HELD = 10.0  # seconds for which a WAL over its cap may not be moved before somebody is told
+HELD = 10.0  # seconds for which a reader may keep a WAL over its cap from being moved, before a warning
 log = get_logger(__name__)
 
 

@@ -14,7 +14,7 @@ def delivered_to(connection: sqlite3.Connection, sinks: Collection[str]) -> int:
     marks = ",".join("?" * len(sinks))
     query = f"SELECT count(*), min(seq) FROM cursors WHERE sink IN ({marks})"  # noqa: S608 question marks only
     known, lowest = connection.execute(query, tuple(sinks)).fetchone()
-    query = f"SELECT min(done_seq) FROM orders WHERE kind='replay' AND sink IN ({marks})"  # noqa: S608
+    query = f"SELECT min(done_seq) FROM orders WHERE kind='replay' AND sink IN ({marks})"  # noqa: S608 question marks only
     (ordered,) = connection.execute(query, tuple(sinks)).fetchone()
     return min(int(lowest), NEVER if ordered is None else int(ordered)) if known and known == len(sinks) else 0
 

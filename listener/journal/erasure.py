@@ -79,7 +79,7 @@ def is_taken(connection: sqlite3.Connection) -> bool:
 
 def _matching(connection: sqlite3.Connection, text: str, holds: Callable[[Received], bool]) -> Iterator[Received]:
     """Yields the events that hold the text: candidates by their bytes, where JSON has the text itself or an escape."""
-    query = f"SELECT {COLUMNS} FROM kept WHERE instr(payload, ?) OR instr(payload, ?) ORDER BY seq"  # noqa: S608
+    query = f"SELECT {COLUMNS} FROM kept WHERE instr(payload, ?) OR instr(payload, ?) ORDER BY seq"  # noqa: S608 our own names
     for row in connection.execute(query, (text.encode(), b"\\u")):
         event = Received(*row)
         try:

@@ -63,10 +63,11 @@ def forget(connection: sqlite3.Connection, before_day: int, after: bytes, rows: 
 
 
 def held(connection: sqlite3.Connection, now: int, stay_ms: int) -> bool:
-    """Returns whether no id may leave, since days passed by the clock between two looks: it may have been put right.
+    """Returns whether every id must stay for now, however old it looks.
 
-    What came while it was behind looks older than it is. A daemon that was off for days holds its ids, too: the two
-    look the same. Times are Unix ms; `stay_ms` is how long ids stay.
+    Where days have passed by the clock since the last check, it may have been behind and corrected: what came while it
+    was behind looks older than it is. Ids then stay as long as if they had come now. A daemon that was off for days
+    looks the same, and keeps its ids, too. Times are Unix ms; `stay_ms` is how long ids stay.
     """
     totals = dict(connection.execute("SELECT name, value FROM totals WHERE name LIKE 'ids_%'").fetchall())
     checked, before = totals["ids_checked_ms"], totals["ids_held_until_ms"]

@@ -1,4 +1,4 @@
-"""Looks at the journal from beside its writer: read-only, without the lock, whether a daemon runs or not."""
+"""Reads the journal's state from beside its writer: read-only, without the lock, whether a daemon runs or not."""
 
 import fcntl
 import os
@@ -19,8 +19,8 @@ SHOWN = 5  # gaps and jobs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """What one look at the journal has seen. Sizes are in bytes, times in Unix milliseconds.
+class JournalState:
+    """The journal's state, as one read of it found. Sizes are in bytes, times in Unix milliseconds.
 
     By sink: `seqs` is how far it is, `dead_letters` how many it has, `oldest_ms` when its oldest undelivered event
     came.
@@ -42,14 +42,14 @@ class Look:
     halted: str = ""
 
 
-def look(path: Path, seqs: Mapping[str, int] | None = None) -> Look:
+def read_state(path: Path, seqs: Mapping[str, int] | None = None) -> JournalState:
     """Returns what `status` tells of a journal, from outside its daemon. Raises JournalError.
 
     `seqs` says how far the sinks are, where the caller knows better than their cursors.
     """
     try:
         with closing(connect(path, "ro")) as connection:
-            return _look(connection, path, seqs)
+            return _read_state(connection, path, seqs)
     except (sqlite3.Error, OSError) as e:
         raise JournalError(f"journal {path}: {e}", hint="the journal's owner and root may read it") from e
 
@@ -87,12 +87,12 @@ def touch(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE cursors SET seq = seq")
 
 
-def _look(connection: sqlite3.Connection, path: Path, seqs: Mapping[str, int] | None) -> Look:
+def _read_state(connection: sqlite3.Connection, path: Path, seqs: Mapping[str, int] | None) -> JournalState:
     cursors = dict(connection.execute("SELECT sink, seq FROM cursors").fetchall()) | dict(seqs or {})
     newest = connection.execute("SELECT seq, received_ms FROM events ORDER BY seq DESC LIMIT 1").fetchone()
     numbered = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='events'").fetchone()
     disk = os.statvfs(path)
-    return Look(
+    return JournalState(
         used_bytes=bodies_bytes(connection),
         file_bytes=sum(_size(f"{path}{suffix}") for suffix in ("", "-wal")),
         disk_free_bytes=disk.f_bavail * disk.f_frsize,

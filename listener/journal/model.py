@@ -65,7 +65,7 @@ class DeadLetter:
     attempts: int
     at_ms: int
     size: int
-    ordered: bool = False
+    retrying: bool = False  # whether a retry of it has been requested
 
     @property
     def name(self) -> str:

@@ -42,7 +42,10 @@ def kept_of(connection: sqlite3.Connection, seqs: Iterable[int]) -> set[int]:
 
 def events_before(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
     """Returns the events just before this seq whose bodies are still there, newest first."""
-    query = f"SELECT {COLUMNS} FROM kept WHERE seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
+    query = (  # like events_after, not from the view `kept`
+        "SELECT b.seq, event_id, event_type, received_ms, payload"
+        " FROM bodies b CROSS JOIN events e ON e.seq = b.seq WHERE b.seq < ? ORDER BY b.seq DESC LIMIT ?"
+    )
     return bounded(connection.execute(query, (seq, limit)), limit)[0]
 
 

@@ -181,7 +181,7 @@ def _range(source: sqlite3.Connection, table: str, key: str, first: int, end: in
 
 def _end(source: sqlite3.Connection, table: str, key: str) -> int | None:
     with suppress(sqlite3.Error):
-        row = source.execute(f"SELECT {key} FROM {table} ORDER BY {key} DESC LIMIT 1").fetchone()  # noqa: S608
+        row = source.execute(f"SELECT {key} FROM {table} ORDER BY {key} DESC LIMIT 1").fetchone()  # noqa: S608 our own names
         return int(row[0]) if row else None
     return None
 

@@ -25,7 +25,7 @@ WINDOW = 5000  # seqs searched in a step
 ALWAYS = 1 << 62  # ms
 Change = Callable[[sqlite3.Connection], None]
 """What a command writes, in one transaction."""
-_ORDER = "id, sink, kind, since_ms, until_ms, done_seq, last_seq, started"
+_FIELDS = "id, sink, kind, since_ms, until_ms, done_seq, last_seq, started"
 
 
 def replay(connection: sqlite3.Connection, sink: str, since_ms: int, until_ms: int) -> tuple[Redelivery, int]:
@@ -56,8 +56,8 @@ def replay_of_ticket(
             runs[-1][1] = seq
         else:
             runs.append([seq, seq])
-    orders = [Redelivery(0, sink, "replay", 0, ALWAYS, first - 1, last, started=False) for first, last in runs]
-    return [_replay(connection, asked) for asked in orders]
+    planned = [Redelivery(0, sink, "replay", 0, ALWAYS, first - 1, last, started=False) for first, last in runs]
+    return [_replay(connection, asked) for asked in planned]
 
 
 def _replay(connection: sqlite3.Connection, asked: Redelivery) -> tuple[Redelivery, int]:
@@ -139,14 +139,14 @@ def place_retry(connection: sqlite3.Connection, sink: str, ids: Iterable[int]) -
         "UPDATE dead_letters SET order_id=? WHERE id=? AND sink=? AND order_id IS NULL", [(asked, i, sink) for i in ids]
     ).rowcount
     last = "(SELECT max(seq) FROM dead_letters WHERE order_id=orders.id)"
-    connection.execute(f"UPDATE orders SET last_seq=ifnull({last}, 0) WHERE id=?", (asked,))  # noqa: S608
+    connection.execute(f"UPDATE orders SET last_seq=ifnull({last}, 0) WHERE id=?", (asked,))  # noqa: S608 our own names
     connection.execute("DELETE FROM orders WHERE id=? AND last_seq=0", (asked,))
     return max(marked, 0)
 
 
 def next_redelivery(connection: sqlite3.Connection, sink: str) -> Redelivery | None:
     """Returns the redelivery that a crash interrupted, else the oldest."""
-    query = f"SELECT {_ORDER} FROM orders WHERE sink=? ORDER BY started DESC, id LIMIT 1"  # noqa: S608 our own names
+    query = f"SELECT {_FIELDS} FROM orders WHERE sink=? ORDER BY started DESC, id LIMIT 1"  # noqa: S608 our own names
     row = connection.execute(query, (sink,)).fetchone()
     return Redelivery(*row) if row else None
 
@@ -163,7 +163,7 @@ def selected(connection: sqlite3.Connection, asked: Redelivery, after: int, limi
     else:
         end = min(asked.last_seq, after + WINDOW)
         rows = connection.execute(
-            f"SELECT {COLUMNS} FROM kept WHERE seq > ? AND seq <= ? AND received_ms >= ? AND received_ms < ?"  # noqa: S608
+            f"SELECT {COLUMNS} FROM kept WHERE seq > ? AND seq <= ? AND received_ms >= ? AND received_ms < ?"  # noqa: S608 our own names
             " ORDER BY seq LIMIT ?",
             (after, end, asked.since_ms, asked.until_ms, limit),
         )

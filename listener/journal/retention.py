@@ -256,7 +256,7 @@ class Retention:
             "the journal is full: new events are refused until there is room",
             used=self.used,
             max_size=self.max_size,
-            hint="a sink that is down holds its events back; mend it, or raise journal.max_size",
+            hint="a sink that is down holds its events back; repair it, or raise journal.max_size",
         )
 
     def _tell_quarantine(self) -> None:

@@ -87,4 +87,4 @@ def settle(connection: sqlite3.Connection, sink: str, cursor: Cursor, changes: C
 
 
 def _remove(connection: sqlite3.Connection, table: str, sink: str, seqs: Iterable[int]) -> None:
-    connection.executemany(f"DELETE FROM {table} WHERE sink=? AND seq=?", [(sink, seq) for seq in seqs])  # noqa: S608
+    connection.executemany(f"DELETE FROM {table} WHERE sink=? AND seq=?", [(sink, seq) for seq in seqs])  # noqa: S608 our own names

@@ -60,7 +60,7 @@ async def watch(
 ) -> None:
     """Asks as `watching` says, until the platform refuses to answer: each more would cost a call for nothing."""
     await asyncio.sleep(FIRST)
-    doubted = False  # whether the last answer was too many, and the first that was
+    doubted = False  # whether the last answer was the first with too many, which another one must confirm
     while True:
         try:
             online = await asyncio.get_running_loop().run_in_executor(None, ask)

@@ -16,7 +16,7 @@ from listener.base.errors import JournalError
 from listener.delivery.worker import Worker
 from listener.delivery.workers import Workers
 from listener.journal import Journal
-from listener.journal.inspect import Look, look, touch
+from listener.journal.inspect import JournalState, read_state, touch
 from listener.observe import health, missed
 from listener.observe.clients import ClientsState
 from listener.observe.health import moment
@@ -65,8 +65,8 @@ class Facts:
     clients: ClientsState = field(default_factory=ClientsState)
     rate: Rate = field(default_factory=Rate)
     started_at: float = field(default_factory=time.time)
-    _looking: "asyncio.Future[Look] | None" = None
-    seen: Look | None = None
+    _looking: "asyncio.Future[JournalState] | None" = None
+    seen: JournalState | None = None
     _looked_at = 0.0  # time.monotonic()
     _unreadable: str | None = None  # why the journal could not be looked at
     _question: "Future[None] | None" = None  # to the journal's writer
@@ -218,7 +218,7 @@ class Facts:
         """Returns whether the disk answered in time; one thread at most looks, however many ask."""
         if self._looking is None or self._looking.done():
             seqs = {worker.config.name: worker.state.seq for worker in self.workers}
-            self._looking = asyncio.ensure_future(asyncio.to_thread(look, self.journal.path, seqs))
+            self._looking = asyncio.ensure_future(asyncio.to_thread(read_state, self.journal.path, seqs))
             self._looking.add_done_callback(_forget)
         try:
             self.seen = await asyncio.wait_for(asyncio.shield(self._looking), LOOK)
@@ -230,7 +230,7 @@ class Facts:
         return True
 
 
-def _forget(done: "asyncio.Future[Look]") -> None:
+def _forget(done: "asyncio.Future[JournalState]") -> None:
     """Retrieves an error that came too late, which asyncio would report otherwise."""
     if not done.cancelled():
         done.exception()

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from listener.journal.inspect import Look
+from listener.journal.inspect import JournalState
 from listener.observe import health
 from listener.observe.health import moment
 
@@ -10,7 +10,7 @@ FORGIVEN_MS = 7 * 3_600_000  # the platform pushes again for about so long
 EDGE_MS = 60_000
 
 
-def gaps(seen: Look) -> tuple[health.GapStatus, ...]:
+def gaps(seen: JournalState) -> tuple[health.GapStatus, ...]:
     """Returns the times without a connection, newest first, each with what the jobs that cover it have fetched."""
     found = []
     for gap in seen.gaps:
@@ -24,7 +24,7 @@ def gaps(seen: Look) -> tuple[health.GapStatus, ...]:
     return tuple(found)
 
 
-def backfills(seen: Look) -> tuple[health.BackfillStatus, ...]:
+def backfills(seen: JournalState) -> tuple[health.BackfillStatus, ...]:
     """Returns the newest jobs, newest first."""
     return tuple(
         health.BackfillStatus(
@@ -42,7 +42,7 @@ def backfills(seen: Look) -> tuple[health.BackfillStatus, ...]:
     )
 
 
-def calls(seen: Look, limit: int | None) -> health.CallsStatus:
+def calls(seen: JournalState, limit: int | None) -> health.CallsStatus:
     """Returns this month's calls."""
     return health.CallsStatus(by_api=seen.calls, total=sum(seen.calls.values()), limit=limit, halted=seen.halted)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from listener.base.errors import JournalError, ListenError
-from listener.journal.inspect import Look, holder, look
+from listener.journal.inspect import JournalState, holder, read_state
 from listener.observe import health, missed
 from listener.observe.control import ask
 from listener.settings.config import Settings
@@ -32,7 +32,7 @@ def _without_daemon(settings: Settings, pid: int | None) -> health.Snapshot:
     told: dict[str, Any] = {}
     journal, sinks = None, {sink.name: health.SinkStatus(name=sink.name, type=sink.type) for sink in settings.sinks}
     try:
-        seen = look(settings.journal.path)
+        seen = read_state(settings.journal.path)
     except JournalError as e:
         is_there = os.path.exists(settings.journal.path)
         problems.append(str(e) if is_there else "there is no journal yet: it never ran")
@@ -55,7 +55,7 @@ def _without_daemon(settings: Settings, pid: int | None) -> health.Snapshot:
     )
 
 
-def _journal(path: Path, max_size: int, seen: Look) -> health.JournalStatus:
+def _journal(path: Path, max_size: int, seen: JournalState) -> health.JournalStatus:
     return health.JournalStatus(
         path=str(path),
         used_bytes=seen.used_bytes,
@@ -69,7 +69,7 @@ def _journal(path: Path, max_size: int, seen: Look) -> health.JournalStatus:
     )
 
 
-def _sink(sink: health.SinkStatus, seen: Look, now: float) -> health.SinkStatus:
+def _sink(sink: health.SinkStatus, seen: JournalState, now: float) -> health.SinkStatus:
     """Returns a sink's status; a sink that the journal does not know yet begins with the next event."""
     oldest = seen.oldest_ms.get(sink.name)
     return health.SinkStatus(

@@ -148,6 +148,17 @@ def find(path: Path | None, env: Mapping[str, str]) -> Path | None:
     return next((Path(os.path.abspath(file)) for file in ("config.toml", SYSTEM_CONFIG) if _exists(file)), None)
 
 
+def calling_settings(enrich: EnrichSettings, backfill: BackfillSettings) -> list[str]:
+    """Returns the names of the settings that make the daemon call the helpdesk's APIs by itself."""
+    wanted = {
+        "enrich.ticket": enrich.ticket,
+        "enrich.attachments": enrich.attachments is not None,
+        "backfill.after_outage": backfill.after_outage,
+        "backfill.since": backfill.since is not None,
+    }
+    return [name for name, is_on in wanted.items() if is_on]
+
+
 def template() -> str:
     """Returns the commented config.toml that `init` writes; config.example.toml is the same text."""
     return Path(__file__).parents[1].joinpath("config.example.toml").read_text(encoding="utf-8")
@@ -246,13 +257,7 @@ def _refuse_calls_without_helpdesk(
     """Refuses settings that call the helpdesk's API where its two credentials are not set."""
     if feishu.helpdesk_id is not None and feishu.helpdesk_token is not None:
         return
-    wanted = {
-        "enrich.ticket": enrich.ticket,
-        "enrich.attachments": enrich.attachments is not None,
-        "backfill.after_outage": backfill.after_outage,
-        "backfill.since": backfill.since is not None,
-    }
-    for key in (key for key, is_on in wanted.items() if is_on):
+    for key in calling_settings(enrich, backfill):
         reader.problem(key, "needs feishu.helpdesk_id and feishu.helpdesk_token (helpdesk admin, API 凭证)")
 
 

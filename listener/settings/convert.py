@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 
 from listener.base.redact import redact
+from listener.settings.rules import Rule, WrongItemError
 
 _NAMES = {
     bool: "true or false",
@@ -52,9 +53,11 @@ def convert(annotation: Any, raw: object) -> object:
         raise WrongValueError(_NAMES.get(hint, "another type"), raw) from None
 
 
-def _apply(rule: Any, raw: object) -> object:
+def _apply(rule: Rule, raw: object) -> object:
     try:
         return rule(raw)
+    except WrongItemError as error:
+        raise WrongValueError(rule.right, raw, f" (its item {error.number} is wrong)") from None
     except ValueError:
         raise WrongValueError(rule.right, raw) from None
 

@@ -49,17 +49,17 @@ systemd credential of its name, else its `_file` setting, else the setting itsel
 ZH = Language(
     file="README.zh-CN.md",
     field="zh",
-    head="""# config.toml 的全部设置
+    head="""# config.toml 的全部配置项
 
 English: [README.md](README.md)
 
 时长写作 "500ms"、"30s"、"10m"、"2h"、"7d"，或相加如 "1h30m"；大小写作 "100MiB"、"1GiB"、"10MB"，或直接写字节数。
-表中列出的环境变量优先于文件。密钥依次取自：环境变量、同名的 systemd 凭证、`_file` 设置、设置本身。
+表中列出的环境变量优先于文件。密钥依次取自：环境变量、同名的 systemd 凭证、对应的 `_file` 配置项、配置项本身。
 
-`helpdesk-listen check --explain journal.keep` 显示单个设置的说明；
+`helpdesk-listen check --explain journal.keep` 显示单个配置项的说明；
 `helpdesk-listen schema --config` 输出 JSON Schema，供支持 `#:schema` 的编辑器使用。
 """,
-    columns="| 设置 | 类型 | 默认值 | 说明 |",
+    columns="| 配置项 | 类型 | 默认值 | 说明 |",
     required="*必填*",
     other="或",
     titles={ANY: "[[sinks]]：所有类型", NETWORK: "[[sinks]]：所有网络类"},

@@ -28,6 +28,14 @@ class Rule(Protocol):
     def __call__(self, raw: object) -> object: ...
 
 
+class WrongItemError(ValueError):
+    """An item of a list is not what the rule says; its `number` counts from 1. The item may be a secret: not shown."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 class Env(msgspec.Struct, frozen=True):
     """A mark that names the environment variable which beats the file; an empty one counts as unset."""
 
@@ -110,7 +118,13 @@ class Texts(msgspec.Struct, frozen=True):
     def __call__(self, raw: object) -> tuple[str, ...]:
         if not isinstance(raw, list) or not raw:
             raise ValueError
-        return tuple(dict.fromkeys(_match(re.compile(self.pattern), item)[0] for item in raw))
+        return tuple(dict.fromkeys(self._item(number, item) for number, item in enumerate(raw, 1)))
+
+    def _item(self, number: int, item: object) -> str:
+        try:
+            return _match(re.compile(self.pattern), item)[0]
+        except ValueError:
+            raise WrongItemError(number) from None
 
 
 class Origin(msgspec.Struct, frozen=True):

@@ -57,9 +57,9 @@ class SecretKind(Enum):
     INLINE = "inline"
 
 
-_CURES = {
+_REMEDIES = {
     SecretKind.ENV: "set the variable to the secret alone, or unset it",
-    SecretKind.CREDENTIAL: "mend the file that the unit's LoadCredential names, then restart the service",
+    SecretKind.CREDENTIAL: "correct the file that the unit's LoadCredential names, then restart the service",
     SecretKind.FILE: "write the secret, and nothing else, into that file, mode 0600",
     SecretKind.INLINE: "write the secret, and nothing else, between the quotes",
 }
@@ -88,7 +88,7 @@ class SecretSource(msgspec.Struct, frozen=True):
             remember(secret)
             return secret
         # Raised outside the handlers: a UnicodeDecodeError as context would carry the secret's bytes.
-        raise ConfigError(f"{self._place()} {problem}", hint=_CURES[self.kind])
+        raise ConfigError(f"{self._place()} {problem}", hint=_REMEDIES[self.kind])
 
     def describe(self) -> str:
         """Describes the source for people, with a file's mode: "file /etc/x/app_secret (0600)"."""

@@ -1,16 +1,18 @@
-"""A local stand-in of Feishu's long-connection platform, shared by `demo`, tests and benchmarks.
+"""A local stand-in of Feishu's long-connection platform, shared by `demo`, `simulator`, tests and benchmarks.
 
 | module | for |
 |---|---|
 | `frames`, `websocket_codec`, `http1` | pure codecs, written from the documents and not with the SDK |
 | `connection` | one TCP connection: HTTP request, then websocket |
-| `gateway`, `openapi`, `chats` | endpoint call and handshake; the HTTP APIs; the messages that a bot sends |
+| `gateway`, `openapi`, `tickets_api`, `chats` | endpoint call and handshake; the HTTP APIs; what a bot sends |
+| `desk` | the helpdesk behind the APIs: tickets, messages, images |
 | `delivery`, `dispatcher` | an event's pushes and acks; redelivery |
-| `faults`, `named` | what can be made to go wrong; the same by name, for the command line |
+| `faults`, `named_faults` | what can be made to go wrong; the same by name, for the command line |
 | `server`, `thread`, `program` | `Platform`, the same in a thread, and as a program |
 | `push_endpoint` | the path by which `simulator push` hands it a payload |
 | `flood` | the benchmark's driver |
-| `conversation` | a believable helpdesk conversation |
+| `conversation`, `scenarios` | a believable helpdesk conversation |
+| `watch` | waits for a condition over the stand-in's state |
 | `link`, `proxy` (of `pipe`s) | a TCP link that can be cut, stalled and throttled; an HTTP proxy |
 
 It imports nothing else of this project.

@@ -25,7 +25,6 @@ DEMO_HELPDESK = {"6626871355780366331": "ht-demo-token"}
 BAD_REQUEST = code(154000, "Bad request, please check your request body", 400)
 UNAUTHORIZED = code(154001, "Unauthorized, please check you have the correct access", 401)
 NO_ACCESS = code(154003, "Please check you have the correct access", 403)
-SERVER_ERROR = code(155000, "Internal error", 500)
 INVALID_TOKEN = code(99991663, "Invalid access token for authorization. Please make a test attempt", 400)
 QUOTA_USED_UP = code(99991403, "This month's API call quota has been exceeded", 429)
 INVALID_APP_SECRET = code(10014, "app secret invalid")

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
+from listener.event.payload import object_of
+
 Language = Literal["zh", "en"]
 Size = Callable[[str], int]
 
@@ -22,7 +24,7 @@ _BREAKS: Final = re.compile(r"\r\n?|[\x85\u2028\u2029\x0b\x0c]")
 _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
     "zh": {
         "bot": "机器人",
-        "guest": "客人",
+        "guest": "用户",
         "agent": "客服",
         "created": "已创建",
         "processing": "处理中",
@@ -58,9 +60,9 @@ class Said(NamedTuple):
 
 def default_text(record: Mapping[str, Any], language: Language) -> str:
     """Returns the default text: who, which ticket, its status, and below it the message with `>` before each line."""
-    event = _object(record.get("event"))
-    ticket = _object(event.get("ticket")) or _object(event.get("object")) or event
-    guest = _object(_object(record.get("ticket_detail")).get("guest")).get("name")
+    event = object_of(record.get("event"))
+    ticket = object_of(event.get("ticket")) or object_of(event.get("object")) or event
+    guest = object_of(object_of(record.get("ticket_detail")).get("guest")).get("name")
     words = _WORDS[language]
     who = event.get("sender_type_name")
     name = f"{_word(words, who)} {_line(guest)}" if who == "guest" and guest else _word(words, who)
@@ -73,9 +75,9 @@ def default_text(record: Mapping[str, Any], language: Language) -> str:
 
 def ticket_id(record: Mapping[str, Any]) -> str:
     """Returns the ticket that a record is about, "" where it names none."""
-    event = _object(record.get("event"))
+    event = object_of(record.get("event"))
     for place in (event.get("ticket"), event.get("object"), event):
-        if found := _line(_object(place).get("ticket_id")):
+        if found := _line(object_of(place).get("ticket_id")):
             return found
     return ""
 
@@ -140,8 +142,3 @@ def _word(words: Mapping[str, str], name: object) -> str:
 
 def _line(value: object) -> str:
     return " ".join(clean(str(value)).split())[:100] if type(value) in (str, int) else ""
-
-
-def _object(value: Any) -> dict[str, Any]:
-    value = value[0] if type(value) is list and value else value
-    return value if type(value) is dict else {}

@@ -40,7 +40,7 @@ class RunningCommand:
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, negative after a signal; None while it runs."""
+        """Returns the exit code, negative after a signal; None while the command runs."""
         return self._transport.get_returncode()
 
     async def write(self, data: bytes) -> None:

@@ -15,12 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
-
 from listener.base.files import make_directories, sync_directory
 from listener.base.logs import get_logger
 from listener.settings.paths import BaseDirectory
-from listener.settings.rules import Count, Duration, Size
 from listener.sinks.base import (
     NEVER_GIVE_UP,
     Closed,
@@ -33,22 +30,9 @@ from listener.sinks.base import (
     Stopping,
 )
 from listener.sinks.resume import PRINT, Position, find, fingerprint, resume
-from listener.sinks.rotation import Rotation
+from listener.sinks.rotation import Rotate, Rotation
 
 log = get_logger(__name__)
-
-
-class Rotate(msgspec.Struct, frozen=True, kw_only=True):
-    """When a new file is begun: at `size` bytes, `every` so many seconds, or whichever comes first."""
-
-    size: Annotated[int | None, Size("1KiB", "16TiB")] = None
-    every: Annotated[float | None, Duration("1m", "3650d")] = None
-    keep: Annotated[int | None, Count(1, 100_000)] = None  # files; None: all
-    compress: bool = False  # gzip
-
-    def __post_init__(self) -> None:
-        if self.size is None and self.every is None:
-            raise ValueError("says when to rotate: set size, every or both")
 
 
 class FileConfig(SinkConfig, frozen=True, kw_only=True):
@@ -141,10 +125,7 @@ class FileSink:
     def _follow(self) -> None:
         """Follows a link, which stays: what it leads to now is written and rotated."""
         self._path = Path(os.path.realpath(self._config.path))
-        rotate = self._config.rotate
-        self._rotation = (
-            Rotation(self._path, rotate.size, rotate.every, rotate.keep, rotate.compress) if rotate else None
-        )
+        self._rotation = Rotation(self._path, self._config.rotate) if self._config.rotate else None
 
     def _begin_anew(self) -> LinesWritten:
         """Opens a new file at `path`, or the old one as it is now; its position must be kept before its first line.

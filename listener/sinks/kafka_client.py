@@ -160,7 +160,7 @@ def _options(
         "client.id": f"helpdesk-listen-{config.name}",
         "enable.idempotence": True,
         "message.timeout.ms": int(config.timeout * 1000),
-        "allow.auto.create.topics": False,  # a misspelt topic is told, not made
+        "allow.auto.create.topics": False,  # a misspelt topic is reported, not made
         "topic.metadata.propagation.max.ms": int(min(5.0, config.timeout / 2) * 1000),
         "security.protocol": f"{'SASL_' if credentials else ''}{'PLAINTEXT' if plain else 'SSL'}",
     }

@@ -2,8 +2,8 @@
 
 The columns say what the record says, whatever `format` and `transform` make of the line in the column `record`; what
 the settings omit or mask is neither in the columns nor in the line. Rows go out as an array for each column: one JSON
-array of rows would save the daemon half of its work, and cost the server twice as much, of which there is one for all.
-Lines go as bytes: an array of jsonb, which the server would copy three times, costs it a quarter more.
+array of rows would save the daemon half of its work, but cost the server, which others use as well, twice as much.
+Lines go out as bytes: an array of jsonb, which the server would copy three times, costs it a quarter more.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ import msgspec
 
 from listener.base.text import on_one_line
 from listener.event import FORMATS, Received
+from listener.event.payload import object_of
 from listener.event.reshaping import reshaping
 from listener.sinks.base import SinkConfig
 
@@ -145,14 +146,9 @@ def _read(record: bytes, suspect: bool) -> _RowRecord:
         except msgspec.ValidationError:  # numbers, lists of tickets, texts instead of objects
             pass
     value = _decode(record)
-    event = _object(value.get("event"))
-    inner = {name: _texts(_object(event.get(name))) or None for name in ("ticket", "object", "sender_id")}
+    event = object_of(value.get("event"))
+    inner = {name: _texts(object_of(event.get(name))) or None for name in ("ticket", "object", "sender_id")}
     return msgspec.convert({**_texts(value), "event": {**_texts(event), **inner}}, _RowRecord)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    value = value[0] if type(value) is list and value else value
-    return value if type(value) is dict else {}
 
 
 def _texts(value: dict[str, Any]) -> dict[str, Any]:

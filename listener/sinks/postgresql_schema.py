@@ -83,7 +83,7 @@ class Table:
         arrays = ", ".join(f"${n}::{_SENT_AS.get(column.type, column.type)}[]" for n, column in enumerate(COLUMNS, 1))
         values = _NAMES.replace('"record"', "convert_from(\"record\", 'UTF8')::jsonb")
         rows = f"unnest({arrays}) AS sent ({_NAMES})"
-        return f"INSERT INTO {self.name} ({_NAMES}) SELECT {values} FROM {rows} ON CONFLICT DO NOTHING"  # noqa: S608
+        return f"INSERT INTO {self.name} ({_NAMES}) SELECT {values} FROM {rows} ON CONFLICT DO NOTHING"  # noqa: S608 names that a rule checked
 
     def problems(self, found: FoundTable) -> list[Problem]:
         """Returns what is wrong with the table; without any problem it takes events."""
@@ -162,7 +162,7 @@ class Table:
     def _fill(self, added: Sequence[Column]) -> str:
         """Returns the statements that fill columns which older rows did not have, from their records."""
         values = ", ".join(f'"{c.name}" = {_from_record(c)}' for c in added)
-        return f"UPDATE {self.name} SET {values}"  # noqa: S608
+        return f"UPDATE {self.name} SET {values}"  # noqa: S608 names that a rule checked
 
 
 def _from_record(column: Column) -> str:

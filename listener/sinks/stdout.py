@@ -20,7 +20,7 @@ from listener.sinks.base import (
 
 STDOUT = 1  # the descriptor: nothing of Python's buffering in between
 LOOK = 50  # milliseconds between looks at `stopping` while the reader is slow: a stop has 200 to learn what is out
-_FOREIGN = b"\0"  # no line begins so: what is out is ended by a newline
+_FOREIGN = b"\0"  # half a line that is not of the next ones: none begins with NUL, so it is ended by a newline
 _BROKEN = select.POLLERR | select.POLLNVAL | select.POLLHUP
 
 

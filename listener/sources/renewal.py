@@ -1,8 +1,8 @@
-"""Replaces an open connection by a fresh one from time to time, because a connection can answer pings for hours
-while the platform no longer sends events through it.
+"""Replaces an open connection with a fresh one from time to time.
 
-The new connection is opened and proven first: the platform must answer its ping. Then the old one is closed, once
-the answers to its events are out. If the new one can't be opened, the old one stays. At most two exist at once.
+A connection can answer pings for hours while the platform no longer sends events through it. The new connection is
+opened and proven first: the platform must answer its ping. Then the old one is closed, once the answers to its events
+are out. If the new one can't be opened, the old one stays. At most two exist at once.
 """
 
 import asyncio

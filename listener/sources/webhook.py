@@ -27,8 +27,8 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Open:
-    """What status asks of a connection: a listening socket has no pings, and is never silent."""
+class ListeningSocket:
+    """Stands where status expects a connection: a socket that listens gets no pings, and counts as never silent."""
 
     fresh: bool = True
     round_trip: float | None = None
@@ -79,7 +79,7 @@ class Webhook:
     ) -> None:
         self._patience = patience or Patience()
         self.state = ConnectionState()
-        self.session: Open | None = None
+        self.session: ListeningSocket | None = None
         self.address: tuple[str, int] = ("", 0)  # where it listens
         self.rejected: dict[int, int] = {}  # by status
         self.on_change = on_change
@@ -121,7 +121,7 @@ class Webhook:
 
     def _listening(self) -> None:
         log.info("listening: ready", address=self._config.listen, path=self._config.path)
-        self.session = Open()
+        self.session = ListeningSocket()
         self.state.connections = 1
         self._enter("connected")
 

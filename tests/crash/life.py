@@ -25,7 +25,8 @@ from listener.journal import Cursor, Journal, Pending, redelivery
 from listener.journal.database import transaction
 from listener.journal.identity import fingerprint
 from listener.journal.reading import reading
-from listener.sinks.file import FileConfig, FileSink, Rotate
+from listener.sinks.file import FileConfig, FileSink
+from listener.sinks.rotation import Rotate
 from tests.journal.keeping import pending
 
 KEEP_S = 3600.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from listener.sinks.file import Rotate
+from listener.sinks.rotation import Rotate
 from tests.crash.life import Bomb, Crash, Life, all_lines, patched, quick_disk
 from tests.journal.keeping import payload
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from listener.journal import Pending
-from listener.sinks.file import Rotate
+from listener.sinks.rotation import Rotate
 from tests.crash.life import Bomb, Crash, Life, all_lines, journalled, known, patched, quick_disk
 from tests.journal.keeping import payload, unformattable
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.sinks.file import FileConfig, Rotate
+from listener.sinks.file import FileConfig
+from listener.sinks.rotation import Rotate
 from tests.delivery.working import DAY, HOUR, Scripted, config, drained, jumping, working
 from tests.journal.keeping import keep_ids, opened, until
 from tests.sinks.lines import sink_of

@@ -58,7 +58,7 @@ def test_all_steps_together_have_their_time() -> None:
 def test_no_secret_gets_into_a_step() -> None:
     remember("hush-hush")
     (step,) = examine([Check("a", lambda: Finding("ok", "it is hush-hush"))])
-    assert "it is ***" == step.fact
+    assert "it is ***" == step.detail
 
 
 def test_a_line_for_people() -> None:

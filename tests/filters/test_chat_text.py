@@ -22,10 +22,10 @@ def record(**changes: Any) -> dict[str, Any]:
 
 def test_the_default_text_says_who_where_what() -> None:
     guests = record(sender_type=2, text="请问\n怎么下载", ticket={"ticket_id": "715", "status": 5})
-    assert "客人 · 工单 715 · 待用户响应\n> 请问\n> 怎么下载" == default_text(guests, "zh")
+    assert "用户 · 工单 715 · 待用户响应\n> 请问\n> 怎么下载" == default_text(guests, "zh")
     assert "Guest · ticket 715 · waiting for the user\n> 请问\n> 怎么下载" == default_text(guests, "en")
     named = guests | {"ticket_detail": {"guest": {"name": "王\n五"}}}
-    assert default_text(named, "zh").startswith("客人 王 五 · 工单 715")
+    assert default_text(named, "zh").startswith("用户 王 五 · 工单 715")
 
 
 def test_a_guest_can_not_forge_a_line_of_ours() -> None:

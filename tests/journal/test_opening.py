@@ -12,7 +12,7 @@ import pytest
 
 from listener.base.errors import EX_IOERR, JournalError
 from listener.journal import Journal, tables
-from listener.journal.inspect import look
+from listener.journal.inspect import read_state
 from listener.journal.reading import reading
 from tests.journal.keeping import ids, keep_ids, opened, rows
 
@@ -89,7 +89,7 @@ def test_what_is_no_file_is_refused_and_stays(tmp_path: Path, make: Callable[[Pa
     with pytest.raises(JournalError, match="not a file"):
         Journal(path)
     with pytest.raises(JournalError, match="not a file"):
-        look(path)
+        read_state(path)
     with pytest.raises(JournalError, match="not a file"), reading(path):
         pass
     assert before == path.lstat().st_ino

@@ -199,7 +199,7 @@ def test_an_event_shows_who_got_it_and_is_handed_on_again(page: Served, tab: Pag
     tab.locator(".said .who a").click()
     expect(tab.locator(".row").nth(1)).to_contain_text("delivered")
     assert "rvaYgkND1GOiu5MM0E1rncYC6PLtF7JV" not in tab.content(), "the verification token"
-    tab.locator(".row").nth(1).get_by_role("button", name="Hand on again").click()
+    tab.locator(".row").nth(1).get_by_role("button", name="Replay").click()
     page.daemon.until(lambda: len(page.hook.taken) == 2, "the second delivery")
     tab.get_by_role("button", name="Copy as JSON").first.click()
     expect(tab.locator("#toast")).to_have_text("Copied")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from listener.sinks.base import LinesWritten
-from listener.sinks.file import FileConfig, FileSink, Rotate
+from listener.sinks.file import FileConfig, FileSink
+from listener.sinks.rotation import Rotate
 from tests.sinks.lines import lines
 
 

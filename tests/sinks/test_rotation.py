@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from listener.sinks.file import FileConfig, Rotate
+from listener.sinks.file import FileConfig
+from listener.sinks.rotation import Rotate
 from tests.journal.keeping import until
 from tests.sinks.lines import Delivery, data, line, lines, sink_of
 

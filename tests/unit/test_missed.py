@@ -1,15 +1,15 @@
 """What can be said of the times when nobody listened, and of the calls that were made."""
 
 from listener.journal.backfills import Backfill, Gap
-from listener.journal.inspect import Look
+from listener.journal.inspect import JournalState
 from listener.observe import missed
 
 HOUR = 3_600_000
 T0 = 1_790_000_000_000
 
 
-def look(*gaps: Gap, jobs: tuple[Backfill, ...] = ()) -> Look:
-    return Look(
+def look(*gaps: Gap, jobs: tuple[Backfill, ...] = ()) -> JournalState:
+    return JournalState(
         used_bytes=0,
         file_bytes=0,
         disk_free_bytes=0,

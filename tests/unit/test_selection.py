@@ -148,7 +148,7 @@ SINK = '[feishu]\napp_id = "cli_a"\napp_secret = "x"\n[[sinks]]\nname = "a"\ntyp
         ('only.status = ["closed"]', "sinks[0].only.status: expected"),
         ('only.event_type = ["helpdesk.ticket.created_v1"]', "is not in feishu.events, so it never comes"),
         ('only.event_type = ["message"]', "sinks[0].only.event_type: expected"),
-        ("only.helpdesk_id = [1]", "sinks[0].only.helpdesk_id: expected a list of ids of helpdesks"),
+        ("only.helpdesk_id = [1]", "expected a list of ids of helpdesks, found a list (its item 1 is wrong)"),
         ('omit = ["event..text"]', "sinks[0].omit: expected a list of fields such as"),
         ('mask = ["mail"]', 'did you mean "email"?'),
         ("only.sender = []", "sinks[0].only.sender: expected"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from listener.journal.inspect import Look, touch
+from listener.journal.inspect import JournalState, touch
 from listener.observe.facts import Facts
 from listener.observe.health import ConnectionStatus, Snapshot, moment
 from listener.observe.watchdog import Watchdog
@@ -154,7 +154,7 @@ def _ticking(writer: Writer, *, free: int = 2**30) -> Facts:
     facts = _facts(_state("connected"))
     facts.journal = SimpleNamespace(writer=writer)  # type: ignore[assignment]
     facts.receiver = SimpleNamespace(state=SimpleNamespace(acks={200: 1}))  # type: ignore[assignment]
-    facts.seen = Look(
+    facts.seen = JournalState(
         used_bytes=0,
         file_bytes=0,
         disk_free_bytes=free,
@@ -201,11 +201,11 @@ def _looking(monkeypatch: pytest.MonkeyPatch, failing: str | None = None) -> tup
     """Facts of a running daemon, and its looks at the disk."""
     facts, looks = _ticking(Writer(failing=failing)), list[bool]()
 
-    def look(*_: object) -> Look | None:
+    def read_state(*_: object) -> JournalState | None:
         looks.append(True)
         return facts.seen
 
-    monkeypatch.setattr("listener.observe.facts.look", look)
+    monkeypatch.setattr("listener.observe.facts.read_state", read_state)
     facts.workers = []  # type: ignore[assignment]
     facts.journal.path = None  # type: ignore[assignment]
     return facts, looks

@@ -14,7 +14,7 @@ import msgspec
 from listener.base.text import printable
 from listener.event import FORMATS, Received, Unparsable
 from listener.journal import browse
-from listener.journal.query import events_after
+from listener.journal.query import events_after, events_before
 from listener.journal.reading import reading
 from listener.observe.deliveries import Deliveries
 from listener.observe.facts import Facts
@@ -28,7 +28,7 @@ CHUNK = 200  # events read together
 PATIENCE = 0.4  # seconds that one search takes; the page asks for the rest
 LIMIT = 100  # messages of an answer
 BREATH = 0.002  # seconds between two chunks: a long look must not delay acks
-FRESH = 3.0  # seconds for which the pace counts
+FRESH, OFFSETS = 3.0, 9  # seconds for which the pace counts; readers' time zones for which it is remembered
 KEPT = 600.0  # seconds without a question after which the figures are forgotten
 FIGURES = 100_000  # newest events that the figures are made of
 DAYS, MINUTES, DAY_MS, MINUTE_MS = 6, 60, 86_400_000, 60_000
@@ -103,8 +103,10 @@ class Queries:
         at, known = self._pace.get(offset, (0.0, b""))
         if time.monotonic() - at > FRESH:
             known = encode(await self._read(lambda path: _pace(path, int(time.time() * 1000), offset * MINUTE_MS)))
-            self._pace = {offset: (time.monotonic(), known)} | dict(list(self._pace.items())[:8])
-            self._pace[offset] = (time.monotonic(), known)
+            self._pace.pop(offset, None)
+            self._pace[offset] = time.monotonic(), known
+            if len(self._pace) > OFFSETS:
+                del self._pace[next(iter(self._pace))]
         return known
 
     async def numbers(self) -> bytes:
@@ -137,7 +139,7 @@ def _search(path: Path, before: int, limit: int, ticket: str, words: list[str]) 
     found: list[Summary] = []
     until = time.monotonic() + PATIENCE
     with reading(path) as connection:
-        while events := browse.events_before(connection, before, CHUNK):
+        while events := events_before(connection, before, CHUNK):
             for event in events:
                 before, one = event.seq, summary(event)
                 if (not ticket or one.ticket == ticket) and matches(one, words):

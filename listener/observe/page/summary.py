@@ -1,6 +1,6 @@
 """Summarises an event as a list shows it: who, when, to which ticket, the words. Pure; it raises for no type."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from listener.base.text import printable
 from listener.event import Received, Unparsable, parse
 from listener.event.fields import SENDERS, STATUSES, TICKET_MESSAGE, number
-from listener.event.payload import text_of
+from listener.event.payload import object_of, text_of
 from listener.event.plain_text import pictures_of, plain_text
 
 LONGEST = 2000  # characters of a message in a list
@@ -19,8 +19,7 @@ encode = msgspec.json.Encoder().encode
 class Summary(msgspec.Struct, omit_defaults=True, gc=False):
     """What the page shows of an event in a list.
 
-    `at` is the receipt and `created` the header's time, both in Unix ms; `more` counts the
-    characters that were cut off.
+    `at` is the receipt and `created` the header's time, both in Unix ms; `more` counts the characters that are cut off.
     """
 
     seq: int
@@ -50,7 +49,7 @@ def summary(received: Received) -> Summary:
         return Summary(received.seq, event_id, received.received_ms, problem=e.reason)
     body = event.envelope.get("event")
     body = body if type(body) is dict else {}
-    ticket = _first(body.get("ticket")) or _first(body.get("object")) or body
+    ticket = object_of(body.get("ticket")) or object_of(body.get("object")) or body
     words = plain_text(body) if event.event_type == TICKET_MESSAGE else None
     text = (words or "")[: LONGEST + 1]
     return Summary(
@@ -62,7 +61,7 @@ def summary(received: Received) -> Summary:
         ticket=printable(event.ticket_id or "")[:100],
         sender=_name(SENDERS, body.get("sender_type")),
         who=_who(body.get("sender_id")),
-        agent=printable(text_of(_first(ticket.get("agent_owner")).get("name")))[:60],
+        agent=printable(text_of(object_of(ticket.get("agent_owner")).get("name")))[:60],
         status=_name(STATUSES, ticket.get("status")),
         kind=printable(text_of(body.get("msg_type")))[:40],
         text=text[:LONGEST],
@@ -72,20 +71,10 @@ def summary(received: Received) -> Summary:
     )
 
 
-def encoded(summaries: Iterable[Summary]) -> bytes:
-    """Returns a JSON array of them."""
-    return encode(list(summaries))
-
-
 def matches(one: Summary, words: Sequence[str]) -> bool:
     """Returns whether each of the words, in lower case, stands in the ticket's id, status, sender or text."""
     where = f"{one.ticket}\n{one.sender}\n{one.who}\n{one.agent}\n{one.status}\n{one.text}".lower()
     return all(word in where for word in words)
-
-
-def _first(value: Any) -> dict[str, Any]:
-    value = value[0] if type(value) is list and value else value
-    return value if type(value) is dict else {}
 
 
 def _name(names: Any, code: Any) -> str:
@@ -94,7 +83,7 @@ def _name(names: Any, code: Any) -> str:
 
 
 def _who(sender: Any) -> str:
-    ids = _first(sender)
+    ids = object_of(sender)
     return next(
         (printable(text)[:80] for name in ("open_id", "user_id", "union_id") if (text := text_of(ids.get(name)))), ""
     )
@@ -112,7 +101,7 @@ def _keys(content: Any) -> list[Any]:
             content = msgspec.json.decode(content)
         except (ValueError, RecursionError):
             return []
-    keys = _first(content).get("image_keys") or [_first(content).get("image_key")]
+    keys = object_of(content).get("image_keys") or [object_of(content).get("image_key")]
     return keys if type(keys) is list else []
 
 

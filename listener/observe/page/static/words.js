@@ -34,7 +34,7 @@ const WORDS = {
   more_text: ["{0} more characters", "还有 {0} 个字符"], image: ["image", "图片"], status_now: ["Status: {0}", "状态：{0}"], no_ticket: ["without a ticket", "无工单"], unreadable_event: ["can't be read: {0}", "无法读取：{0}"], ticket: ["Ticket {0}", "工单 {0}"],
 
   event: ["Event", "事件"], event_gone: ["This event is not kept any more.", "该事件已不再保留。"], received: ["received", "收到"], created: ["created", "创建"], type: ["type", "类型"], seq: ["seq", "序号"], event_id: ["event id", "事件 ID"],
-  which_sinks: ["Who got it", "投递情况"], pending: ["to come", "待投递"], passed: ["delivered or passed over, before this start", "本次启动前已投递或跳过"], got_at: ["delivered {0}", "{0} 送达"], waits: ["waits, next attempt {0}", "等待中，下次尝试 {0}"], is_dead: ["dead letter", "死信"], retrying: ["being retried", "正在重试"], attempts: ["{0} attempts", "尝试 {0} 次"], hand_on: ["Hand on again", "重新投递"], handed: ["It is handed to {0} again.", "已重新投递到 {0}。"],
+  which_sinks: ["Who got it", "投递情况"], pending: ["to come", "待投递"], passed: ["delivered or passed over, before this start", "本次启动前已投递或跳过"], got_at: ["delivered {0}", "{0} 送达"], waits: ["waits, next attempt {0}", "等待中，下次尝试 {0}"], is_dead: ["dead letter", "死信"], retrying: ["being retried", "正在重试"], attempts: ["{0} attempts", "尝试 {0} 次"], hand_on: ["Replay", "重新投递"], handed: ["It is being replayed to {0}.", "已重新投递到 {0}。"],
   record: ["Record", "记录"], raw: ["Raw payload", "原始数据"], copy_json: ["Copy as JSON", "复制 JSON"], copy_curl: ["Copy as curl", "复制为 curl"], copied: ["Copied", "已复制"],
 
   dead_title: ["Dead letters", "死信"], waiting_title: ["Waiting for another attempt", "等待再次尝试"], unreadable_title: ["Payloads that can't be read", "无法读取的数据"],
