@@ -44,9 +44,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there, too")
     parser.add_argument("--directory", type=Path, default=Path(), help="on the disk to measure; default: here")
     parser.add_argument("--node", type=Path, metavar="DIR", help="where `npm install @larksuiteoapi/node-sdk` was run")
+    parser.add_argument("--go", type=Path, metavar="PROGRAM", help="what was built of tests/bench/go_client.go")
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), help="some of it, as JSON")
     arguments = parser.parse_args()
     clients.node_sdk = arguments.node.resolve() if arguments.node else None
+    clients.go_client = arguments.go.resolve() if arguments.go else None
     os.sched_setaffinity(0, {STAND_IN_CORE})
     logs.configure("warning")
     with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.directory) as home:

@@ -24,6 +24,7 @@ SINK = '[[sinks]]\nname = "{0}"\ntype = "file"\npath = "{0}.jsonl"\n'
 SAMPLE = Path(__file__).with_name("sample.py")
 NODE_CLIENT = Path(__file__).with_name("node_client.cjs")
 node_sdk: Path | None = None  # the folder in which the Node SDK was installed; None: it is left out
+go_client: Path | None = None  # the program that was built of go_client.go; None: it is left out
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,12 @@ def node(home: Path) -> Running:
     """The official SDK for Node; its output goes to a file."""
     assert node_sdk
     return running("node", ["node", str(NODE_CLIENT), "{url}"], home, NODE_PATH=str(node_sdk / "node_modules"))
+
+
+def go(home: Path) -> Running:
+    """The official SDK for Go; its output goes to a file."""
+    assert go_client
+    return running("go", [str(go_client), "{url}"], home)
 
 
 def null(home: Path) -> Running:

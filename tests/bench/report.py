@@ -6,6 +6,7 @@ from typing import Any
 
 Figures = dict[str, Any]
 SYNC_COST = "5 ms"
+_OTHERS = ("sample", "quiet", "node", "go", "null")
 _RATIOS = ("ratio", "ratio_to_node", "ratio_to_null")
 
 
@@ -112,14 +113,16 @@ def _all_limits(figures: Figures) -> Iterator[str]:
 
 def _clients(figures: Figures) -> Iterator[str]:
     yield f"\n{'unacked':>8} {'client':10}{'events/s':>10}{'acked/s':>10}{'ack p50':>12}{'p99':>12}{'CPU/event':>12}"
-    if "node" not in figures["rates"]["unacked"]["1"]:
-        yield f"{'':8} Node's official client was left out: --node DIR; Go's, as there is no toolchain"
+    for name, option in (("Node", "--node DIR"), ("Go", "--go PROGRAM")):
+        if name.lower() not in figures["rates"]["unacked"]["1"]:
+            yield f"{'':8} {name}'s official client was left out: {option}"
     for window, part in figures["rates"]["unacked"].items():
-        for name in (name for name in ("listener", "sample", "quiet", "node", "null") if name in part):
+        for name in (name for name in ("listener", *_OTHERS) if name in part):
             one = part[name]
             ack = f"{one['ack']['p50_ms']:>9.2f} ms{one['ack']['p99_ms']:>9.2f} ms"
             yield f"{window:>8} {name:10}{one['rate']:>10.0f}{one['acked_rate']:>10.0f}{ack}{one['cpu_us']:>9.0f} µs"
-        yield f"{'':8} the listener's rate to the quiet sample's: {part['ratio_to_quiet']:.1f}"
+        others = [f"{name}'s {part[f'ratio_to_{name}']:.1f}" for name in ("quiet", "go") if name in part]
+        yield f"{'':8} the listener's rate to {', '.join(others)}"
     starts, peaks = figures["starts"], figures["rates"]["peak_mib"]
     yield f"\n{'':8} {'client':10}{'connected':>12}{'idle':>10}{'peak':>10}"
     for name, one in starts.items():

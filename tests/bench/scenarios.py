@@ -58,7 +58,7 @@ async def rates(home: Path, plan: Plan) -> Part:
     measured: dict[str, Part] = {str(w): {c.name: _summary(floods[c.name, w]) for c in everyone} for w in WINDOWS}
     for part in measured.values():
         part["ratio"] = _ratio(part["listener"]["rates"], part["sample"]["rates"])
-        for other in ("quiet", "node", "null"):
+        for other in ("quiet", "node", "go", "null"):
             if other in part:
                 part[f"ratio_to_{other}"] = _ratio(part["listener"]["rates"], part[other]["rates"])
     sync = {"p50_us": percentile(syncs, 50) * 1e6, "p99_us": percentile(syncs, 99) * 1e6}
@@ -66,8 +66,8 @@ async def rates(home: Path, plan: Plan) -> Part:
 
 
 def peers() -> list[Callable[[Path], clients.Running]]:
-    """Official clients in other languages, as far as they are here; Go's is not, for want of a toolchain."""
-    return [clients.node] if clients.node_sdk else []
+    """Official clients in other languages, as far as they are here."""
+    return [*[clients.node] * bool(clients.node_sdk), *[clients.go] * bool(clients.go_client)]
 
 
 async def idle(home: Path, plan: Plan) -> Part:
