@@ -37,8 +37,10 @@ class ApiCalls:
         self.stage.stop()
 
     def reload(self, settings: Settings) -> None:
-        """Has the secrets read again at the next call."""
+        """Has the secrets read again at the next call, and what they have held up asked for again."""
         self._settings, self._api = settings, None
+        self.stage.reload()
+        self.backfiller.reload()
 
     def online_clients(self) -> int:
         """Asks how many clients are online; blocks."""

@@ -10,6 +10,7 @@ import msgspec
 
 from listener.event import TICKET_MESSAGE
 from listener.event.fields import TICKET, number
+from listener.event.payload import check_depth
 from listener.journal.messages import PREFIX
 
 Row = dict[str, Any]
@@ -67,8 +68,9 @@ def _content(content: Any) -> Any:
     if type(content) is not str or not content.lstrip().startswith("{"):
         return content
     try:
+        check_depth(f"[[{content}]]".encode())  # in the event it stands two levels deeper
         return msgspec.json.decode(content)
-    except (ValueError, RecursionError):
+    except ValueError:
         return content
 
 

@@ -39,13 +39,14 @@ class Backfiller:
         connected: Callable[[], bool],
     ) -> None:
         self._settings, self._journal, self._connected = settings, journal, connected
-        self._keeper = Keeper(meter, journal)
+        self._meter, self._keeper = meter, Keeper(meter, journal)
         self._stopping, self._woken = threading.Event(), threading.Event()
         self._jobs = Jobs(journal, settings.feishu.app_id, api_of, meter, self._pause)
         self._seen_ms: int | None = None  # when a connection was last open
         self._seen_at: float | None = None  # the same by a clock that never jumps; None: in an earlier run
         self._marked_ms = 0
         self._next_job = 0.0
+        self._month, self._asks_again = meter.month, True  # what was refused may be granted now
         self._thread = threading.Thread(target=self._run, name="backfill", daemon=True)
 
     def start(self) -> None:
@@ -59,6 +60,11 @@ class Backfiller:
     def wake(self) -> None:
         """Has the thread look now: the connection, or something in the journal, has changed."""
         self._woken.set()
+
+    def reload(self) -> None:
+        """Has what the platform refused asked for again: credentials may have changed."""
+        self._asks_again = True
+        self.wake()
 
     def stop(self, timeout: float = 0.3) -> None:
         """Ends the thread; what is left is done after the next start."""
@@ -111,12 +117,19 @@ class Backfiller:
         if time.monotonic() < self._next_job:
             return
         try:
+            self._ask_again()
             job = self._journal.ask(backfills.next_job)
         except JournalError:
             self._next_job = time.monotonic() + 60
             raise
         if job is not None:
             self._jobs.run(job)
+
+    def _ask_again(self) -> None:
+        """Places the daemon's own jobs again that credentials, or the budget of a month that is over, had ended."""
+        if self._asks_again or self._month != self._meter.month:
+            self._asks_again, self._month = False, self._meter.month
+            self._journal.do(backfills.ask_again)
 
     def _pause(self, seconds: float) -> None:
         """Waits between two calls: a stop ends the job here, and the connection is noted meanwhile."""
@@ -149,4 +162,4 @@ class Backfiller:
 
     def _ask(self, since_ms: int, until_ms: int) -> None:
         helpdesk = self._settings.feishu.helpdesk_id or ""
-        self._journal.do(lambda connection: backfills.ask(connection, since_ms, until_ms, helpdesk))
+        self._journal.do(lambda connection: backfills.ask_unattended(connection, since_ms, until_ms, helpdesk))

@@ -5,7 +5,7 @@ command where none runs.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -18,12 +18,13 @@ from listener.base.logs import get_logger
 from listener.event import TICKET_MESSAGE
 from listener.feishu.answers import Gone
 from listener.feishu.meter import CallsHalted, Meter
-from listener.feishu.tickets import PAGE_SIZE, TicketsApi
+from listener.feishu.tickets import TicketsApi, has_more
 from listener.journal import Journal, Pending, backfills, calls, messages
 from listener.journal.backfills import Backfill
 from listener.journal.model import KEPT
 
 PAUSES = (1.0, 5.0, 30.0, 120.0)  # seconds before another attempt, while the platform is down; the last repeats
+TICKET_ATTEMPTS = 8  # at one ticket, while others pass
 MAX_PAGES = 50  # of one ticket's messages: 10,000 of them
 SLICE = 500  # events indexed in one transaction: acks wait for it
 BATCH = 200  # messages kept in one commit
@@ -34,6 +35,33 @@ log = get_logger(__name__)
 
 class Stopped(Exception):
     """The process is to end; the next one does what is left of the job."""
+
+
+class Failures:
+    """Counts the failures of tickets, and tells one that fails by itself from a platform that is down."""
+
+    def __init__(self) -> None:
+        self._tries: dict[str, int] = {}
+        self._alone: set[str] = set()  # tickets that have failed before another one passed
+        self.passes = 0
+
+    def failed(self, ticket_id: str) -> None:
+        """Notes that this ticket's messages could not be had."""
+        self._tries[ticket_id] = self._tries.get(ticket_id, 0) + 1
+
+    def passed(self, ticket_id: str) -> None:
+        """Notes that this ticket is done."""
+        self.passes += 1
+        self._tries.pop(ticket_id, None)
+        self._alone.update(self._tries)
+
+    def are_its_own(self, ticket_id: str, tries: int) -> bool:
+        """Returns whether the ticket has failed that often, and another one passed meanwhile."""
+        return ticket_id in self._alone and self._tries[ticket_id] >= tries
+
+    def later(self) -> list[str]:
+        """Returns the tickets that have failed, the one with most tries first: so it is the first to be left out."""
+        return sorted(self._tries, key=self._tries.__getitem__, reverse=True)
 
 
 @dataclass
@@ -50,10 +78,12 @@ class Jobs:
     meter: Meter
     pause: Callable[[float], None]
     attempts: int | None = None
+    _failures: Failures = field(default_factory=Failures)
 
     def run(self, job: Backfill) -> None:
         """Works until the job is done or can't be. Raises Stopped, JournalError, or what held it up for too long."""
-        tries = 0
+        self._failures = Failures()
+        tries = passes = 0
         while True:
             before = self.meter.total()
             try:
@@ -65,7 +95,8 @@ class Jobs:
             except JournalError:
                 raise
             except ListenError as e:
-                tries += 1
+                tries = tries + 1 if passes == self._failures.passes else 1
+                passes = self._failures.passes
                 self._count(job, before, str(e))
                 if self.attempts is not None and tries >= self.attempts:
                     raise
@@ -79,24 +110,47 @@ class Jobs:
 
     def _once(self, job: Backfill) -> str:
         """Does all that is left of the job; returns what it learnt of the API on the way."""
-        api = self.api_of(job.helpdesk_id, job.token_file)
         self._index()
         current = self.journal.ask(lambda connection: backfills.job(connection, job.id)) or job
         if current.state == "listing":
-            found = listing.changed(api, job.since_ms, now_ms(), lambda: self.pause(0))
+            found = listing.changed(self._api(job), job.since_ms, now_ms(), lambda: self.pause(0))
             self.journal.do(lambda connection: _keep_listing(connection, job, found))
             self.journal.do(lambda connection: calls.unmark(connection, calls.MESSAGE_UNIT))  # found out once a job
         skipped = 0
-        while ticket := self.journal.ask(lambda connection: backfills.next_ticket(connection, job.id)):
+        while ticket := self._next_ticket(job):
             self.pause(0)
-            skipped += not self._ticket(api, job, *ticket)
+            skipped += not self._try(job, *ticket)
         gone = f"; {skipped} tickets were deleted meanwhile" if skipped else ""
         return self._unit_found() + gone
 
-    def _ticket(self, api: TicketsApi, job: Backfill, ticket_id: str, body: bytes) -> bool:
+    def _api(self, job: Backfill) -> TicketsApi:
+        """Returns the API with the credentials of this moment: a token may be rotated while a job is under way."""
+        return self.api_of(job.helpdesk_id, job.token_file)
+
+    def _next_ticket(self, job: Backfill) -> tuple[str, bytes] | None:
+        later = self._failures.later()
+        return self.journal.ask(lambda connection: backfills.next_ticket(connection, job.id, later))
+
+    def _try(self, job: Backfill, ticket_id: str, body: bytes) -> bool:
+        """Does what `_ticket` does, or leaves out a ticket that keeps failing while others pass."""
+        try:
+            is_there = self._ticket(job, ticket_id, body)
+        except (CallsHalted, ConfigError, JournalError):
+            raise
+        except ListenError as e:
+            self._failures.failed(ticket_id)
+            if not self._failures.are_its_own(ticket_id, self.attempts or TICKET_ATTEMPTS):
+                raise
+            self._note_incomplete(job, f"ticket {ticket_id} can't be had: {e}")
+            self.journal.do(lambda connection: backfills.ticket_done(connection, job.id, ticket_id, 0, 0))
+            is_there = True
+        self._failures.passed(ticket_id)
+        return is_there
+
+    def _ticket(self, job: Backfill, ticket_id: str, body: bytes) -> bool:
         """Keeps a ticket's messages of the window; returns False where the ticket is gone."""
         try:
-            found = self._messages(api, job, ticket_id)
+            found = self._messages(self._api(job), job, ticket_id)
         except Gone:
             self.journal.do(lambda connection: backfills.ticket_done(connection, job.id, ticket_id, 0, 0))
             return False
@@ -135,11 +189,13 @@ class Jobs:
         return []
 
     def _pages(self, api: TicketsApi, job: Backfill, ticket_id: str, bounds: tuple[int, int]) -> list[Row]:
-        total, found = api.messages(ticket_id, bounds, 1)
-        seen = {str(row.get("id")) for row in found}
-        if total > MAX_PAGES * PAGE_SIZE:
-            self._note_incomplete(job, f"ticket {ticket_id} has {total} messages: ask for a shorter time")
-        for page in range(2, min(MAX_PAGES, -(-total // PAGE_SIZE)) + 1):
+        total, rows = api.messages(ticket_id, bounds, 1)
+        page, found, seen = 1, list(rows), {str(row.get("id")) for row in rows}
+        while has_more(total, page, rows):
+            if (page := page + 1) > MAX_PAGES:
+                count = max(total, len(found))
+                self._note_incomplete(job, f"ticket {ticket_id} has {count} messages or more: ask for a shorter time")
+                break
             self.pause(0)
             rows = api.messages(ticket_id, bounds, page)[1]
             fresh = [row for row in rows if str(row.get("id")) not in seen]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from listener.feishu.tickets import MAX_ROWS, PAGE_SIZE, Row
+from listener.feishu.tickets import MAX_ROWS, PAGE_SIZE, Row, has_more
 
 OVERLAP_MS = 60_000  # windows overlap by so much: what is just being changed may not be listed yet
 SHORTEST_MS = 1000  # a window is halved down to this
@@ -33,10 +33,10 @@ class Listing:
 
 def changed(api: TicketLists, since_ms: int, now_ms: int, check: Callable[[], None] = lambda: None) -> Listing:
     """Returns the tickets that changed, or were made, from `since_ms` on. `check` raises where the listing must end."""
-    found = Listing()
-    for kind in ("update_time", "create_time"):
+    lists = [Listing(), Listing()]
+    for kind, found in zip(("update_time", "create_time"), lists, strict=True):
         _window(api, found, (kind, since_ms - OVERLAP_MS, now_ms + OVERLAP_MS), check)
-    return found
+    return Listing(lists[0].tickets | lists[1].tickets, lists[0].incomplete or lists[1].incomplete)
 
 
 def _window(api: TicketLists, found: Listing, window: Window, check: Callable[[], None]) -> None:
@@ -44,16 +44,22 @@ def _window(api: TicketLists, found: Listing, window: Window, check: Callable[[]
     check()
     kind, since_ms, until_ms = window
     total, first = api.tickets(*window, 1)
-    if total >= MAX_ROWS and until_ms - since_ms > SHORTEST_MS:
+    is_too_long = total >= MAX_ROWS and len(first) >= PAGE_SIZE
+    if (
+        is_too_long and _with_ids(first).keys() <= found.tickets.keys()
+    ):  # else a total that lies would be halved for days
+        found.incomplete = found.incomplete or "the platform lists the same tickets again for other times"
+        return
+    if is_too_long and until_ms - since_ms > SHORTEST_MS:
         middle = (since_ms + until_ms) // 2
         _window(api, found, (kind, since_ms, middle), check)
         _window(api, found, (kind, middle, until_ms), check)
         return
-    if total >= MAX_ROWS:
+    if is_too_long:
         found.incomplete = f"the platform lists {MAX_ROWS} tickets of a second at most, and there are more"
     tickets = _with_ids(first)
     for _ in range(READ_AGAIN + 1):
-        stable, total = _pages(api, window, total, tickets, check)
+        stable = _pages(api, window, (total, first), tickets, check)
         if stable:
             break
         total, first = api.tickets(*window, 1)
@@ -64,19 +70,20 @@ def _window(api: TicketLists, found: Listing, window: Window, check: Callable[[]
 
 
 def _pages(
-    api: TicketLists, window: Window, total: int, tickets: dict[str, Row], check: Callable[[], None]
-) -> tuple[bool, int]:
-    """Reads the pages after the first; returns whether the list stayed the same, and how many tickets there are."""
-    stable = True
-    for page in range(2, -(-min(total, MAX_ROWS) // PAGE_SIZE) + 1):
+    api: TicketLists, window: Window, first: tuple[int, list[Row]], tickets: dict[str, Row], check: Callable[[], None]
+) -> bool:
+    """Adds the tickets of the pages after the first; returns whether the list stayed the same meanwhile."""
+    (total, rows), page, stable = first, 1, True
+    while page < MAX_ROWS // PAGE_SIZE and has_more(total, page, rows):
         check()
+        page += 1
         now, rows = api.tickets(*window, page)
         fresh = _with_ids(rows)
         stable &= now == total and not fresh.keys() & tickets.keys()
         if not fresh.keys() - tickets.keys():
             break  # a page that repeats, or is empty: more of them would not end
         tickets |= fresh
-    return stable or len(tickets) >= total, total
+    return stable or len(tickets) >= total > 0
 
 
 def _with_ids(rows: list[Row]) -> dict[str, Row]:

@@ -23,6 +23,17 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class SteadyClock:
+    """Tells the time by the wall clock of its own beginning: while it is in use, no jump of that clock shows."""
+
+    def __init__(self) -> None:
+        self._booted_ms = now_ms() - round(since_boot() * 1000)
+
+    def now_ms(self) -> int:
+        """Returns Unix milliseconds."""
+        return self._booted_ms + round(since_boot() * 1000)
+
+
 async def next_beat(every: float) -> None:
     """Sleeps until the loop's clock shows a whole multiple of `every`: all who look at one rate share a wake-up."""
     await asyncio.sleep(every - asyncio.get_running_loop().time() % every)

@@ -25,7 +25,9 @@ with without_modules("rich", "greenlet"):  # structlog would load both (0.13 s, 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog(3)
-_QUIET = ("websockets", "urllib3", "asyncio")  # their DEBUG prints frames and URLs
+_QUIET = {"websockets": logging.INFO, "asyncio": logging.INFO, "urllib3": logging.ERROR}
+"""The lowest level of these: their DEBUG prints frames and URLs; what urllib3 warns of, with a traceback and the peer's
+bytes, is in the error that its caller gets."""
 _SAME = 10  # lines a minute that say the same
 
 
@@ -142,8 +144,8 @@ def configure(level: Level = "info", style: Format = "auto", *, to_journald: boo
     )
     handler.addFilter(repeats.filter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level.upper())))
+    for name, lowest in _QUIET.items():
+        logging.getLogger(name).setLevel(max(lowest, logging.getLevelName(level.upper())))
 
 
 def _one_line_of_json(value: Any, **settings: Any) -> str:

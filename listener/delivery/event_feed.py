@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from listener.base.clock import now_ms
 from listener.base.errors import JournalError
 from listener.base.logs import get_logger
 from listener.delivery.batching import Batcher, Item, Sending
@@ -138,7 +137,7 @@ class EventFeed:
     def next_retry(self) -> Sending | None:
         """Returns the event of the retry queue whose attempt is due, as a batch of its own; None where none is due."""
         queue, longest_ms = self._verdicts.retries, round(self.config.retry.max_delay * 1000)
-        while not self.is_preparing and (row := queue.take(now_ms(), longest_ms)):
+        while not self.is_preparing and (row := queue.take(self._verdicts.clock.now_ms(), longest_ms)):
             erasures = self._journal.erasures
             events = self._journal.read(row.seq - 1, 1)
             item = Item(row.seq, row.ticket, Line(Received(row.seq, "", "", 0, b""), b""), row.replayed, is_retry=True)

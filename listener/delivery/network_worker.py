@@ -271,7 +271,8 @@ class NetworkWorker:
     def _until_due(self) -> float:
         due = self.endpoint.next_probe if self.endpoint.down else self._batcher.next_due()
         retry_ms = self._verdicts.retries.next_ms()
-        waits = [IDLE, due - time.monotonic()] + ([retry_ms / 1000 - time.time()] if retry_ms is not None else [])
+        retry = [] if retry_ms is None else [(retry_ms - self._verdicts.clock.now_ms()) / 1000]
+        waits = [IDLE, due - time.monotonic(), *retry]
         return min(IDLE, max(0.001, min(wait for wait in waits if wait > 0 or wait == IDLE)))
 
     def _watch(self) -> None:

@@ -7,7 +7,7 @@ passes, the endpoint is at fault (endpoint.py), and every event keeps its place.
 import time
 from collections.abc import Collection, Sequence
 
-from listener.base.clock import now_ms
+from listener.base.clock import SteadyClock
 from listener.base.text import encodable
 from listener.delivery.batching import Batcher, Item, Sending
 from listener.delivery.endpoint import Endpoint, jitter
@@ -26,6 +26,7 @@ class Verdicts:
     def __init__(self, config: NetworkConfig, batcher: Batcher, endpoint: Endpoint, retries: RetryQueue) -> None:
         self._config, self._batcher, self._endpoint, self.retries = config, batcher, endpoint, retries
         self._strict = config.order == "strict"
+        self.clock = SteadyClock()  # one that was put right by days is no reason to give an event up
         self.changes = Changes()
         self.done: list[Item] = []
         self.delivered: list[Item] = []
@@ -126,7 +127,7 @@ class Verdicts:
         was_up = not self._endpoint.down
         for item in sending.items:
             item.attempts += 1
-            item.first_ms = item.first_ms or now_ms()
+            item.first_ms = item.first_ms or self.clock.now_ms()
         if sending.items[0].is_retry:
             self._retry_failed(sending.items[0], result, now, began)
             return
@@ -190,9 +191,9 @@ class Verdicts:
 
     def _by(self, first_ms: int, wait: float) -> int:
         """Returns the time of the next attempt, no later than the one at which the event is given up."""
-        give_up, due = self._config.retry.give_up_after, now_ms() + int(wait * 1000)
-        return min(due, max(now_ms(), first_ms + int(give_up * 1000))) if give_up and first_ms else due
+        give_up, due = self._config.retry.give_up_after, self.clock.now_ms() + int(wait * 1000)
+        return min(due, max(self.clock.now_ms(), first_ms + int(give_up * 1000))) if give_up and first_ms else due
 
     def _is_over(self, first_ms: int) -> bool:
         give_up = self._config.retry.give_up_after
-        return give_up is not None and now_ms() - first_ms >= give_up * 1000
+        return give_up is not None and self.clock.now_ms() - first_ms >= give_up * 1000

@@ -13,7 +13,8 @@ _converter = Converter({**TICKET, **TICKET_EVENT})
 
 def encoded(ticket: Row, names: Mapping[str, str]) -> bytes:
     """Returns the ticket as JSON; a drop-down's value is its option's name, and its id is beside it in `value_id`."""
-    for field in ticket.get("customized_fields") or []:
+    fields = ticket.get("customized_fields")
+    for field in fields if type(fields) is list else ():
         if type(field) is dict:
             _name(field, names)
     return msgspec.json.encode(_converter.one(ticket))

@@ -50,6 +50,7 @@ class Fetcher(Generic[T]):
         self._entries: dict[Hashable, _Entry[T]] = {}
         self._queue: queue.SimpleQueue[tuple[tuple[Hashable, ...], _Entry[T]]] = queue.SimpleQueue()
         self._failures, self._paused_until, self._because = 0, 0.0, ""
+        self._fresh_from = 0.0  # answers to what was asked before are not used any more
         self._told = False
         for number in range(threads):
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
@@ -58,6 +59,8 @@ class Fetcher(Generic[T]):
         """Returns the answer for this key as a future; asks for it unless it is known or under way."""
         entry = self._entries.get(key)
         now = time.monotonic()
+        if entry is not None and entry.started < self._fresh_from:
+            entry = None
         if entry is not None and (not entry.answer.done() or now - entry.started < self._cache):
             return entry.answer
         entry = _Entry()
@@ -67,6 +70,11 @@ class Fetcher(Generic[T]):
         self._remember(key, entry)
         self._queue.put((key, entry))
         return entry.answer
+
+    def resume(self) -> None:
+        """Ends a pause, and has everything asked for anew: credentials may have changed. Any thread may call it."""
+        self._fresh_from = time.monotonic()
+        self._failures, self._paused_until, self._told = 0, 0.0, False
 
     def _remember(self, key: tuple[Hashable, ...], entry: _Entry[T]) -> None:
         self._entries.pop(key, None)
@@ -79,28 +87,28 @@ class Fetcher(Generic[T]):
             key, entry = self._queue.get()
             entry.started = time.monotonic()
             paused = time.monotonic() < self._paused_until
-            entry.answer.set_result(Fetched(error=self._because) if paused else self._answer(key))
+            entry.answer.set_result(Fetched(error=self._because) if paused else self._answer(key, entry.started))
             self._done()
 
-    def _answer(self, key: tuple[Hashable, ...]) -> Fetched[T]:
+    def _answer(self, key: tuple[Hashable, ...], began: float) -> Fetched[T]:
         try:
             value = self._ask(*key)
         except Gone as e:
             return Fetched(error=str(e))
         except (ConfigError, CallsHalted) as e:
-            return self._failed(e, LONG_PAUSE)
+            return self._failed(e, LONG_PAUSE, began)
         except ListenError as e:
             self._failures += 1
-            return self._failed(e, PAUSE if self._failures >= FAILURES else 0.0)
+            return self._failed(e, PAUSE if self._failures >= FAILURES else 0.0, began)
         except Exception as e:
             log.exception("fetching failed in a way that it should not", what=self._name)
             return Fetched(error=type(e).__name__)
         self._failures, self._told = 0, False
         return Fetched(value)
 
-    def _failed(self, error: ListenError, pause: float) -> Fetched[T]:
+    def _failed(self, error: ListenError, pause: float, began: float) -> Fetched[T]:
         self._because = str(error)[:300]
-        if pause:
+        if pause and began >= self._fresh_from:
             self._paused_until = time.monotonic() + pause
             if not self._told:
                 self._told = True

@@ -87,6 +87,13 @@ class Stage:
         self._tickets = Fetcher("ticket", self._ticket, cache=cache, threads=4, done=self._came.set)
         self._images = Fetcher("image", self._image, cache=60.0, threads=4, done=self._came.set)
 
+    def reload(self) -> None:
+        """Has the platform asked again at once, however it answered until now."""
+        if self.is_on:
+            self._names_until = 0.0
+            self._tickets.resume()
+            self._images.resume()
+
     def view(self, config: SinkConfig) -> Any:
         """Returns the journal as this sink is to see it."""
         if not self.is_on or not wants(config, self._settings):

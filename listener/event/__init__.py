@@ -3,7 +3,7 @@
 from listener.event.fields import TICKET_MESSAGE
 from listener.event.formats import FORMATS
 from listener.event.parsing import Discreet, Event, Received, parse, ticket_of, timestamp
-from listener.event.payload import Unparsable, identify, message_id_of
+from listener.event.payload import Unparsable, identify, message_id_of, read_json
 from listener.event.plain_text import pictures_of
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "message_id_of",
     "parse",
     "pictures_of",
+    "read_json",
     "ticket_of",
     "timestamp",
 ]

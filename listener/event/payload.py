@@ -90,8 +90,7 @@ def message_id_of(payload: bytes) -> str:
 
 def load(payload: bytes) -> dict[str, Any]:
     """Returns the envelope as a new dict, repaired where needed, whose header has an identity. Raises Unparsable."""
-    check_depth(payload)
-    envelope = _read(payload)
+    envelope = read_json(payload)
     if type(envelope) is not dict:
         raise Unparsable("not a JSON object")
     if type(envelope.get("header")) is not dict:
@@ -100,7 +99,9 @@ def load(payload: bytes) -> dict[str, Any]:
     return envelope
 
 
-def _read(payload: bytes) -> object:
+def read_json(payload: bytes) -> object:
+    """Returns the value that these bytes hold, repaired where needed. Raises Unparsable."""
+    check_depth(payload)
     try:
         try:
             return _decode(payload)

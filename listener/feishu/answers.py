@@ -8,6 +8,7 @@ import msgspec
 from listener.base.errors import ConfigError, ListenError, Unavailable
 from listener.base.redact import redact
 from listener.base.text import peers_words
+from listener.event import Unparsable, read_json
 
 THROTTLED = 99991400
 QUOTA_USED_UP = 99991403  # the tenant's, for this month: no wait within it helps
@@ -45,7 +46,11 @@ _REMEDIES = {
     99991672: SCOPE,
     99991673: PUBLISH,
     99992402: EVENTS,
-} | dict.fromkeys(BAD_TOKENS, CREDENTIALS)
+}
+
+
+class TokenRefused(ConfigError):
+    """The platform refuses the tenant access token; a new one may be accepted."""
 
 
 class Gone(ConfigError):
@@ -58,12 +63,12 @@ def read(status: int, content: bytes, *, hide: str = "") -> dict[str, Any]:
     `hide` is a secret of the request that an error must not repeat.
     """
     try:
-        answer = msgspec.json.decode(content.replace(hide.encode(), b"***") if hide else content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = read_json(content)  # guests' texts hold what is no JSON, such as half a surrogate pair
+    except Unparsable:
         answer = None
     if isinstance(answer, dict) and type(answer.get("code")) is int:
         if answer["code"] != 0:
-            raise _refusal(status, answer)
+            raise _refusal(status, _hidden(answer, hide) if hide else answer)
         return answer
     if status >= 500:
         raise Unavailable(f"the platform answered HTTP {status}", hint="its own trouble: try again in a while")
@@ -75,7 +80,7 @@ def wait_of(status: int, headers: Mapping[str, str], content: bytes) -> float | 
     if is_quota(content) or (status != 429 and not (status == 400 and str(THROTTLED).encode() in content)):
         return None
     told = headers.get("x-ogw-ratelimit-reset", "")
-    return float(told) if told.isdecimal() and 0 < int(told) < 10**6 else DEFAULT_WAIT
+    return float(told) if told.isdecimal() and len(told) < 7 and int(told) else DEFAULT_WAIT
 
 
 def is_quota(content: bytes) -> bool:
@@ -89,11 +94,19 @@ def is_quota(content: bytes) -> bool:
     return isinstance(answer, dict) and answer.get("code") == QUOTA_USED_UP  # a guest may write the number, too
 
 
+def _hidden(answer: dict[str, Any], secret: str) -> dict[str, Any]:
+    """Returns the answer without the secret, even where it was written with escapes such as `\\u0074`."""
+    hidden: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(answer).replace(secret.encode(), b"***"))
+    return hidden
+
+
 def _refusal(status: int, answer: dict[str, Any]) -> ListenError:
     number = answer["code"]
     said = f"the platform answered code {number}: {_words(answer)}"
     if number in GONE:
         return Gone(said)
+    if number in BAD_TOKENS:
+        return TokenRefused(said, hint=CREDENTIALS)
     if remedy := _REMEDIES.get(number):
         return ConfigError(said, hint=_link(answer) or remedy)
     if status >= 500 or number in (1, THROTTLED, QUOTA_USED_UP) or 155000 <= number < 156000:

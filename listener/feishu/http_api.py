@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from listener.base.errors import ConfigError, ListenError, Unavailable
@@ -41,6 +42,7 @@ _APIS = (
 """(how an API's path begins, its name on the meter, the longest answer in bytes)."""
 REQUEST_SECONDS = 10.0  # for one request, however slowly the answer drips in
 PATIENCE = 60.0  # seconds of waiting that the platform may ask for
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Api:
     ) -> None:
         self.meter = meter or Meter()
         requests = _Requests(network, patience, tell, self.meter, sleep)
-        self._sdk = OpenApi(feishu.app_id, feishu.app_secret.read(), feishu.domain, requests)
+        self._new_sdk = partial(OpenApi, feishu.app_id, feishu.app_secret.read(), feishu.domain, requests)
+        self._sdk = self._new_sdk()
 
     def tenant_token(self) -> None:
         """Asks for a tenant access token, which shows whether app id and secret open the APIs."""
@@ -117,8 +120,8 @@ class Api:
             return self._sdk.post(MESSAGES_PATH, body, receive_id_type="chat_id")
 
     def _change(self, verb: str, helpdesk: Helpdesk, events: Collection[str]) -> None:
-        with _documented():
-            self._sdk.change_subscription(verb, [_pair(event) for event in events], helpdesk.header)
+        pairs = [_pair(event) for event in events]
+        self._with_token(lambda: self._sdk.change_subscription(verb, pairs, helpdesk.header))
 
     def get(self, path: str, helpdesk: Helpdesk | None = None, **query: Any) -> dict[str, Any]:
         """Returns the decoded answer of a GET. Raises as the class says."""
@@ -126,8 +129,19 @@ class Api:
 
     def get_bytes(self, path: str, helpdesk: Helpdesk | None = None, **query: Any) -> tuple[int, bytes]:
         """Returns HTTP status and content of an answer that is not an error."""
+        return self._with_token(lambda: self._sdk.get(path, helpdesk.header if helpdesk else {}, **query))
+
+    def _with_token(self, call: Callable[[], T]) -> T:
+        """Makes a call, and makes it once more with a new tenant access token where the one in the cache is refused.
+
+        The SDK goes by the wall clock: after that was set back, a token that has expired looks valid for as long.
+        """
         with _documented():
-            return self._sdk.get(path, helpdesk.header if helpdesk else {}, **query)
+            try:
+                return call()
+            except answers.TokenRefused:
+                self._sdk = self._new_sdk()
+                return call()
 
 
 @contextmanager

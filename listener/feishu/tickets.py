@@ -6,6 +6,7 @@ What is returned is what the platform sent, checked for its shape alone. Times a
 from typing import Any
 
 from listener.base.errors import Unavailable
+from listener.event.fields import number
 from listener.feishu import answers
 from listener.feishu.http_api import FIELDS_PATH, IMAGES_PATH, TICKETS_PATH, Api, Helpdesk
 
@@ -65,13 +66,20 @@ def _segment(ticket_id: str) -> str:
     return ticket_id
 
 
+def has_more(total: int, page: int, rows: list[Row]) -> bool:
+    """Returns whether a list goes on after this page: a full page may not be the last one, whatever `total` says."""
+    return page * PAGE_SIZE < total or len(rows) >= PAGE_SIZE
+
+
 def _total(data: Row) -> int:
-    total = data.get("total")
+    total = number(data.get("total"))
     return total if type(total) is int else 0
 
 
 def _rows(data: Row, *names: str) -> list[Row]:
     rows: list[Any] = next((data[name] for name in names if isinstance(data.get(name), list)), [])
+    if not rows and any(data.get(name) for name in names):
+        raise Unavailable(f"the answer holds no list of {names[0]}", hint=answers.NETWORK)
     return [row for row in rows if isinstance(row, dict)]
 
 

@@ -6,12 +6,14 @@ messages the journal recognises as duplicates.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from listener.base.clock import now_ms
+from listener.journal.calls import mark, unmark
 
 KEEP = 50  # ended jobs and gaps that are remembered
+_UNATTENDED = "unattended:"  # with a job's id the name of a mark: the daemon asked for it, nobody else
 _COLUMNS = (
     "id, helpdesk_id, token_file, since_ms, until_ms, asked_ms, state, tickets, tickets_done, messages, fresh,"
     " calls, note, ended_ms"
@@ -47,10 +49,26 @@ class Gap:
 
 
 def ask(connection: sqlite3.Connection, since_ms: int, until_ms: int, helpdesk_id: str, token_file: str = "") -> int:
-    """Places a job and returns its id. An empty `token_file` means the configured helpdesk."""
+    """Places a person's job and returns its id. An empty `token_file` means the configured helpdesk."""
     query = "INSERT INTO backfills (helpdesk_id, token_file, since_ms, until_ms, asked_ms) VALUES (?,?,?,?,?)"
     row = (helpdesk_id, token_file, since_ms, until_ms, now_ms())
     return connection.execute(query, row).lastrowid or 0
+
+
+def ask_unattended(connection: sqlite3.Connection, since_ms: int, until_ms: int, helpdesk_id: str) -> None:
+    """Places a job of the daemon's own; where the platform refuses it, no person is there to ask for it again."""
+    mark(connection, f"{_UNATTENDED}{ask(connection, since_ms, until_ms, helpdesk_id)}", 1)
+
+
+def ask_again(connection: sqlite3.Connection) -> None:
+    """Places the daemon's own jobs that have failed anew, as one."""
+    failed = f"state='failed' AND '{_UNATTENDED}' || id IN (SELECT name FROM marks)"  # noqa: S608 our own names
+    query = f"SELECT min(since_ms), max(until_ms), helpdesk_id FROM backfills WHERE {failed} GROUP BY helpdesk_id"  # noqa: S608
+    found = connection.execute(query).fetchall()
+    remove = f"DELETE FROM marks WHERE name IN (SELECT '{_UNATTENDED}' || id FROM backfills WHERE {failed})"  # noqa: S608
+    connection.execute(remove)
+    for row in found:
+        ask_unattended(connection, *row)
 
 
 def next_job(connection: sqlite3.Connection) -> Backfill | None:
@@ -81,12 +99,15 @@ def listed(connection: sqlite3.Connection, one: int, tickets: Iterable[tuple[str
     connection.execute(f"UPDATE backfills SET state='fetching', tickets={count} WHERE id=?", (one, one))  # noqa: S608 our own names
 
 
-def next_ticket(connection: sqlite3.Connection, one: int) -> tuple[str, bytes] | None:
-    """Returns (id, the ticket as JSON) of the next one whose messages are to be fetched."""
-    row = connection.execute(
-        "SELECT ticket_id, ticket FROM backfill_tickets WHERE job=? ORDER BY ticket_id LIMIT 1", (one,)
-    ).fetchone()
-    return (row[0], row[1]) if row else None
+def next_ticket(connection: sqlite3.Connection, one: int, later: Sequence[str] = ()) -> tuple[str, bytes] | None:
+    """Returns (id, the ticket as JSON) of the next one whose messages are to be fetched; `later` are the last ones."""
+    query = "SELECT ticket_id, ticket FROM backfill_tickets WHERE job=? AND ticket_id"
+    rest = f"{query} NOT IN ({','.join('?' * len(later))}) ORDER BY ticket_id LIMIT 1"
+    rows = [connection.execute(rest, (one, *later)).fetchone()]
+    rows += [
+        connection.execute(f"{query}=?", (one, ticket)).fetchone() for ticket in (later if rows[0] is None else ())
+    ]
+    return next(((row[0], row[1]) for row in rows if row), None)
 
 
 def ticket_done(connection: sqlite3.Connection, one: int, ticket_id: str, messages: int, fresh: int) -> None:
@@ -108,6 +129,8 @@ def end(connection: sqlite3.Connection, one: int, state: str, note: str) -> None
     query = "UPDATE backfills SET state=?, note=?, ended_ms=? WHERE id=?"
     connection.execute(query, (state, note[:500], now_ms(), one))
     connection.execute("DELETE FROM backfill_tickets WHERE job=?", (one,))
+    if state != "failed":
+        unmark(connection, f"{_UNATTENDED}{one}")
     old = "SELECT id FROM backfills WHERE ended_ms IS NOT NULL ORDER BY id DESC LIMIT -1 OFFSET ?"
     connection.execute(f"DELETE FROM backfills WHERE id IN ({old})", (KEEP,))  # noqa: S608 our own names
 

@@ -1,11 +1,14 @@
 """`backfill` where no daemon runs: it fetches, keeps each message once, and says what it found."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from listener.feishu.http_api import TICKETS_PATH
-from listener.simulator import PlatformThread, faults
+from listener.simulator import PlatformThread, faults, tickets_api
 from tests.backfill.missed import CONFIG, message_ids, records, talk
 from tests.daemon import Daemon
 from tests.inprocess import Commands
@@ -131,12 +134,82 @@ def test_one_that_stays_down_ends_the_command_and_the_next_goes_on(
 ) -> None:
     monkeypatch.setattr("listener.backfill.jobs.PAUSES", (0.01,))
     talk(stand_in, tickets=3, messages=6)
-    path = f"{TICKETS_PATH}/7000001/messages"
-    stand_in.platform.faults.api[path] = [faults.http(500)] * 4
+    for ticket, times in enumerate((2, 1, 1)):
+        stand_in.platform.faults.api[f"{TICKETS_PATH}/700000{ticket}/messages"] = [faults.http(500)] * times
     failed = commands.run("backfill", "--since", "2d", domain=stand_in.url)
     assert 69 == failed.rc, failed.all
     again = commands.run("backfill", "--since", "2d", domain=stand_in.url)
     assert (0, True) == (again.rc, again.out.startswith("0 new messages of 6")), again.all
+
+
+def test_a_ticket_that_keeps_failing_holds_up_no_other_and_is_told(
+    monkeypatch: pytest.MonkeyPatch, stand_in: PlatformThread, commands: Commands
+) -> None:
+    monkeypatch.setattr("listener.backfill.jobs.PAUSES", (0.01,))
+    talk(stand_in, tickets=4, messages=8)
+    for ticket in (0, 2):
+        stand_in.platform.faults.api[f"{TICKETS_PATH}/700000{ticket}/messages"] = [faults.http(500)] * 4
+    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert (69, True) == (result.rc, result.out.startswith("4 new messages of 4 in 4 tickets")), result.all
+    assert "can't be had: the platform answered HTTP 500" in result.out
+    again = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert (0, True) == (again.rc, again.out.startswith("4 new messages of 8 in 4 tickets")), again.all
+
+
+@pytest.mark.parametrize("total", [None, "450", 0])
+def test_a_total_that_is_no_help_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, stand_in: PlatformThread, commands: Commands, total: object
+) -> None:
+    answers_with(monkeypatch, lambda data: data.update(total=total))
+    talk(stand_in, tickets=1, messages=450)
+    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert (0, True) == (result.rc, result.out.startswith("450 new messages of 450 in 1 tickets")), result.all
+
+
+def test_an_answer_without_a_list_is_no_empty_list(
+    monkeypatch: pytest.MonkeyPatch, stand_in: PlatformThread, commands: Commands
+) -> None:
+    monkeypatch.setattr("listener.backfill.jobs.PAUSES", (0.01,))
+    answers_with(monkeypatch, lambda data: data.update(messages={"0": 1}) if "messages" in data else None)
+    talk(stand_in, tickets=1, messages=1)
+    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert (69, True) == (result.rc, "no list of messages" in result.err), result.all
+
+
+def test_words_that_are_hardly_json_are_fetched_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_in: PlatformThread, commands: Commands
+) -> None:
+    """Else one guest's message would hold up the whole job, or be a dead letter in every sink."""
+
+    def odd(data: dict[str, Any]) -> None:
+        for number, content in enumerate(['{"content":"half \ud83d"}', '{"a":' * 120 + "1" + "}" * 120]):
+            if "messages" in data:
+                data["messages"][number]["content"] = content
+
+    answers_with(monkeypatch, odd)
+    talk(stand_in, tickets=1, messages=2)
+    result = commands.run("backfill", "--since", "2d", domain=stand_in.url)
+    assert (0, True) == (result.rc, result.out.startswith("2 new messages of 2")), result.all
+    with Daemon(tmp_path, domain=stand_in.url) as daemon:
+        daemon.until(lambda: len(records(tmp_path)) == 2, "both records")
+        assert 0 == daemon.stop()
+    assert ["half \ufffd", '{"a":{"a":'] == [
+        records(tmp_path)[0]["event"]["text"],
+        records(tmp_path)[1]["event"]["content"][:10],
+    ]
+
+
+def answers_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], object]) -> None:
+    """Has the stand-in's lists changed before they go out."""
+    page = tickets_api._page
+
+    def changed(*arguments: Any) -> faults.Reply:
+        answer = json.loads(page(*arguments).body)
+        if "data" in answer:
+            change(answer["data"])
+        return faults.Reply(200, json.dumps(answer).encode())
+
+    monkeypatch.setattr(tickets_api, "_page", changed)
 
 
 def test_the_months_quota_ends_it_and_is_known_afterwards(stand_in: PlatformThread, commands: Commands) -> None:

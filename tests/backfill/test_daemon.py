@@ -1,6 +1,7 @@
 """Backfills beside a running daemon: a day was missed, late pushes come meanwhile, the daemon is killed."""
 
 import random
+import signal
 import sqlite3
 import time
 from contextlib import closing
@@ -10,7 +11,7 @@ import pytest
 
 from listener.feishu.http_api import TICKETS_PATH
 from listener.simulator import PlatformThread
-from tests.backfill.missed import CONFIG, in_order, message_ids, pushed, records, talk
+from tests.backfill.missed import CONFIG, HELPDESK, in_order, message_ids, pushed, records, talk
 from tests.daemon import Daemon
 
 OUTAGE = "[backfill]\nafter_outage = true\n"
@@ -99,6 +100,29 @@ def test_killed_in_the_middle_it_is_the_same(tmp_path: Path, stand_in: PlatformT
         assert 0 == daemon.stop()
     assert dict.fromkeys(ids, 1) == message_ids(tmp_path)
     assert in_order(tmp_path)
+
+
+def test_a_job_that_a_refused_token_ended_is_done_once_the_token_is_right(
+    tmp_path: Path, stand_in: PlatformThread
+) -> None:
+    """Nobody is there to ask for it again: the daemon asked itself."""
+    (tmp_path / "token").write_text("ht-demo-token")
+    (tmp_path / "token").chmod(0o600)
+    has_run(tmp_path, stand_in, CONFIG.replace('token = "ht-demo-token"', 'token_file = "token"') + OUTAGE)
+    connected_before(tmp_path, 24)
+    ids = talk(stand_in, tickets=20, messages=40)
+    with Daemon(tmp_path, domain=stand_in.url) as daemon:
+        daemon.until(lambda: message_ids(tmp_path), "the first messages")
+        stand_in.platform.api.helpdesks[HELPDESK] = "ht-another"
+        daemon.until(lambda: [job[0] for job in jobs(tmp_path)] == ["failed"], "the job's end")
+        (tmp_path / "token").write_text("ht-another")
+        daemon.signal(signal.SIGHUP)
+        daemon.until(lambda: [job[0] for job in jobs(tmp_path)] == ["failed", "done"], "another job's end")
+        daemon.until(lambda: dict.fromkeys(ids, 1) == message_ids(tmp_path), "all messages")
+        daemon.signal(signal.SIGHUP)
+        daemon.until(lambda: daemon.said("reloaded") == 2, "another reload")
+        assert 0 == daemon.stop()
+    assert ["failed", "done"] == [job[0] for job in jobs(tmp_path)]
 
 
 def test_a_short_gap_and_one_without_the_setting_are_told_only(tmp_path: Path, stand_in: PlatformThread) -> None:

@@ -79,3 +79,37 @@ def test_a_row_without_an_id_is_passed_over() -> None:
             return 3, [{"ticket_id": 7}, {"ticket_id": None}, {}]
 
     assert ["7"] == [*changed(Odd(), NOW - HOUR, NOW).tickets]
+
+
+def test_a_total_that_lies_does_not_halve_the_window_for_days() -> None:
+    """Every halving costs a call of the month's budget."""
+
+    class Lies(Helpdesk):
+        def tickets(self, kind: str, since_ms: int, until_ms: int, page: int) -> tuple[int, list[Row]]:
+            return MAX_ROWS, super().tickets(kind, since_ms, until_ms, page)[1]
+
+    helpdesk = Lies(*[NOW - HOUR] * 5)
+    found = changed(helpdesk, NOW - 30 * 24 * HOUR, NOW)
+    assert (5, "", True) == (len(found.tickets), found.incomplete, len(helpdesk.queries) < 9)
+
+
+def test_a_list_that_is_the_same_for_any_time_is_told_soon() -> None:
+    class Same(Helpdesk):
+        def tickets(self, kind: str, since_ms: int, until_ms: int, page: int) -> tuple[int, list[Row]]:
+            self.queries.append((kind, since_ms, until_ms, page))
+            return MAX_ROWS, [{"ticket_id": str(number)} for number in range(PAGE_SIZE)]
+
+    helpdesk = Same()
+    found = changed(helpdesk, NOW - 30 * 24 * HOUR, NOW)
+    assert PAGE_SIZE == len(found.tickets)
+    assert "the same ones again" in found.incomplete
+    assert len(helpdesk.queries) < 200
+
+
+def test_a_list_without_a_total_is_read_to_its_end() -> None:
+    class Silent(Helpdesk):
+        def tickets(self, kind: str, since_ms: int, until_ms: int, page: int) -> tuple[int, list[Row]]:
+            return 0, super().tickets(kind, since_ms, until_ms, page)[1]
+
+    found = changed(Silent(*[NOW - HOUR] * (3 * PAGE_SIZE + 1)), NOW - 2 * HOUR, NOW)
+    assert (3 * PAGE_SIZE + 1, "") == (len(found.tickets), found.incomplete)

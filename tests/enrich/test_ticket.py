@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import sqlite3
 import threading
 import time
@@ -113,6 +114,47 @@ def test_a_missing_scope_is_told_once_with_its_page(tmp_path: Path, stand_in: Pl
         assert 0 < daemon.said("helpdesk:all:readonly")
         assert 0 == daemon.stop()
     assert all("154003" in record["ticket_detail_error"] for record in lines(tmp_path))
+
+
+@pytest.mark.parametrize("fields", [5, True, "x", {"a": 1}, [5, {"value": 5}]])
+def test_fields_of_another_type_go_out_as_they_came(tmp_path: Path, stand_in: PlatformThread, fields: object) -> None:
+    ticket = {"ticket_id": "7000001", "customized_fields": fields}
+    stand_in.platform.faults.api[f"{TICKETS_PATH}/7000001"] = [faults.reply({"code": 0, "data": {"ticket": ticket}})]
+    with Daemon(tmp_path, domain=stand_in.url, config=config(TICKET)) as daemon:
+        daemon.ready()
+        stand_in.call(stand_in.platform.push, message(1))
+        daemon.until(lambda: lines(tmp_path), "the record")
+        assert 0 == daemon.stop()
+    assert fields == lines(tmp_path)[0]["ticket_detail"]["customized_fields"]
+
+
+def test_a_tenant_token_that_ends_before_its_time_is_renewed(tmp_path: Path, stand_in: PlatformThread) -> None:
+    """As it looks to the SDK after the wall clock was set back."""
+    with Daemon(tmp_path, domain=stand_in.url, config=config(TICKET, 'wait = "20s"')) as daemon:
+        daemon.ready()
+        for number in range(2):
+            stand_in.call(stand_in.platform.push, message(number, f"700000{number}"))
+            daemon.until(lambda: len(lines(tmp_path)) > number, "the record")  # noqa: B023 waits at once
+            stand_in.platform.api.tokens.clear()
+        assert 0 == daemon.stop()
+    assert all("ticket_detail" in record for record in lines(tmp_path))
+
+
+def test_a_reload_ends_the_pause_that_a_refused_token_had_begun(tmp_path: Path, stand_in: PlatformThread) -> None:
+    (tmp_path / "token").write_text("ht-wrong-token")
+    (tmp_path / "token").chmod(0o600)
+    settings = config(TICKET, 'wait = "20s"').replace('token = "ht-demo-token"', 'token_file = "token"')
+    with Daemon(tmp_path, domain=stand_in.url, config=settings) as daemon:
+        daemon.ready()
+        stand_in.call(stand_in.platform.push, message(1))
+        daemon.until(lambda: len(lines(tmp_path)) == 1, "the record without the ticket")
+        (tmp_path / "token").write_text("ht-demo-token")
+        daemon.signal(signal.SIGHUP)
+        daemon.until(lambda: daemon.said("reloaded"), "the reload")
+        stand_in.call(stand_in.platform.push, message(2))
+        daemon.until(lambda: len(lines(tmp_path)) == 2, "the record with the ticket")
+        assert 0 == daemon.stop()
+    assert [False, True] == ["ticket_detail" in record for record in lines(tmp_path)]
 
 
 DELETED = faults.code(154002, "ticket not found", 404)

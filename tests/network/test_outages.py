@@ -198,6 +198,31 @@ def test_what_waits_for_retry_by_a_clock_that_was_ahead_goes_out_once_the_clock_
         assert in_order(end.got, 5)
 
 
+def test_a_clock_that_is_put_right_gives_up_no_event_that_waits_for_retry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has failed for moments, not for the days that the clock was behind."""
+    bad, jump, attempts = True, jumping(monkeypatch), [0]
+
+    def answer(post: Post) -> Any:
+        attempts[0] += post.ids == ["e3"]
+        return 500 if bad and post.ids == ["e3"] else 200
+
+    with opened(tmp_path / "j.db") as journal, Receiver(answer) as end:
+        ids = fill(journal, 40, 5)
+        retry = Retry(max_delay=0.05, give_up_after=DAY)
+        with sending(journal, config(end.url, in_flight=4, retry=retry)) as worker:
+            until(lambda: worker.state.seq == 40, "the cursor passes over it")
+            for days in (30, -60):
+                jump(days * DAY)
+                seen = attempts[0]
+                until(lambda seen=seen: attempts[0] > seen + 1, "more attempts")  # type: ignore[misc]
+            bad = False
+            drained(worker)
+        assert sorted(ids) == sorted(end.got)
+        assert [] == dead(journal.path)
+
+
 def test_one_bad_event_in_a_batch_is_found_by_halving(tmp_path: Path) -> None:
     with opened(tmp_path / "j.db") as journal, Receiver() as end:
         end.answer = lambda post: 422 if "e77" in post.ids else 200

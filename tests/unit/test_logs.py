@@ -117,3 +117,10 @@ def test_logging_does_not_load_rich_but_leaves_it_to_others() -> None:
     script = "import sys, listener.base.logs; print('rich' in sys.modules); import rich; print(rich.__name__)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "False\nrich\n" == done.stdout
+
+
+def test_what_urllib3_warns_of_is_left_to_its_caller(capsys: pytest.CaptureFixture[str]) -> None:
+    """It would print a traceback and a peer's bytes for an answer that ends within its headers."""
+    logs.configure()
+    logging.getLogger("urllib3.connection").warning("Failed to parse headers")
+    assert [] == _lines(capsys)
