@@ -45,9 +45,8 @@ def _window(api: TicketLists, found: Listing, window: Window, check: Callable[[]
     kind, since_ms, until_ms = window
     total, first = api.tickets(*window, 1)
     is_too_long = total >= MAX_ROWS and len(first) >= PAGE_SIZE
-    if (
-        is_too_long and _with_ids(first).keys() <= found.tickets.keys()
-    ):  # else a total that lies would be halved for days
+    repeats = _with_ids(first).keys() <= found.tickets.keys()
+    if is_too_long and repeats:  # a total that lies would be halved for days
         found.incomplete = found.incomplete or "the platform lists the same tickets again for other times"
         return
     if is_too_long and until_ms - since_ms > SHORTEST_MS:
