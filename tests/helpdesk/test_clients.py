@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from listener.app.daemon import run
-from listener.app.running import Bounds
+from listener.app.running import Bounds, Running
 from listener.base.errors import ConfigError, ListenError, Unavailable
 from listener.feishu.http_api import Api
 from listener.feishu.transport import network_of
@@ -105,11 +105,24 @@ def test_once_refused_it_is_not_asked_again() -> None:
     assert (1, "no permission") == (asked, state.error)
 
 
+def told_by_the_daemon(wanted: config.Settings) -> ClientsState:
+    """What a daemon knows once the platform has answered; it is stopped then."""
+
+    def stop_once_told(running: Running) -> None:
+        asyncio.run(until(lambda: running.clients.online is not None, "the platform's answer"))
+        running.stop()
+
+    def in_a_thread(running: Running) -> None:
+        threading.Thread(target=stop_once_told, args=[running]).start()
+
+    return run(wanted, Bounds(seconds=30), on_built=in_a_thread).clients
+
+
 def test_the_daemon_tells_of_a_second_client(
     tmp_path: Path, stand_in: PlatformThread, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stand_in.platform.api.online = lambda: 2
-    told = run(settings(tmp_path, stand_in.url), Bounds(seconds=0.5)).clients
+    told = told_by_the_daemon(settings(tmp_path, stand_in.url))
     assert (2, True, None) == (told.online, told.too_many, told.error)
     assert told.checked_at is not None
     assert "other clients of this app are online" in capsys.readouterr().out
@@ -117,7 +130,7 @@ def test_the_daemon_tells_of_a_second_client(
 
 def test_as_many_as_expected_is_well(tmp_path: Path, stand_in: PlatformThread) -> None:
     stand_in.platform.api.online = lambda: 2
-    told = run(settings(tmp_path, stand_in.url, expected_clients=2), Bounds(seconds=0.5)).clients
+    told = told_by_the_daemon(settings(tmp_path, stand_in.url, expected_clients=2))
     assert (2, False) == (told.online, told.too_many)
 
 
