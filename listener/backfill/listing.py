@@ -45,8 +45,8 @@ def _window(api: TicketLists, found: Listing, window: Window, check: Callable[[]
     kind, since_ms, until_ms = window
     total, first = api.tickets(*window, 1)
     is_too_long = total >= MAX_ROWS and len(first) >= PAGE_SIZE
-    repeats = _with_ids(first).keys() <= found.tickets.keys()
-    if is_too_long and repeats:  # a total that lies would be halved for days
+    tickets = _with_ids(first)
+    if is_too_long and tickets.keys() <= found.tickets.keys():  # a total that lies would be halved for days
         found.incomplete = found.incomplete or "the platform lists the same tickets again for other times"
         return
     if is_too_long and until_ms - since_ms > SHORTEST_MS:
@@ -56,7 +56,6 @@ def _window(api: TicketLists, found: Listing, window: Window, check: Callable[[]
         return
     if is_too_long:
         found.incomplete = f"the platform lists {MAX_ROWS} tickets of a second at most, and there are more"
-    tickets = _with_ids(first)
     for _ in range(READ_AGAIN + 1):
         stable = _pages(api, window, (total, first), tickets, check)
         if stable:

@@ -88,7 +88,7 @@ _DECODERS: Final[Mapping[str, Any]] = MappingProxyType(
 
 
 def documented(payload: bytes, event_type: str) -> Any:
-    """Returns the envelope with its event converted, None where it takes the general way. Raises Unparsable."""
+    """Returns the envelope with its event converted, None where it takes the general way."""
     if event_type not in _DECODERS:
         return None
     try:

@@ -100,14 +100,16 @@ def listed(connection: sqlite3.Connection, one: int, tickets: Iterable[tuple[str
 
 
 def next_ticket(connection: sqlite3.Connection, one: int, later: Sequence[str] = ()) -> tuple[str, bytes] | None:
-    """Returns (id, the ticket as JSON) of the next one whose messages are to be fetched; `later` are the last ones."""
+    """Returns (id, the ticket as JSON) of the next one whose messages are to be fetched.
+
+    Those in `later`, which the job still has, come once there is no other, in their order.
+    """
     query = "SELECT ticket_id, ticket FROM backfill_tickets WHERE job=? AND ticket_id"
-    rest = f"{query} NOT IN ({','.join('?' * len(later))}) ORDER BY ticket_id LIMIT 1"
-    rows = [connection.execute(rest, (one, *later)).fetchone()]
-    rows += [
-        connection.execute(f"{query}=?", (one, ticket)).fetchone() for ticket in (later if rows[0] is None else ())
-    ]
-    return next(((row[0], row[1]) for row in rows if row), None)
+    others = f"{query} NOT IN ({','.join('?' * len(later))}) ORDER BY ticket_id LIMIT 1"
+    row: tuple[str, bytes] | None = connection.execute(others, (one, *later)).fetchone()
+    if row is None and later:
+        row = connection.execute(f"{query} = ?", (one, later[0])).fetchone()
+    return row
 
 
 def ticket_done(connection: sqlite3.Connection, one: int, ticket_id: str, messages: int, fresh: int) -> None:

@@ -18,7 +18,7 @@ _SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOTADB = 13, 11, 26  # primary result cod
 
 def connect(path: Path, mode: Literal["rw", "ro"] = "rw") -> sqlite3.Connection:
     """Returns a connection in autocommit mode: each BEGIN and COMMIT stands in the code. For one thread at a time."""
-    if path.exists() and not path.is_file():
+    if is_no_file(path):
         raise sqlite3.OperationalError(NO_FILE)  # SQLite would wait for whoever writes to a pipe
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
@@ -37,6 +37,11 @@ def connect(path: Path, mode: Literal["rw", "ro"] = "rw") -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def is_no_file(path: Path) -> bool:
+    """Returns whether something else than a file stands at the path, or at the end of the link that does."""
+    return path.exists() and not path.is_file()
 
 
 def create(path: Path) -> None:

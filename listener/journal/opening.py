@@ -17,7 +17,7 @@ from listener.base.errors import JournalError
 from listener.base.files import sync_directory
 from listener.base.logs import get_logger
 from listener.journal import recovery, wal
-from listener.journal.database import NO_FILE, connect, create, is_damage
+from listener.journal.database import NO_FILE, connect, create, is_damage, is_no_file
 from listener.journal.tables import APPLICATION_ID, TABLES, migrate, newest
 
 _MAGIC = b"SQLite format 3\0"
@@ -29,7 +29,7 @@ log = get_logger(__name__)
 def prepare(path: Path) -> None:
     """Makes sure that `path` is a journal in today's schema. Raises JournalError."""
     recovery.finish(path)
-    if path.exists() and not path.is_file():
+    if is_no_file(path):
         raise JournalError(f"journal {path}: {NO_FILE}; it is left as it is", hint=OWN_FILE)
     if not path.exists() or path.stat().st_size == 0:
         _begin(path)

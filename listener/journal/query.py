@@ -11,6 +11,10 @@ MAX_BYTES = 8 * 2**20  # of payloads read together
 AT_MOST_BACK_MS = 86_400_000  # how far the clock may ever have been put back
 BACK = 256  # events read together on the way back
 _CHUNK = 64  # rows
+# Not from the view `kept`: by its seq SQLite would sort all that is left of the journal for each batch.
+_IN_ORDER = (
+    "SELECT b.seq, event_id, event_type, received_ms, payload FROM bodies b CROSS JOIN events e ON e.seq = b.seq"
+)
 
 
 def bounded(rows: sqlite3.Cursor, limit: int) -> tuple[list[Received], bool]:
@@ -26,11 +30,7 @@ def bounded(rows: sqlite3.Cursor, limit: int) -> tuple[list[Received], bool]:
 
 def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
     """Returns the next events whose bodies are still there, oldest first."""
-    # Not from the view `kept`: by its seq SQLite would sort all that is left of the journal for each batch.
-    query = (
-        "SELECT b.seq, event_id, event_type, received_ms, payload"
-        " FROM bodies b CROSS JOIN events e ON e.seq = b.seq WHERE b.seq > ? ORDER BY b.seq LIMIT ?"
-    )
+    query = f"{_IN_ORDER} WHERE b.seq > ? ORDER BY b.seq LIMIT ?"
     return bounded(connection.execute(query, (seq, limit)), limit)[0]
 
 
@@ -42,10 +42,7 @@ def kept_of(connection: sqlite3.Connection, seqs: Iterable[int]) -> set[int]:
 
 def events_before(connection: sqlite3.Connection, seq: int, limit: int) -> list[Received]:
     """Returns the events just before this seq whose bodies are still there, newest first."""
-    query = (  # like events_after, not from the view `kept`
-        "SELECT b.seq, event_id, event_type, received_ms, payload"
-        " FROM bodies b CROSS JOIN events e ON e.seq = b.seq WHERE b.seq < ? ORDER BY b.seq DESC LIMIT ?"
-    )
+    query = f"{_IN_ORDER} WHERE b.seq < ? ORDER BY b.seq DESC LIMIT ?"
     return bounded(connection.execute(query, (seq, limit)), limit)[0]
 
 
