@@ -76,18 +76,18 @@ def test_killed_in_the_middle_it_is_the_same(tmp_path: Path, stand_in: PlatformT
     connected_before(tmp_path, 24)
     ids = talk(stand_in, tickets=300, messages=900)
     fetched = [f"{TICKETS_PATH}/70{ticket:05}/messages" for ticket in range(300)]
+
+    def asked() -> int:
+        """Counted in the stand-in's thread, which may be noting a call."""
+        return stand_in.call(lambda: sum(call.path in fetched for call in stand_in.platform.api_calls))
+
     killed = 0
     while killed < kills:
-        before = len([call for call in stand_in.platform.api_calls if call.path in fetched])
+        before = asked()
         with Daemon(tmp_path, domain=stand_in.url) as daemon:
             daemon.ready()
             wanted = before + random.randrange(1, 3)
-            calls = stand_in.platform.api_calls
-            daemon.until(
-                lambda: len([call for call in calls if call.path in fetched]) >= wanted,  # noqa: B023 waits at once
-                "some calls",
-                30,
-            )
+            daemon.until(lambda: asked() >= wanted, "some calls", 30)  # noqa: B023 waits at once
             number = random.randrange(900)
             stand_in.call(stand_in.platform.push, pushed(f"push-{number}", ids[number], f"70{number % 300:05}"))
             time.sleep(random.random() / 20)
